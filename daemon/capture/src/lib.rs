@@ -1,0 +1,6 @@
+//! Capture units: USB line taps, PCM cards, scenario files. Each gives blocks of samples and the line's voltages,
+//! and the wall clock is attached here, once.
+
+pub mod block;
+
+pub use block::{BLOCK_SAMPLES, Block, LineStatus, StatusChange, TrackLayout};
