@@ -10,15 +10,32 @@ use crate::SampleIndex;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Detection {
     /// A DTMF digit that has ended: `at` its first sample, `samples` its length.
-    Digit { at: SampleIndex, digit: Digit, samples: u32 },
+    Digit {
+        at: SampleIndex,
+        digit: Digit,
+        samples: u32,
+    },
     /// A whole caller-ID message with a right checksum: `at` the first sample of its first bit.
-    CallerId { at: SampleIndex, caller_id: CallerId },
+    CallerId {
+        at: SampleIndex,
+        caller_id: CallerId,
+    },
     /// `at` the first sample of the first burst, although a cadence is named later.
-    ToneStart { at: SampleIndex, tone: Tone },
-    ToneStop { at: SampleIndex, tone: Tone },
-    VoiceStart { at: SampleIndex },
+    ToneStart {
+        at: SampleIndex,
+        tone: Tone,
+    },
+    ToneStop {
+        at: SampleIndex,
+        tone: Tone,
+    },
+    VoiceStart {
+        at: SampleIndex,
+    },
     /// `at` the last sample of voice, known after the hangover.
-    VoiceStop { at: SampleIndex },
+    VoiceStop {
+        at: SampleIndex,
+    },
 }
 
 /// One of the sixteen DTMF digits as its character: `0`–`9`, `*`, `#`, `A`–`D` (ITU-T Q.23).

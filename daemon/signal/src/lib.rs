@@ -2,6 +2,7 @@
 //! no allocation in the sample path. The same input gives the same detections, whatever the length of the blocks.
 
 pub mod detection;
+pub mod g711;
 pub mod units;
 
 pub use detection::{CallerId, CallerIdStandard, Detection, Digit, Tone};
