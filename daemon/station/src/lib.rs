@@ -1,1 +1,32 @@
+//! The recorder's life cycle: unit -> pipeline -> recorder -> journal -> catalog, and what the pages may ask of it.
+//!
+//! The face of a running station is [`Station`]: cheap to clone, safe from any thread, blocking but brief.
+//!
+//! ```text
+//! Station::start(StationConfig) -> Result<Station, StationError>
+//! station.stop()                                   closes what is open (shutdown) and waits for the files
+//! station.info() -> BoxInfo                        serial, name, version, boot time
+//! station.now() -> String                          RFC 3339 in the box's zone; station.time_zone() -> chrono_tz::Tz
+//! station.clock_quality() -> ClockQuality
+//! station.disk() -> DiskSpace { total_bytes, free_bytes }
+//! station.live() -> &Live                          ports(), port(n), meters(), changes()
+//! station.listen(port) -> Result<Listener, StationError>
+//! station.record(port, ManualRecord::Start | Stop) -> Result<(), StationError>
+//! station.channels() -> Vec<Channel>; station.change_channels(&[port], &Map) ; station.undo_channels()
+//! station.calibrate(port, CalibrationStep) -> Result<Calibration, StationError>
+//! station.reset_voltage_range(port) -> Result<(), StationError>
+//! station.catalog() -> &Catalog                    the one writer and many readers of records, alarms, accounts, audit
+//! station.open_recording(relative_path) -> Result<recording::Reader, …>
+//! station.delete_recordings(&[RecordId], by) -> …  deletion entry first, then the files
+//! station.data_dir() -> &recording::DataDir
+//! ```
 
+pub mod calibration;
+pub mod channels;
+pub mod listen;
+pub mod live;
+
+pub use calibration::{Calibration, CalibrationStep};
+pub use channels::{Channel, ChannelError};
+pub use listen::Listener;
+pub use live::{Live, Meter, PortLive};
