@@ -2,5 +2,8 @@
 //! and the wall clock is attached here, once.
 
 pub mod block;
+pub mod clock;
+pub mod scenario;
 
 pub use block::{BLOCK_SAMPLES, Block, LineStatus, StatusChange, TrackLayout};
+pub use scenario::{Scenario, ScenarioError, ScenarioSource};

@@ -90,7 +90,11 @@ impl Channels {
     }
 
     /// Sets the members of `patch` on each of `ports`: all of them, or none. Returns the channels as they are now.
-    pub fn change(&mut self, ports: &[u16], patch: &Map<String, Value>) -> Result<Vec<Channel>, ChannelError> {
+    pub fn change(
+        &mut self,
+        ports: &[u16],
+        patch: &Map<String, Value>,
+    ) -> Result<Vec<Channel>, ChannelError> {
         let mut before = Vec::with_capacity(ports.len());
         let mut after = Vec::with_capacity(ports.len());
         for &port in ports {
@@ -182,13 +186,18 @@ fn patched(channel: &Channel, patch: &Map<String, Value>) -> Result<Channel, Cha
 }
 
 fn check(channel: &Channel) -> Result<(), ChannelError> {
-    let invalid =
-        |field: &str, reason: &str| ChannelError::Invalid { port: channel.port, field: field.into(), reason: reason.into() };
+    let invalid = |field: &str, reason: &str| ChannelError::Invalid {
+        port: channel.port,
+        field: field.into(),
+        reason: reason.into(),
+    };
     if channel.name.chars().count() > 64 {
         return Err(invalid("name", "at most 64 characters"));
     }
     if let Some(number) = &channel.line_number
-        && (number.is_empty() || number.len() > 32 || !number.bytes().all(|b| b.is_ascii_digit() || b"+*#-".contains(&b)))
+        && (number.is_empty()
+            || number.len() > 32
+            || !number.bytes().all(|b| b.is_ascii_digit() || b"+*#-".contains(&b)))
     {
         return Err(invalid("line_number", "1 to 32 digits, or + * # -"));
     }
@@ -253,7 +262,10 @@ mod tests {
                 other => panic!("{field}: {other:?}"),
             }
         }
-        assert!(matches!(box_channels.change(&[1, 9], &patch(json!({"name": "x"}))), Err(ChannelError::NoSuchPort(9))));
+        assert!(matches!(
+            box_channels.change(&[1, 9], &patch(json!({"name": "x"}))),
+            Err(ChannelError::NoSuchPort(9))
+        ));
         assert_eq!(box_channels.all(), before);
     }
 
