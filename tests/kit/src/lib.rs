@@ -1,1 +1,5 @@
+//! The test kit: telephone lines made with spandsp and real speech, the truth about them, and a judge that compares
+//! what the product said with that truth. It knows the product by its fixed interface only (scenario folders and
+//! `hookline replay`), never by its code.
 
+pub mod spandsp;
