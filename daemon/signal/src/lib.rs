@@ -4,7 +4,9 @@
 pub mod dbm0;
 pub mod detection;
 pub mod g711;
+pub mod hop;
 pub mod lanes;
+pub mod level;
 pub mod units;
 
 pub use detection::{CallerId, CallerIdStandard, Detection, Digit, Tone};
