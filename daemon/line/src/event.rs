@@ -72,6 +72,9 @@ pub struct CallWithoutAudio {
     pub withheld: bool,
 }
 
+/// Makes an enum whose variants have the fixed names used in files, events and the API. The caller has serde's derives
+/// `Serialize` and `Deserialize` in scope.
+#[macro_export]
 macro_rules! names {
     ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
