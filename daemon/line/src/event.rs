@@ -15,27 +15,59 @@ pub struct LineEvent {
 pub enum LineEventKind {
     RingStart,
     RingStop,
-    OffHook { volts: f32 },
-    OnHook { volts: f32 },
-    PolarityReversed { volts: f32 },
-    HookFlash { ms: u32 },
-    LineLost { volts: f32 },
-    LineRestored { volts: f32 },
-    Digit { digit: Digit, samples: u32 },
-    PulseDigit { digit: Digit },
+    OffHook {
+        volts: f32,
+    },
+    OnHook {
+        volts: f32,
+    },
+    PolarityReversed {
+        volts: f32,
+    },
+    HookFlash {
+        ms: u32,
+    },
+    LineLost {
+        volts: f32,
+    },
+    LineRestored {
+        volts: f32,
+    },
+    Digit {
+        digit: Digit,
+        samples: u32,
+    },
+    PulseDigit {
+        digit: Digit,
+    },
     CallerId(CallerId),
     ToneStart(Tone),
     ToneStop(Tone),
     VoiceStart,
     VoiceStop,
     /// Keep audio from `at - pre_roll_samples` on.
-    RecordStart { call: CallKey, segment: u32, mode: StartMode, pre_roll_samples: u32 },
+    RecordStart {
+        call: CallKey,
+        segment: u32,
+        mode: StartMode,
+        pre_roll_samples: u32,
+    },
+    /// A do-not-record number was recognised in an open recording: what was kept of it is thrown away and nothing
+    /// more is kept. Its `RecordStop`, with `withheld`, follows when the call ends.
+    RecordWithheld {
+        call: CallKey,
+        segment: u32,
+    },
     /// The audio ends at `at`; whatever was kept behind it is cut off.
     RecordStop(RecordStop),
     /// A call that left no audio (missed, or withheld by a do-not-record rule), `at` its first ring or off-hook.
     CallWithoutAudio(CallWithoutAudio),
-    AlarmRaised { code: AlarmCode },
-    AlarmCleared { code: AlarmCode },
+    AlarmRaised {
+        code: AlarmCode,
+    },
+    AlarmCleared {
+        code: AlarmCode,
+    },
 }
 
 /// Names a call on this box's input: the port it came on and the sample it began at.
@@ -58,6 +90,8 @@ pub struct RecordStop {
     pub line_number: Option<ArrayString<32>>,
     pub peer_number: Option<ArrayString<32>>,
     pub peer_name: Option<ArrayString<64>>,
+    /// A do-not-record rule held the audio back: `RecordWithheld` came before, and there is no audio to keep.
+    pub withheld: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -72,14 +106,31 @@ pub struct CallWithoutAudio {
     pub withheld: bool,
 }
 
+/// The track on which something was heard. A two-wire line carries both sides on one track; only a line with two
+/// tracks can tell who spoke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    Near,
+    Far,
+    Both,
+}
+
+/// Which way a call goes, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    Incoming,
+    Outgoing,
+}
+
 /// Makes an enum whose variants have the fixed names used in files, events and the API. The caller has serde's derives
 /// `Serialize` and `Deserialize` in scope.
 #[macro_export]
 macro_rules! names {
-    ($(#[$meta:meta])* $name:ident { $($variant:ident = $text:literal),+ $(,)? }) => {
+    ($(#[$meta:meta])* $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-        pub enum $name { $(#[serde(rename = $text)] $variant),+ }
+        pub enum $name { $($(#[$variant_meta])* #[serde(rename = $text)] $variant),+ }
 
         impl $name {
             pub const ALL: &[Self] = &[$(Self::$variant),+];
@@ -108,7 +159,10 @@ names! {
     /// Why a recording ended (ST-03).
     StopMode {
         OnHook = "on_hook", Silence = "silence", BusyTone = "busy_tone", Release = "release",
-        LineLost = "line_lost", Schedule = "schedule", Length = "length", Manual = "manual",
+        LineLost = "line_lost", Schedule = "schedule", Length = "length",
+        /// By a person: on the page, or with the DTMF code of the `key` start mode (settings may say `key`).
+        #[serde(alias = "key")]
+        Manual = "manual",
         Shutdown = "shutdown", PowerLoss = "power_loss",
     }
 }
@@ -141,5 +195,15 @@ names! {
         LineLost = "line_lost",
         OffHookTooLong = "off_hook_too_long",
         NoCall = "no_call",
+    }
+}
+
+impl AlarmCode {
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::LineLost => Severity::Critical,
+            Self::OffHookTooLong => Severity::Minor,
+            Self::NoCall => Severity::Notice,
+        }
     }
 }

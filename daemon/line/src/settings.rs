@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::event::{StartMode, StopMode};
+use crate::weekly::WeeklySpan;
 
 /// Settings of one channel. Every member has a default; `validate` says what is wrong with a set of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,16 +58,16 @@ pub enum SignallingStart {
     Connect,
 }
 
-/// A span of the week in the box's local time. `line` is told when a span begins and ends: it knows no clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WeeklySpan {
-    /// 1 Monday … 7 Sunday.
-    pub weekdays: Vec<u8>,
-    /// `HH:MM`
-    pub from: String,
-    /// `HH:MM`; not later than `from` means the next day.
-    pub to: String,
+/// How a port is used (ST-01). Only a port in use records, and only it raises alarms.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortUse {
+    #[default]
+    Recorded,
+    /// Wired, but not recorded for now.
+    Disabled,
+    /// Not wired.
+    Unused,
 }
 
 impl Default for ChannelSettings {
@@ -104,11 +105,13 @@ impl ChannelSettings {
         self.on_hook_above_volts.unwrap_or(self.off_hook_below_volts + 2.0)
     }
 
+    /// The stop modes of a recording that began by `start`: those that are set, else those that `start` has by default.
+    pub fn stop_modes_of(&self, start: StartMode) -> &[StopMode] {
+        self.stop_modes.as_deref().unwrap_or_else(|| default_stop_modes(start))
+    }
+
     pub fn stops_by(&self, mode: StopMode) -> bool {
-        match &self.stop_modes {
-            Some(modes) => modes.contains(&mode),
-            None => default_stop_modes(self.start_mode).contains(&mode),
-        }
+        self.stop_modes_of(self.start_mode).contains(&mode)
     }
 }
 
@@ -119,7 +122,7 @@ pub fn default_stop_modes(start: StartMode) -> &'static [StopMode] {
         StartMode::Voltage => &[OnHook, LineLost, Length],
         StartMode::Voice => &[Silence, Length],
         StartMode::Signalling => &[Release, Length],
-        StartMode::Key => &[StopMode::Manual, OnHook, Length],
+        StartMode::Key => &[Manual, OnHook, Length],
         StartMode::Schedule => &[Schedule, Length],
         StartMode::Continuous => &[Length],
         StartMode::Manual => &[Manual, Length],
