@@ -1,0 +1,130 @@
+//! What the journal says, entry by entry. An entry is never changed; later releases add kinds and members only.
+
+use recording::{Facts, RecordId};
+use serde::{Deserialize, Serialize};
+
+use crate::account::{Account, Contact};
+use crate::alarm::{AlarmCategory, Params};
+use crate::audit::AuditEntry;
+use crate::record::{DeletionReason, Grade};
+
+/// An entry as read: its place in the box's history, and what it says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// Counts up by one from 1.
+    pub sequence: u64,
+    /// When it was written, microseconds of UTC since 1970 by the box's clock.
+    pub utc_us: i64,
+    pub body: Body,
+}
+
+/// What an entry says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "body", rename_all = "snake_case")]
+pub enum Body {
+    Record(Record),
+    Annotation(Annotation),
+    Deletion(Deletion),
+    /// A recording's file was looked for and is not there.
+    FileMissing(RecordRef),
+    /// The file of a recording once missing is there again.
+    FileFound(RecordRef),
+    AlarmRaised(AlarmRaised),
+    AlarmCleared(AlarmCleared),
+    AlarmAcknowledged(AlarmAcknowledged),
+    Audit(AuditEntry),
+    AccountSet(Account),
+    AccountRemoved(Name),
+    ContactSet(Contact),
+    ContactRemoved(Name),
+    /// An entry of a newer release: carried along, not read.
+    #[serde(skip)]
+    Unknown {
+        kind: String,
+    },
+}
+
+/// The facts of a record, and where its audio lies.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    pub facts: Facts,
+    /// Relative to the data folder, `/` between names; `None` without audio.
+    pub file: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecordRef {
+    pub record: RecordId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Annotation {
+    pub record: RecordId,
+    /// Absent: the box itself, by a rule.
+    pub account: Option<String>,
+    pub change: Change,
+}
+
+/// What a person adds to a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    Grade(Grade),
+    /// 1–10; `None` takes it back.
+    Score(Option<u8>),
+    /// `None` takes it back.
+    Note(Option<String>),
+    /// Becomes a tag whose id is the sequence number of this entry.
+    TagAdd {
+        sample: u64,
+        text: String,
+    },
+    TagRemove {
+        tag: u64,
+    },
+    /// Somebody listened to it.
+    Play,
+}
+
+/// The audio is taken away; the facts stay.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deletion {
+    pub record: RecordId,
+    pub account: Option<String>,
+    pub reason: DeletionReason,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AlarmRaised {
+    /// A name of `AlarmCode`, or one of a newer release.
+    pub code: String,
+    pub category: AlarmCategory,
+    pub severity: line::Severity,
+    pub port: Option<u16>,
+    pub thing: Option<String>,
+    #[serde(default)]
+    pub params: Params,
+    /// How many raisings this entry stands for, at least 1.
+    pub times: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmCleared {
+    pub code: String,
+    pub port: Option<u16>,
+    pub thing: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlarmAcknowledged {
+    /// Sequence number of the entry that raised it first.
+    pub alarm: u64,
+    pub account: String,
+    pub note: Option<String>,
+}
+
+/// An account's name or a contact's number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Name {
+    pub name: String,
+}
