@@ -37,7 +37,7 @@ pub struct Instant {
     pub quality: ClockQuality,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Codec {
     #[serde(rename = "g711_alaw")]
@@ -60,13 +60,23 @@ pub struct Mark {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "mark", rename_all = "snake_case")]
 pub enum MarkKind {
-    Digit { digit: char },
-    PulseDigit { digit: char },
-    Tone { tone: signal::Tone },
-    HookFlash { ms: u32 },
+    Digit {
+        digit: char,
+    },
+    PulseDigit {
+        digit: char,
+    },
+    Tone {
+        tone: signal::Tone,
+    },
+    HookFlash {
+        ms: u32,
+    },
     PolarityReversed,
     /// Samples that were never captured, replaced by silence from here on.
-    Gap { samples: u64 },
+    Gap {
+        samples: u64,
+    },
 }
 
 /// Facts of one record. A record without audio (a missed call) has `samples == 0`, no `codec` and no file.
