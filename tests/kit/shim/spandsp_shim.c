@@ -329,3 +329,16 @@ void kit_rx_free(struct kit_rx *rx)
     free(rx->heard);
     free(rx);
 }
+
+/* G.711 A-law with even bits inverted, as on the line. */
+void kit_alaw_encode(const int16_t *linear, uint8_t *alaw, size_t samples)
+{
+    for (size_t i = 0; i < samples; i++)
+        alaw[i] = linear_to_alaw(linear[i]);
+}
+
+void kit_alaw_decode(const uint8_t *alaw, int16_t *linear, size_t samples)
+{
+    for (size_t i = 0; i < samples; i++)
+        linear[i] = alaw_to_linear(alaw[i]);
+}

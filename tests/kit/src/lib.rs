@@ -2,4 +2,9 @@
 //! what the product said with that truth. It knows the product by its fixed interface only (scenario folders and
 //! `hookline replay`), never by its code.
 
+pub mod audio;
+pub mod corpus;
+pub mod event;
+pub mod scenario;
 pub mod spandsp;
+pub mod wav;

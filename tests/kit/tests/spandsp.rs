@@ -1,17 +1,14 @@
 //! spandsp hears what spandsp sent: the wrappers pass signals through unharmed, at the levels they name.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test they serve")]
+
+use hookline_test_kit::audio::level_dbm0;
 use hookline_test_kit::spandsp::{
     CallerIdForm, CallerIdMessage, CallerIdOptions, DtmfTone, Heard, Noise, Receiver, ReceiverParts,
     SupervisoryTone, ToneStep, caller_id, dtmf, dtmf_by_dtmf_tx, tone, two_tones,
 };
 
 const ALL_DIGITS: &str = "0123456789ABCD*#";
-
-/// Mean power in dBm0: 0 dBm0 is 3.14 dB under a full-scale sine.
-fn level_dbm0(audio: &[i16]) -> f64 {
-    let power: f64 = audio.iter().map(|&s| f64::from(s) * f64::from(s)).sum::<f64>() / audio.len() as f64;
-    10.0 * (power / (32768.0f64.powi(2) / 2.0)).log10() + 3.14
-}
 
 fn hear(parts: ReceiverParts, audio: &[i16]) -> Vec<Heard> {
     let mut receiver = Receiver::new(parts).unwrap();

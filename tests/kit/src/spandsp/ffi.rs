@@ -92,4 +92,7 @@ unsafe extern "C" {
     ) -> c_int;
     pub fn kit_rx_level_dbm0(rx: *mut Rx) -> c_float;
     pub fn kit_rx_free(rx: *mut Rx);
+
+    pub fn kit_alaw_encode(linear: *const i16, alaw: *mut u8, samples: usize);
+    pub fn kit_alaw_decode(alaw: *const u8, linear: *mut i16, samples: usize);
 }

@@ -3,6 +3,7 @@
 //! levels are dBm0 as spandsp counts them, 0 dBm0 being 3.14 dB under a full-scale sine.
 
 mod ffi;
+pub mod g711;
 pub mod receive;
 pub mod transmit;
 

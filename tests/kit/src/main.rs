@@ -1,0 +1,60 @@
+//! `kit`, the command line of the test kit. Exit status: 0 well, 1 a limit was missed, 2 bad use or bad input.
+
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use hookline_test_kit::scenario;
+use lexopt::prelude::*;
+
+const USAGE: &str = "\
+kit scenario --out DIR [--seed N] [--ports P] [--seconds S]   a random mix of lines and calls, with truth.jsonl
+kit demo OUT                                                  the 16-port demo of scripts/run";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("kit: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
+    let mut args = lexopt::Parser::from_env();
+    match args.next()? {
+        Some(Value(name)) if name == "scenario" => make_scenario(args),
+        Some(Value(name)) if name == "demo" => {
+            let out: PathBuf = args.value()?.into();
+            no_more(args)?;
+            scenario::demo(&out)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Long("help") | Short('h')) => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => Err(format!("name what to do:\n{USAGE}").into()),
+    }
+}
+
+fn no_more(mut args: lexopt::Parser) -> Result<(), lexopt::Error> {
+    args.next()?.map_or(Ok(()), |extra| Err(extra.unexpected()))
+}
+
+fn make_scenario(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut seed, mut ports, mut seconds, mut out) = (1, 13, 300.0, None);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("seed") => seed = args.value()?.parse()?,
+            Long("ports") => ports = args.value()?.parse()?,
+            Long("seconds") => seconds = args.value()?.parse()?,
+            Long("out") => out = Some(PathBuf::from(args.value()?)),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let out = out.ok_or("--out DIR is missing")?;
+    scenario::mixed(&out, seed, ports, seconds)?;
+    Ok(ExitCode::SUCCESS)
+}

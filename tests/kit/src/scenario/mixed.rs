@@ -1,0 +1,72 @@
+//! Whole scenarios: a random mix of every kind of line, and the demo that `scripts/run` plays.
+
+use std::path::Path;
+
+use super::kinds::{LineKind, call, fill, line_of};
+use super::{ScenarioError, ScenarioFolder};
+use crate::corpus::Speech;
+
+/// A mix of every kind of line, the same for the same seed. Under about 120 s the lines hardly get a call in.
+pub fn mixed(folder: &Path, seed: u64, ports: u16, length_s: f64) -> Result<(), ScenarioError> {
+    if !(1..=480).contains(&ports) {
+        return Err(ScenarioError::Ports { count: ports });
+    }
+    let speech = Speech::load("en")?;
+    let mut scenario = ScenarioFolder::create(folder)?;
+    for port in 1..=ports {
+        let kind = LineKind::ALL[usize::from(port - 1) % LineKind::ALL.len()];
+        let mut line = line_of(kind, port, seed);
+        let first_s = line.between(1.0, 6.0);
+        fill(&mut line, kind, &speech, first_s, length_s)?;
+        scenario.add(line, length_s)?;
+    }
+    scenario.finish()
+}
+
+/// Length of the demo, after which it begins again.
+pub const DEMO_S: f64 = 300.0;
+
+/// Sixteen ports of a duty room: kind, first call of the round, when it begins.
+const DEMO: [(LineKind, u32, f64); 16] = [
+    (LineKind::Plain, 0, 2.0),
+    (LineKind::ALaw, 1, 4.0),
+    (LineKind::TwoTracks, 4, 6.5),
+    (LineKind::LowVoltage, 6, 3.2),
+    (LineKind::Reversed, 1, 9.0),
+    (LineKind::VoiceActivated, 0, 5.0),
+    (LineKind::LongCalls, 0, 7.5),
+    (LineKind::DoNotRecord, 3, 12.0),
+    (LineKind::Breaking, 0, 10.0),
+    (LineKind::DialPhone, 2, 8.0),
+    (LineKind::Noisy, 7, 14.0),
+    (LineKind::Idle, 0, 0.0),
+    (LineKind::Plain, 5, 20.0),
+    (LineKind::ALaw, 8, 27.0),
+    (LineKind::TwoTracks, 3, 34.0),
+    (LineKind::Plain, 9, 42.0),
+];
+
+/// The demo: about five minutes that end as they began, all lines on-hook, so that it can be played in a loop.
+pub fn demo(folder: &Path) -> Result<(), ScenarioError> {
+    let speech = Speech::load("en")?;
+    let mut scenario = ScenarioFolder::create(folder)?;
+    for (index, (kind, first_turn, first_s)) in DEMO.into_iter().enumerate() {
+        let mut line = line_of(kind, index as u16 + 1, 20_260_301);
+        match kind {
+            LineKind::Idle | LineKind::VoiceActivated => fill(&mut line, kind, &speech, first_s, DEMO_S)?,
+            _ => {
+                line.begin();
+                line.wait(first_s);
+                let mut turn = first_turn;
+                while line.now_s() + 75.0 < DEMO_S {
+                    call(&mut line, kind, &speech, turn)?;
+                    turn += 1;
+                    let pause_s = line.between(4.0, 20.0);
+                    line.wait(pause_s);
+                }
+            }
+        }
+        scenario.add(line, DEMO_S)?;
+    }
+    scenario.finish()
+}
