@@ -4,6 +4,7 @@
 pub mod dbm0;
 pub mod detection;
 pub mod g711;
+pub mod hook;
 pub mod hop;
 pub mod lanes;
 pub mod level;
