@@ -3,6 +3,7 @@
 //! `hookline replay`), never by its code.
 
 pub mod audio;
+pub mod compare;
 pub mod corpus;
 pub mod event;
 pub mod scenario;

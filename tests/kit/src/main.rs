@@ -4,12 +4,14 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use hookline_test_kit::scenario;
+use hookline_test_kit::compare::compare;
+use hookline_test_kit::{event, scenario};
 use lexopt::prelude::*;
 
 const USAGE: &str = "\
 kit scenario --out DIR [--seed N] [--ports P] [--seconds S]   a random mix of lines and calls, with truth.jsonl
-kit demo OUT                                                  the 16-port demo of scripts/run";
+kit demo OUT                                                  the 16-port demo of scripts/run
+kit compare SCENARIO REPLAY                                   judges REPLAY/events.jsonl by SCENARIO/truth.jsonl";
 
 fn main() -> ExitCode {
     match run() {
@@ -30,6 +32,14 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             no_more(args)?;
             scenario::demo(&out)?;
             Ok(ExitCode::SUCCESS)
+        }
+        Some(Value(name)) if name == "compare" => {
+            let (scenario, replay): (PathBuf, PathBuf) = (args.value()?.into(), args.value()?.into());
+            no_more(args)?;
+            let truth = event::read(&scenario.join("truth.jsonl"))?;
+            let report = compare(&truth, &event::read(&replay.join("events.jsonl"))?);
+            print!("{report}");
+            Ok(if report.passes() { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         Some(Long("help") | Short('h')) => {
             println!("{USAGE}");

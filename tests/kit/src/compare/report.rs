@@ -1,0 +1,119 @@
+//! What the judge found, class by class, and whether it passes.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::vocabulary::Kind;
+use crate::event::Event;
+
+/// One class of events: hook and ring, digits, recordings…
+#[derive(Clone, Debug, Default)]
+pub struct ClassResult {
+    pub expected: usize,
+    pub found: usize,
+    pub missed: usize,
+    pub extra: usize,
+    /// Members with a wrong value.
+    pub wrong: usize,
+    pub times: usize,
+    pub worst_ms: f64,
+    pub sum_ms: f64,
+    pub floor_ms: Option<f64>,
+    pub aim_ms: f64,
+}
+
+impl ClassResult {
+    pub(super) fn note_time(&mut self, error_s: f64) {
+        if self.floor_ms.is_some() {
+            self.times += 1;
+            self.worst_ms = self.worst_ms.max(error_s.abs() * 1000.0);
+            self.sum_ms += error_s.abs() * 1000.0;
+        }
+    }
+
+    /// A hundredth of a millisecond is left for the decimals of the file.
+    pub(super) fn is_late(&self, error_s: f64) -> bool {
+        self.floor_ms.is_some_and(|floor_ms| error_s.abs() * 1000.0 > floor_ms + 0.01)
+    }
+
+    pub fn passes(&self) -> bool {
+        self.missed + self.extra + self.wrong == 0 && !self.is_late(self.worst_ms / 1000.0)
+    }
+
+    pub fn meets_aim(&self) -> bool {
+        self.passes() && self.worst_ms <= self.aim_ms + 0.01
+    }
+}
+
+/// Everything found. `Display` prints a Markdown table and then the findings.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    pub classes: BTreeMap<&'static str, ClassResult>,
+    /// Against the form of `events.jsonl`.
+    pub faults: Vec<String>,
+    /// The event of truth (or the extra one) and what is wrong with it.
+    pub findings: Vec<(Event, String)>,
+}
+
+impl Report {
+    pub(super) fn class(&mut self, kind: &Kind) -> &mut ClassResult {
+        let result = self.classes.entry(kind.class).or_default();
+        (result.floor_ms, result.aim_ms) = (kind.floor_ms, kind.aim_ms);
+        result
+    }
+
+    pub fn passes(&self) -> bool {
+        self.faults.is_empty() && self.classes.values().all(ClassResult::passes)
+    }
+}
+
+/// Findings that are printed; the rest is counted.
+const PRINTED: usize = 40;
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "| events | expected | missed | extra | wrong members | worst time ms | mean ms | floor / aim ms | |"
+        )?;
+        writeln!(f, "|---|---|---|---|---|---|---|---|---|")?;
+        for (class, result) in &self.classes {
+            if result.expected + result.extra == 0 {
+                continue;
+            }
+            let verdict = match (result.passes(), result.meets_aim()) {
+                (false, _) => "**FAILED**",
+                (true, false) if result.floor_ms.is_some() => "floor",
+                _ => "aim",
+            };
+            write!(
+                f,
+                "| {class} | {} | {} | {} | {} ",
+                result.expected, result.missed, result.extra, result.wrong
+            )?;
+            match result.floor_ms {
+                Some(floor_ms) => {
+                    let mean_ms = result.sum_ms / result.times.max(1) as f64;
+                    write!(
+                        f,
+                        "| {:.1} | {mean_ms:.1} | {floor_ms:.0} / {:.0} ",
+                        result.worst_ms, result.aim_ms
+                    )?;
+                }
+                None => write!(f, "| – | – | – ")?,
+            }
+            writeln!(f, "| {verdict} |")?;
+        }
+        for fault in &self.faults {
+            writeln!(f, "form: {fault}")?;
+        }
+        for (event, complaint) in self.findings.iter().take(PRINTED) {
+            let members = serde_json::Value::from(event.members.clone());
+            writeln!(f, "port {} at {:.3} s, {} {members}: {complaint}", event.port, event.t, event.event)?;
+        }
+        if self.findings.len() > PRINTED {
+            writeln!(f, "… and {} more", self.findings.len() - PRINTED)?;
+        }
+        Ok(())
+    }
+}
