@@ -1,8 +1,12 @@
 //! Pure signal code: what a line's samples and voltages mean. It knows only the sample count: no clock, no I/O,
 //! no allocation in the sample path. The same input gives the same detections, whatever the length of the blocks.
 
+pub mod bank;
 pub mod dbm0;
 pub mod detection;
+pub mod dtmf;
+mod dtmf_bins;
+mod dtmf_fit;
 pub mod g711;
 pub mod hook;
 pub mod hop;
@@ -10,6 +14,7 @@ pub mod lanes;
 pub mod level;
 pub mod units;
 
+pub use bank::{Bank, BankConfig};
 pub use detection::{CallerId, CallerIdStandard, Detection, Digit, Tone};
 pub use lanes::{LANES, Lanes};
 pub use units::{RATE_HZ, SampleIndex};

@@ -1,0 +1,279 @@
+//! All detectors of up to [`LANES`] tracks behind one call, compiled for each instruction set and chosen once at run
+//! time. The choice changes the speed only: no variant contracts multiplications and additions, so all of them hear
+//! the same to the bit.
+
+use crate::detection::Detection;
+use crate::dtmf::DtmfDetector;
+use crate::hop::Hops;
+use crate::lanes::{LANES, LaneMask, Lanes};
+use crate::level::LevelMeter;
+use crate::units::SampleIndex;
+
+/// What a track's detectors are told about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BankConfig {
+    /// Two letters, ISO 3166-1: chooses the tone table; China's where there is none for it.
+    pub country: String,
+    /// Voice begins above this level.
+    pub voice_above_dbm0: f32,
+}
+
+/// Samples of each track that are turned into lanes at a time; small, so that they stay in the first-level cache.
+const CHUNK: usize = 160;
+
+/// The detectors of up to [`LANES`] tracks.
+#[derive(Clone, Debug)]
+pub struct Bank {
+    tracks: usize,
+    instructions: Instructions,
+    frame: Box<[Lanes; CHUNK]>,
+    detectors: Box<Detectors>,
+    armed: LaneMask,
+    always_armed: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Detectors {
+    dtmf: DtmfDetector,
+    hops: Hops,
+    meter: LevelMeter,
+}
+
+impl Bank {
+    /// One track for each of `configs`, of which those beyond [`LANES`] are left out: a user with more tracks keeps
+    /// several banks.
+    pub fn new(configs: &[BankConfig]) -> Self {
+        Self::with_instructions(configs, Instructions::best())
+    }
+
+    fn with_instructions(configs: &[BankConfig], instructions: Instructions) -> Self {
+        let tracks = configs.len().min(LANES);
+        let mut bank = Self {
+            tracks,
+            instructions,
+            frame: Box::new([Lanes::ZERO; CHUNK]),
+            detectors: Box::default(),
+            armed: 0,
+            always_armed: false,
+        };
+        for (track, config) in configs.iter().enumerate().take(tracks) {
+            bank.configure(track, config);
+        }
+        bank
+    }
+
+    /// New settings for a track, from the next sample on.
+    pub fn configure(&mut self, _track: usize, _config: &BankConfig) {}
+
+    /// Listens for caller ID by FSK on a track from the next sample on, or no longer.
+    pub fn arm_caller_id(&mut self, track: usize, armed: bool) {
+        if track < self.tracks {
+            self.armed = self.armed & !(1 << track) | LaneMask::from(armed) << track;
+        }
+    }
+
+    /// Listens for caller ID by FSK on all tracks at all times, whatever `arm_caller_id` says.
+    pub fn arm_caller_id_always(&mut self, always: bool) {
+        self.always_armed = always;
+    }
+
+    /// Level of a track, averaged over about 50 ms.
+    pub fn level_dbm0(&self, track: usize) -> f32 {
+        self.detectors.meter.rms_dbm0(track.min(LANES - 1))
+    }
+
+    /// Takes samples of all tracks, track-major: all samples of track 0, then as many of track 1, and so on. `first`
+    /// is the first one of each; it follows the samples before without a gap. Any length serves and none changes
+    /// what is heard. `out` gets the track and what was heard on it.
+    pub fn process(&mut self, samples: &[i16], first: SampleIndex, out: &mut impl FnMut(usize, Detection)) {
+        let length = samples.len() / self.tracks.max(1);
+        if length == 0 {
+            return;
+        }
+        match self.instructions {
+            Instructions::Baseline => self.process_with(samples, length, first, out),
+            // SAFETY: `Instructions::best` and the tests choose these only where the CPU has them.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::V2 => unsafe { self.process_v2(samples, length, first, out) },
+            #[cfg(target_arch = "x86_64")]
+            Instructions::V3 => unsafe { self.process_v3(samples, length, first, out) },
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "sse4.2")]
+    fn process_v2(
+        &mut self,
+        samples: &[i16],
+        length: usize,
+        first: SampleIndex,
+        out: &mut impl FnMut(usize, Detection),
+    ) {
+        self.process_with(samples, length, first, out);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn process_v3(
+        &mut self,
+        samples: &[i16],
+        length: usize,
+        first: SampleIndex,
+        out: &mut impl FnMut(usize, Detection),
+    ) {
+        self.process_with(samples, length, first, out);
+    }
+
+    #[inline(always)]
+    fn process_with(
+        &mut self,
+        samples: &[i16],
+        length: usize,
+        first: SampleIndex,
+        out: &mut impl FnMut(usize, Detection),
+    ) {
+        for start in (0..length).step_by(CHUNK) {
+            let size = CHUNK.min(length - start);
+            let frame = &mut self.frame[..size];
+            for lane in 0..self.tracks {
+                let track = &samples[lane * length + start..][..size];
+                for (lanes, &sample) in frame.iter_mut().zip(track) {
+                    lanes[lane] = f32::from(sample);
+                }
+            }
+            self.detectors.process(frame, first.plus(start as u64), out);
+        }
+    }
+}
+
+impl Detectors {
+    #[inline(always)]
+    fn process(&mut self, frame: &[Lanes], first: SampleIndex, out: &mut impl FnMut(usize, Detection)) {
+        self.dtmf.process(frame, first, out);
+        self.hops.process(frame, first, &mut |hop| self.meter.hop(hop));
+    }
+}
+
+/// Instruction sets that the detectors are compiled for. On aarch64 NEON is part of the baseline.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Instructions {
+    Baseline,
+    /// x86-64-v2: SSE4.2.
+    #[cfg(target_arch = "x86_64")]
+    V2,
+    /// x86-64-v3: AVX2.
+    #[cfg(target_arch = "x86_64")]
+    V3,
+}
+
+impl Instructions {
+    fn best() -> Self {
+        Self::available().last().unwrap_or(Self::Baseline)
+    }
+
+    /// What this CPU has, the best last.
+    fn available() -> impl Iterator<Item = Self> {
+        #[cfg(target_arch = "x86_64")]
+        let more = [
+            is_x86_feature_detected!("sse4.2").then_some(Self::V2),
+            is_x86_feature_detected!("avx2").then_some(Self::V3),
+        ];
+        #[cfg(not(target_arch = "x86_64"))]
+        let more: [Option<Self>; 0] = [];
+        std::iter::once(Self::Baseline).chain(more.into_iter().flatten())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const CONFIG: fn() -> BankConfig = || BankConfig { country: "cn".into(), voice_above_dbm0: -38.0 };
+
+    /// Runs `audio` (track-major) through a bank in blocks of the lengths `cuts`, over and over.
+    fn hear(mut bank: Bank, audio: &[i16], cuts: &[usize]) -> Vec<(usize, Detection)> {
+        bank.arm_caller_id_always(true);
+        let length = audio.len() / bank.tracks;
+        let (mut heard, mut at) = (Vec::new(), 0);
+        for cut in cuts.iter().cycle() {
+            let size = (*cut).min(length - at);
+            let block: Vec<i16> =
+                (0..bank.tracks).flat_map(|t| &audio[t * length + at..][..size]).copied().collect();
+            bank.process(&block, SampleIndex(at as u64), &mut |track, detection| {
+                heard.push((track, detection));
+            });
+            at += size;
+            if at == length {
+                break;
+            }
+        }
+        // Tracks are independent: only the order within each counts.
+        heard.sort_by_key(|(track, _)| *track);
+        heard
+    }
+
+    /// Two tones with gaps, in a loud noise: something for every detector.
+    fn busy_track(seed: u32, samples: usize) -> Vec<i16> {
+        let mut noise = seed.wrapping_mul(2_654_435_761) | 1;
+        let (low, high) = (697.0 + 9.0 * (seed % 3) as f32, 1209.0 + 127.0 * (seed % 4) as f32);
+        (0..samples)
+            .map(|n| {
+                noise ^= noise << 13;
+                noise ^= noise >> 17;
+                noise ^= noise << 5;
+                let t = std::f32::consts::TAU * n as f32 / 8000.0;
+                let on = if n / 480 % 2 == 0 { 6000.0 } else { 0.0 };
+                let hum = (noise >> 20) as f32 - 2048.0;
+                (on * ((low * t).sin() + (high * t).sin()) + hum / 4.0) as i16
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_instruction_set_hears_the_same() {
+        let configs = vec![CONFIG(); LANES];
+        let audio: Vec<i16> = (0..LANES as u32).flat_map(|lane| busy_track(lane, 16_000)).collect();
+        let of = |instructions| hear(Bank::with_instructions(&configs, instructions), &audio, &[80]);
+        let expected = of(Instructions::Baseline);
+        assert!(expected.iter().any(|(_, detection)| matches!(detection, Detection::Digit { .. })));
+        for instructions in Instructions::available() {
+            assert_eq!(of(instructions), expected, "{instructions:?}");
+        }
+    }
+
+    #[test]
+    fn tracks_beyond_the_lanes_are_left_out() {
+        let mut bank = Bank::new(&vec![CONFIG(); LANES + 3]);
+        assert_eq!(bank.tracks, LANES);
+        bank.arm_caller_id(LANES + 1, true);
+        bank.process(&[0; 800], SampleIndex(0), &mut |_, _| panic!("silence"));
+        Bank::new(&[]).process(&[0; 80], SampleIndex(0), &mut |_, _| panic!("no tracks"));
+        assert!(bank.level_dbm0(LANES + 1) < -80.0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn blocks_may_be_cut_anywhere(
+            seeds in prop::collection::vec(any::<u32>(), 1..4),
+            cuts in prop::collection::vec(1usize..400, 1..9),
+        ) {
+            let configs = vec![CONFIG(); seeds.len()];
+            let audio: Vec<i16> = seeds.iter().flat_map(|&seed| busy_track(seed, 4000)).collect();
+            prop_assert_eq!(hear(Bank::new(&configs), &audio, &cuts), hear(Bank::new(&configs), &audio, &[4000]));
+        }
+
+        #[test]
+        fn random_samples_never_panic(
+            samples in prop::collection::vec(any::<i16>(), 0..3000),
+            tracks in 1usize..4,
+            cuts in prop::collection::vec(1usize..700, 1..5),
+        ) {
+            let length = samples.len() / tracks;
+            if length > 0 {
+                hear(Bank::new(&vec![CONFIG(); tracks]), &samples[..length * tracks], &cuts);
+            }
+        }
+    }
+}

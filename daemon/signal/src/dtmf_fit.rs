@@ -1,0 +1,220 @@
+//! The second look at a possible DTMF digit: two sinusoids are fitted to its samples by least squares. What is left
+//! over, how steadily both tones stand, and their exact frequencies tell digits from speech and music. It runs a few
+//! times a second at most, so it is exact rather than fast.
+
+use std::f64::consts::TAU;
+
+use arrayvec::ArrayVec;
+
+use crate::dbm0::power_from_dbm0;
+use crate::dtmf_bins::{TONES_HZ, WEAKEST_TONE_DBM0};
+use crate::units::RATE_HZ;
+
+/// Samples of a block, in which amplitude and phase of both tones are taken: 8 ms, two periods of the difference of
+/// the closest pair of tones.
+pub(crate) const BLOCK: usize = 64;
+const HALF: usize = BLOCK / 2;
+/// Blocks overlap by half: they are 4 ms apart.
+pub(crate) const STEP: usize = 32;
+
+/// Between Q.24's 1.5 % (accepted) and 3.5 % (refused).
+const MOST_DEVIATION: f64 = 0.025;
+/// High over low in dB: Q.24 accepts +4 and −8; the rest is room for lines that bend their levels.
+const TWIST_DB: std::ops::RangeInclusive<f64> = -10.5..=6.5;
+/// Largest share of the energy that the tones leave unexplained: white noise 6 dB under both tones leaves 0.2.
+const MOST_RESIDUE: f64 = 0.30;
+/// A block's power over the mean of all blocks.
+const STEADY: std::ops::RangeInclusive<f64> = 0.35..=2.2;
+/// How well the phase of each tone goes forward from block to block; 1 is perfectly.
+const LEAST_COHERENCE: f64 = 0.955;
+/// No more blocks are looked at: 56 ms.
+pub(crate) const MOST_BLOCKS: usize = 12;
+/// Fewer blocks than these (20 ms) say too little.
+const LEAST_BLOCKS: usize = 4;
+
+/// What the fit found, from which the verdict follows.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fit {
+    /// Relative deviation from the nominal frequency, low and high tone.
+    pub deviation: [f64; 2],
+    /// Mean power in 16-bit units squared.
+    pub power: [f64; 2],
+    /// Share of the energy that is neither tone.
+    pub residue: f64,
+    /// Least and largest power of a block over the mean.
+    pub steadiness: [(f64, f64); 2],
+    pub coherence: [f64; 2],
+}
+
+impl Fit {
+    pub(crate) fn is_digit(&self) -> bool {
+        let weakest = f64::from(power_from_dbm0(WEAKEST_TONE_DBM0));
+        self.deviation.iter().all(|deviation| deviation.abs() <= MOST_DEVIATION)
+            && self.power.iter().all(|&power| power >= weakest)
+            && TWIST_DB.contains(&(10.0 * (self.power[1] / self.power[0]).log10()))
+            && self.residue <= MOST_RESIDUE
+            && self.steadiness.iter().all(|(least, most)| STEADY.contains(least) && STEADY.contains(most))
+            && self.coherence.iter().all(|&coherence| coherence >= LEAST_COHERENCE)
+    }
+}
+
+/// Fits a low and a high tone (indices into [`TONES_HZ`]) to blocks of `samples` that begin at `starts`, in
+/// ascending order. `None` when there are too few blocks or the tones lie far from their nominal frequencies.
+pub(crate) fn fit(samples: &[f32], starts: &[usize], tones: [usize; 2]) -> Option<Fit> {
+    if starts.len() < LEAST_BLOCKS {
+        return None;
+    }
+    let nominal = tones.map(|tone| TAU * TONES_HZ[tone] / f64::from(RATE_HZ));
+    let coarse = Pass::new(samples, starts, nominal);
+    let corrected: [f64; 2] = std::array::from_fn(|tone| nominal[tone] + coarse.detuning(tone));
+    let deviation = |omega: &[f64; 2]| -> [f64; 2] { std::array::from_fn(|t| omega[t] / nominal[t] - 1.0) };
+    if deviation(&corrected).iter().any(|deviation| deviation.abs() > 2.0 * MOST_DEVIATION) {
+        return None;
+    }
+    let fine = Pass::new(samples, starts, corrected);
+    let exact: [f64; 2] = std::array::from_fn(|tone| corrected[tone] + fine.detuning(tone));
+    Some(Fit {
+        deviation: deviation(&exact),
+        power: [0, 1].map(|tone| fine.mean_power(tone)),
+        residue: fine.residue / fine.energy.max(1.0),
+        steadiness: [0, 1].map(|tone| fine.steadiness(tone)),
+        coherence: [0, 1].map(|tone| fine.coherence(tone)),
+    })
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Phasor {
+    re: f64,
+    im: f64,
+}
+
+impl Phasor {
+    fn power(self) -> f64 {
+        self.re * self.re + self.im * self.im
+    }
+
+    /// `self · conj(other)`
+    fn turned_back(self, other: Self) -> Self {
+        Self { re: self.re * other.re + self.im * other.im, im: self.im * other.re - self.re * other.im }
+    }
+}
+
+/// Both tones at given frequencies, fitted to every block.
+struct Pass {
+    omega: [f64; 2],
+    /// Amplitude and phase of each tone at the middle of each block.
+    blocks: ArrayVec<[Phasor; 2], MOST_BLOCKS>,
+    /// Sum of one tone's phase steps between neighbouring blocks, and the sum of their lengths.
+    steps: [(Phasor, f64); 2],
+    energy: f64,
+    residue: f64,
+}
+
+impl Pass {
+    fn new(samples: &[f32], starts: &[usize], omega: [f64; 2]) -> Self {
+        // About the middle of a block a sinusoid is a cosine and a sine, which never mix: two systems of two unknowns.
+        let angle = |tone: usize, n: usize| omega[tone] * (n as f64 + 0.5);
+        let basis: [[[f64; HALF]; 2]; 2] = [
+            [0, 1].map(|tone| std::array::from_fn(|n| angle(tone, n).cos())),
+            [0, 1].map(|tone| std::array::from_fn(|n| -angle(tone, n).sin())),
+        ];
+        let [even_system, odd_system] = basis.map(|[low, high]| TwoUnknowns::new(&low, &high));
+        let mut pass = Self {
+            omega,
+            blocks: ArrayVec::new(),
+            steps: [(Phasor::default(), 0.0); 2],
+            energy: 0.0,
+            residue: 0.0,
+        };
+        let mut before: Option<(usize, [Phasor; 2])> = None;
+        for &start in starts.iter().take(MOST_BLOCKS) {
+            let Some(block) = samples.get(start..start + BLOCK) else { continue };
+            let (mut even, mut odd) = ([0.0; HALF], [0.0; HALF]);
+            let mut energy = 0.0;
+            for n in 0..HALF {
+                let (after, before) = (f64::from(block[HALF + n]), f64::from(block[HALF - 1 - n]));
+                even[n] = after + before;
+                odd[n] = after - before;
+                energy += after * after + before * before;
+            }
+            let correlate = |basis: &[f64; HALF], folded: &[f64; HALF]| -> f64 {
+                basis.iter().zip(folded).map(|(a, b)| a * b).sum()
+            };
+            let (re, even_explained) =
+                even_system.solve([0, 1].map(|tone| correlate(&basis[0][tone], &even)));
+            let (im, odd_explained) = odd_system.solve([0, 1].map(|tone| correlate(&basis[1][tone], &odd)));
+            let phasors: [Phasor; 2] = std::array::from_fn(|tone| Phasor { re: re[tone], im: im[tone] });
+            pass.energy += energy;
+            pass.residue += (energy - even_explained - odd_explained).max(0.0);
+            if let Some((at, earlier)) = before
+                && start == at + STEP
+            {
+                for tone in 0..2 {
+                    pass.add_step(tone, phasors[tone].turned_back(earlier[tone]));
+                }
+            }
+            before = Some((start, phasors));
+            pass.blocks.push(phasors);
+        }
+        pass
+    }
+
+    /// Adds a step of `tone`'s phase, less what its frequency turns in the meantime.
+    fn add_step(&mut self, tone: usize, step: Phasor) {
+        let (sin, cos) = (self.omega[tone] * STEP as f64).sin_cos();
+        let step = step.turned_back(Phasor { re: cos, im: sin });
+        let (sum, lengths) = &mut self.steps[tone];
+        sum.re += step.re;
+        sum.im += step.im;
+        *lengths += step.power().sqrt();
+    }
+
+    /// By how much `tone` is faster than assumed, in radians a sample.
+    fn detuning(&self, tone: usize) -> f64 {
+        let (sum, _) = self.steps[tone];
+        sum.im.atan2(sum.re) / STEP as f64
+    }
+
+    fn coherence(&self, tone: usize) -> f64 {
+        let (sum, lengths) = self.steps[tone];
+        sum.power().sqrt() / lengths.max(1e-9)
+    }
+
+    fn mean_power(&self, tone: usize) -> f64 {
+        let sum: f64 = self.blocks.iter().map(|block| block[tone].power()).sum();
+        sum / (2.0 * self.blocks.len().max(1) as f64)
+    }
+
+    fn steadiness(&self, tone: usize) -> (f64, f64) {
+        let mean = self.mean_power(tone).max(1e-9);
+        self.blocks
+            .iter()
+            .map(|block| block[tone].power() / (2.0 * mean))
+            .fold((f64::INFINITY, 0.0), |(least, most), power| (least.min(power), most.max(power)))
+    }
+}
+
+/// Least squares with two basis functions that are even or odd about the middle of their span.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TwoUnknowns {
+    inverse: [[f64; 2]; 2],
+}
+
+impl TwoUnknowns {
+    /// Of the half of each basis function that lies behind the middle.
+    pub(crate) fn new<T: Copy + Into<f64>>(a: &[T], b: &[T]) -> Self {
+        let product = |x: &[T], y: &[T]| -> f64 {
+            2.0 * x.iter().zip(y).map(|(&x, &y)| x.into() * y.into()).sum::<f64>()
+        };
+        let (aa, ab, bb) = (product(a, a), product(a, b), product(b, b));
+        // Never near zero: a low and a high tone are at least one period of their difference apart.
+        let determinant = aa * bb - ab * ab;
+        Self { inverse: [[bb / determinant, -ab / determinant], [-ab / determinant, aa / determinant]] }
+    }
+
+    /// The two amplitudes from the correlations with both functions, and the energy that they explain.
+    pub(crate) fn solve(&self, right: [f64; 2]) -> ([f64; 2], f64) {
+        let amplitudes = self.inverse.map(|row| row[0] * right[0] + row[1] * right[1]);
+        (amplitudes, amplitudes[0] * right[0] + amplitudes[1] * right[1])
+    }
+}
