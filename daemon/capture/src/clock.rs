@@ -44,6 +44,16 @@ pub fn boot_id() -> String {
         .map_or_else(|_| String::new(), |id| id.trim().to_owned())
 }
 
+/// Whether the kernel says that something keeps its clock in step with true time (`adjtimex(2)`, `STA_UNSYNC`).
+pub fn is_synchronised() -> bool {
+    // SAFETY: an all-zero `timex` is a valid value that asks for nothing to be changed, and the kernel only fills it in.
+    let (state, status) = unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&mut timex), timex.status)
+    };
+    state >= 0 && status & libc::STA_UNSYNC == 0
+}
+
 /// Ties a unit's samples to the clock: sample `at` was taken at `moment`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchor {

@@ -3,22 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use line::ChannelSettings;
-use recording::data_dir::write_atomically;
+use line::{ChannelSettings, PortUse};
+use recording::durable::write_atomically;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-/// How a port is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PortUse {
-    #[default]
-    Recorded,
-    /// Wired, but not recorded for now.
-    Disabled,
-    /// Not wired: raises no alarm.
-    Unused,
-}
 
 /// One port's channel as the pages edit it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -21,12 +21,28 @@
 //! station.data_dir() -> &recording::DataDir
 //! ```
 
+mod archive;
+pub mod box_settings;
 pub mod calibration;
+mod capture_thread;
+mod care;
 pub mod channels;
+mod dispatch;
+mod error;
+pub mod events;
+pub mod group;
+pub mod history;
+mod identity;
 pub mod listen;
 pub mod live;
+pub mod maintenance;
+pub mod replay;
+mod station;
+mod timekeeper;
 
-pub use calibration::{Calibration, CalibrationStep};
+pub use calibration::{Calibration, CalibrationStep, Proposal};
 pub use channels::{Channel, ChannelError};
+pub use error::StationError;
 pub use listen::Listener;
 pub use live::{Live, Meter, PortLive};
+pub use station::{BoxInfo, ManualRecord, Station, StationConfig};

@@ -137,6 +137,17 @@ impl Live {
         self.meters.iter().zip(numbers).map(|(cell, port)| cell.read(port)).collect()
     }
 
+    /// The meter of the port at `index`.
+    pub fn meter(&self, index: usize) -> Option<Meter> {
+        let port = self.lock().get(index)?.port;
+        Some(self.meters.get(index)?.read(port))
+    }
+
+    /// Where a port stands among all.
+    pub fn index(&self, port: u16) -> Option<usize> {
+        self.lock().iter().position(|p| p.port == port)
+    }
+
     /// Counts up with every change of a port's state; wait on it, then read `ports`.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.version.subscribe()

@@ -1,0 +1,70 @@
+//! The station role: the recorder, and its pages in front of it.
+
+use std::io::Write;
+use std::net::SocketAddr;
+
+use station::{Station, StationConfig};
+use tokio::signal::unix::{SignalKind, signal};
+use web::WebConfig;
+
+use crate::Failure;
+use crate::arguments::StationOptions;
+
+pub fn run(options: StationOptions) -> Result<(), Failure> {
+    let https = address(&options.https, "--https")?;
+    let http = options.http.as_deref().map(|text| address(text, "--http")).transpose()?;
+    let config = StationConfig { data: options.data, scenario: options.scenario };
+    let recorder = Station::start(&config).map_err(Failure::refused)?;
+    let served = serve(&recorder, WebConfig { https, http });
+    // Whatever became of the pages: what is open is closed properly.
+    recorder.stop().map_err(Failure::failed)?;
+    served
+}
+
+fn serve(recorder: &Station, config: WebConfig) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("pages")
+        .enable_all()
+        .build()
+        .map_err(Failure::failed)?;
+    runtime.block_on(async {
+        let first = web::ensure_first_account(recorder).await.map_err(Failure::failed)?;
+        let server = web::bind(&config, recorder.clone()).await.map_err(Failure::refused)?;
+        greet(recorder, &server, first.as_ref());
+        server.run(asked_to_stop()).await.map_err(Failure::failed)
+    })
+}
+
+/// What the installer needs to see, and nothing more.
+fn greet(recorder: &Station, server: &web::Server, first: Option<&web::FirstPassword>) {
+    let mut out = std::io::stdout().lock();
+    let info = recorder.info();
+    let ports = recorder.live().ports().len();
+    // Nobody may be reading; the recorder goes on.
+    let _ = writeln!(out, "hookline {} {}: recording {ports} ports", info.version, info.serial);
+    for address in server.addresses() {
+        let _ = writeln!(out, "pages: {address}");
+    }
+    if let Some(first) = first {
+        let _ = writeln!(out, "first login: {}  password: {}  (must be changed)", first.account, first.password);
+    }
+    let _ = out.flush();
+}
+
+async fn asked_to_stop() {
+    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        // Without signal handlers the process ends at once when asked, and the next start repairs.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn address(text: &str, option: &str) -> Result<SocketAddr, Failure> {
+    text.parse().map_err(|_| {
+        Failure::refused(format!("{option} {text}: expected an address and port such as 0.0.0.0:8443"))
+    })
+}

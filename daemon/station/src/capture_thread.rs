@@ -1,0 +1,162 @@
+//! The sample path of a running station: one thread that takes blocks from the unit, works on them, and waits for
+//! nothing but the next block. What others must know of it goes into a ring without a lock; what they want of it
+//! comes by a queue that it only polls.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
+use std::time::{Duration, Instant as StdInstant};
+
+use capture::{BLOCK_SAMPLES, Block, ScenarioSource};
+use line::{CallKey, LineEvent};
+use recording::{Instant, OpenId, Recorder, StopFacts, WithoutAudio};
+use rtrb::Producer;
+use signal::SampleIndex;
+
+use crate::channels::Channel;
+use crate::group::{Group, LineState, Surroundings};
+use crate::listen::Tap;
+use crate::live::{Live, MeterCell};
+use crate::timekeeper::Timekeeper;
+
+/// What a line did, on its way to the dispatcher.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Event(usize, LineEvent),
+    State(usize, LineState),
+}
+
+/// What pages and the care thread want of the sample path. Each is answered within a block.
+pub(crate) enum Request {
+    Line(usize, line::Command, SyncSender<Result<(), line::CommandError>>),
+    Change(usize, Box<Channel>, SyncSender<Result<(), line::SettingsError>>),
+    Listen(usize, Tap, SyncSender<bool>),
+    ResetRange(usize),
+    /// Ends every line (`shutdown`) and the thread.
+    Finish,
+}
+
+/// A group and where its blocks come from.
+pub(crate) struct Input {
+    pub group: Group,
+    pub source: ScenarioSource,
+}
+
+/// What the thread hands around.
+pub(crate) struct World {
+    pub keeper: Timekeeper,
+    pub recorder: Recorder,
+    pub live: Arc<Live>,
+    pub told: Producer<Told>,
+    /// Messages for which the ring had no room.
+    pub dropped: Arc<AtomicU64>,
+    /// Where capture fails for good, somebody must hear of it.
+    pub failed: Sender<String>,
+}
+
+impl World {
+    fn tell(&mut self, told: Told) {
+        if self.told.push(told).is_err() {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Surroundings for World {
+    fn instant(&self, at: SampleIndex) -> Instant {
+        self.keeper.instant(at)
+    }
+
+    fn call_id(&self, call: CallKey) -> String {
+        self.keeper.call_id(call)
+    }
+
+    fn recorder(&self) -> Option<&Recorder> {
+        Some(&self.recorder)
+    }
+
+    fn end(&mut self, open: OpenId, stop: StopFacts, _port: u16) {
+        self.recorder.end(open, stop);
+    }
+
+    fn keep_without_audio(&mut self, _at: SampleIndex, record: WithoutAudio) {
+        if !self.recorder.record_without_audio(record) {
+            self.dropped.fetch_add(1, Relaxed);
+        }
+    }
+
+    fn meters(&self, index: usize) -> Option<&MeterCell> {
+        self.live.meter_cell(index)
+    }
+
+    fn event(&mut self, index: usize, event: &LineEvent) {
+        self.tell(Told::Event(index, event.clone()));
+    }
+
+    fn state(&mut self, index: usize, state: &LineState) {
+        self.tell(Told::State(index, *state));
+    }
+}
+
+const BLOCK_TIME: Duration = Duration::from_millis(10);
+
+/// Runs until it is told to finish, or its input fails.
+pub(crate) fn run(mut inputs: Vec<Input>, mut world: World, requests: &Receiver<Request>) {
+    let mut block = Block::default();
+    let mut end = SampleIndex(0);
+    let mut due = StdInstant::now();
+    loop {
+        due += BLOCK_TIME;
+        if let Some(wait) = due.checked_duration_since(StdInstant::now()) {
+            std::thread::sleep(wait);
+        }
+        if !answer(requests, &mut inputs, &mut world) {
+            break;
+        }
+        for input in &mut inputs {
+            if let Err(error) = input.source.next_block(&mut block) {
+                // The lines are ended where their input ends, so that nothing recorded so far is in doubt.
+                inputs.iter_mut().for_each(|input| input.group.finish(end, &mut world));
+                let _ = world.failed.send(error.to_string());
+                return;
+            }
+            input.group.process(&block, &mut world);
+        }
+        end = end.plus(BLOCK_SAMPLES as u64);
+    }
+    inputs.iter_mut().for_each(|input| input.group.finish(end, &mut world));
+}
+
+/// Does what was asked for; `false` when the thread is to end. Whoever asked may have gone: then nobody is told.
+fn answer(requests: &Receiver<Request>, inputs: &mut [Input], world: &mut World) -> bool {
+    loop {
+        match requests.try_recv() {
+            Ok(Request::Line(index, command, reply)) => {
+                if let Some(result) =
+                    inputs.iter_mut().find_map(|input| input.group.command(index, command, world))
+                {
+                    let _ = reply.try_send(result);
+                }
+            }
+            Ok(Request::Change(index, channel, reply)) => {
+                if let Some(result) =
+                    inputs.iter_mut().find_map(|input| input.group.change(index, &channel, world))
+                {
+                    let _ = reply.try_send(result);
+                }
+            }
+            Ok(Request::Listen(index, tap, reply)) => {
+                let mut tap = Some(tap);
+                let taken = inputs.iter_mut().any(|input| input.group.listen(index, &mut tap));
+                let _ = reply.try_send(taken);
+            }
+            Ok(Request::ResetRange(index)) => {
+                if let Some(cell) = world.live.meter_cell(index) {
+                    cell.reset_range();
+                }
+            }
+            Ok(Request::Finish) | Err(TryRecvError::Disconnected) => return false,
+            Err(TryRecvError::Empty) => return true,
+        }
+    }
+}

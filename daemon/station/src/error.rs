@@ -1,0 +1,67 @@
+//! What can go wrong with a station, each one sentence.
+
+use std::path::PathBuf;
+
+use crate::box_settings::BoxSettingsError;
+use crate::channels::ChannelError;
+use crate::identity::IdentityError;
+use crate::replay::ReplayError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StationError {
+    #[error(transparent)]
+    Scenario(#[from] capture::ScenarioError),
+    #[error(transparent)]
+    Members(#[from] ReplayError),
+    #[error(transparent)]
+    DataDir(#[from] recording::DataDirError),
+    #[error(transparent)]
+    BoxSettings(#[from] BoxSettingsError),
+    #[error(transparent)]
+    Channels(#[from] ChannelError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    #[error("the recorder: {0}")]
+    Recording(#[from] recording::RecordingError),
+    #[error("{path}: the mark of a running station cannot be written: {source}")]
+    Mark { path: PathBuf, source: std::io::Error },
+    #[error("a thread cannot be started: {source}")]
+    Thread { source: std::io::Error },
+    #[error("there is no port {port} on this box")]
+    NoSuchPort { port: u16 },
+    #[error("port {port}: {reason}")]
+    Command { port: u16, reason: line::CommandError },
+    #[error("port {port}: {reason}")]
+    Setting { port: u16, reason: line::SettingsError },
+    #[error("port {port} has as many listeners as it can have; close one of them")]
+    TooManyListeners { port: u16 },
+    #[error("port {port} has no voltage: its unit measures none, or has not yet")]
+    NoVoltage { port: u16 },
+    #[error("the station is stopping")]
+    Stopping,
+}
+
+impl StationError {
+    /// Stable code for the API's problem details.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Scenario(_) | Self::Members(_) => "scenario_invalid",
+            Self::DataDir(_) => "data_folder",
+            Self::BoxSettings(_) => "box_setting_invalid",
+            Self::Channels(ChannelError::NoSuchPort(_)) | Self::NoSuchPort { .. } => "no_port",
+            Self::Channels(ChannelError::Invalid { .. }) | Self::Setting { .. } => "setting_invalid",
+            Self::Channels(ChannelError::NothingToUndo) => "nothing_to_undo",
+            Self::Channels(ChannelError::File { .. }) | Self::Mark { .. } => "settings_not_written",
+            Self::Identity(_) => "identity",
+            Self::Catalog(error) => error.code(),
+            Self::Recording(_) => "recorder_failed",
+            Self::Thread { .. } => "thread_failed",
+            Self::Command { .. } => "command_refused",
+            Self::TooManyListeners { .. } => "too_many_listeners",
+            Self::NoVoltage { .. } => "no_voltage",
+            Self::Stopping => "stopping",
+        }
+    }
+}

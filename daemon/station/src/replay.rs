@@ -1,0 +1,415 @@
+//! A scenario through the same path as live input, as fast as it goes: the product's test bench and benchmark.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Arc, Barrier, Mutex, PoisonError};
+
+use capture::clock::{Anchor, Clock, Moment, SystemClock};
+use capture::{Block, Scenario, ScenarioError, ScenarioSource};
+use catalog::Catalog;
+use line::{CallKey, LineEvent, LineEventKind};
+use recording::{ClockQuality, DataDir, Instant, OpenId, Recorder, Recording, StopFacts, WithoutAudio};
+use signal::{LANES, RATE_HZ, SampleIndex};
+
+use crate::archive::Archive;
+use crate::events::{Kept, to_json};
+use crate::group::{Group, LineState, Member, Surroundings};
+use crate::identity;
+use crate::live::MeterCell;
+use crate::timekeeper;
+
+/// What `hookline replay` was asked for.
+#[derive(Clone, Debug)]
+pub struct ReplayOptions {
+    pub scenario: PathBuf,
+    pub out: PathBuf,
+    /// Worker threads, at least 1.
+    pub threads: usize,
+    /// `events.jsonl` only.
+    pub no_write: bool,
+    /// Caller-ID detection on at all times.
+    pub caller_id_always: bool,
+}
+
+/// What a replay did.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ReplaySummary {
+    pub ports: usize,
+    /// Of the longest port.
+    pub seconds: f64,
+    /// Audio read, over all ports.
+    pub channel_seconds: f64,
+    pub recordings: usize,
+    pub gaps: usize,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Scenario(#[from] ScenarioError),
+    #[error("{scenario}, port {port}: {reason}")]
+    Setting { scenario: String, port: u16, reason: String },
+    #[error(transparent)]
+    DataDir(#[from] recording::DataDirError),
+    #[error(transparent)]
+    Identity(#[from] identity::IdentityError),
+    #[error(transparent)]
+    Catalog(#[from] catalog::Error),
+    #[error("the recorder cannot start: {0}")]
+    Recorder(String),
+    #[error("{path}: the events cannot be written: {source}")]
+    Events { path: PathBuf, source: std::io::Error },
+}
+
+/// Blocks that all groups work off before what ended in them is put in order: one second.
+const ROUND_BLOCKS: usize = 100;
+
+/// Runs the scenario to its end.
+///
+/// # Errors
+/// Bad input, or a folder that cannot be written, in one sentence.
+pub fn run(options: &ReplayOptions) -> Result<ReplaySummary, ReplayError> {
+    let scenario = Scenario::load(&options.scenario)?;
+    let members = members(&scenario)?;
+    let storage = if options.no_write { None } else { Some(Storage::open(&options.out, &members)?) };
+    let recorder = storage.as_ref().map(|storage| storage.recording.recorder());
+    let epoch = Epoch::of(&scenario);
+    let groups = groups(&scenario, members, options.caller_id_always, &epoch, recorder.as_ref())?;
+    let events = play(groups, options.threads.max(1), recorder.as_ref())?;
+    let files = match storage {
+        Some(storage) => storage.close()?,
+        None => HashMap::new(),
+    };
+    write_events(&options.out, &scenario, &epoch, events, &files)
+}
+
+/// Channels of a scenario as groups take them, settings checked.
+pub(crate) fn members(scenario: &Scenario) -> Result<Vec<Member>, ReplayError> {
+    scenario
+        .channels
+        .iter()
+        .enumerate()
+        .map(|(index, channel)| {
+            let wrong = |reason: String| ReplayError::Setting {
+                scenario: scenario.file.display().to_string(),
+                port: channel.port,
+                reason,
+            };
+            let settings: line::ChannelSettings = toml::Value::Table(channel.settings.clone())
+                .try_into()
+                .map_err(|error: toml::de::Error| wrong(error.message().replace('\n', " ")))?;
+            settings
+                .validate()
+                .and_then(|()| settings.validate_analog())
+                .map_err(|error| wrong(error.to_string()))?;
+            Ok(Member {
+                index,
+                port: channel.port,
+                name: channel.name.clone().unwrap_or_default(),
+                line_number: channel.line_number.clone(),
+                tracks: channel.audio.layout.tracks(),
+                codec: recording::Codec::ALaw,
+                settings,
+                port_use: line::PortUse::Recorded,
+                end: Some(SampleIndex(channel.audio.samples)),
+            })
+        })
+        .collect()
+}
+
+/// Ranges of consecutive members whose tracks fit side by side into a group.
+pub(crate) fn group_ranges(members: &[Member]) -> Vec<std::ops::Range<usize>> {
+    let mut ranges: Vec<std::ops::Range<usize>> = Vec::new();
+    let mut tracks = 0;
+    for (index, member) in members.iter().enumerate() {
+        match ranges.last_mut() {
+            Some(range) if tracks + member.tracks <= LANES => {
+                range.end = index + 1;
+                tracks += member.tracks;
+            }
+            _ => {
+                ranges.push(index..index + 1);
+                tracks = member.tracks;
+            }
+        }
+    }
+    ranges
+}
+
+/// Sample 0 on the wall clock.
+#[derive(Clone, Debug)]
+struct Epoch {
+    anchor: Anchor,
+    offset_s: i32,
+    boot_id: String,
+}
+
+impl Epoch {
+    fn of(scenario: &Scenario) -> Self {
+        let now = SystemClock.now();
+        let (utc_us, offset_s) = match scenario.start {
+            Some(start) => (start.timestamp_micros(), start.offset().local_minus_utc()),
+            None => (now.utc_us, chrono::Local::now().offset().local_minus_utc()),
+        };
+        let moment = Moment { utc_us, monotonic_us: now.monotonic_us };
+        Self { anchor: Anchor { at: SampleIndex(0), moment }, offset_s, boot_id: capture::clock::boot_id() }
+    }
+
+    fn instant(&self, at: SampleIndex) -> Instant {
+        let moment = self.anchor.moment_of(at);
+        Instant {
+            utc_us: moment.utc_us,
+            offset_s: self.offset_s,
+            boot_id: self.boot_id.clone(),
+            monotonic_us: moment.monotonic_us,
+            quality: ClockQuality::Scenario,
+        }
+    }
+
+    fn call_id(&self, call: CallKey) -> String {
+        timekeeper::call_id(&self.anchor, call)
+    }
+}
+
+/// Journal, catalog and recorder of the replay's own data folder.
+struct Storage {
+    recording: Recording,
+    _data: DataDir,
+    files: Arc<Mutex<HashMap<(String, u32), String>>>,
+}
+
+impl Storage {
+    fn open(out: &Path, members: &[Member]) -> Result<Self, ReplayError> {
+        let data = DataDir::open(out)?;
+        let serial = identity::serial(&data)?;
+        let (catalog, _) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
+        let files: Arc<Mutex<HashMap<_, _>>> = Arc::default();
+        let finished = Arc::clone(&files);
+        let archive = Archive::new(
+            catalog,
+            Box::new(move |record| {
+                if let Some(path) = &record.path {
+                    let key = (record.facts.call_id.clone(), record.facts.segment);
+                    finished.lock().unwrap_or_else(PoisonError::into_inner).insert(key, path.clone());
+                }
+            }),
+        );
+        let settings = recording::Settings {
+            serial,
+            ports: members.iter().map(|m| (m.codec, m.tracks as u16)).collect(),
+            power_safe: false,
+        };
+        let recording = Recording::start(&data, settings, Arc::new(archive))
+            .map_err(|error| ReplayError::Recorder(error.to_string()))?;
+        Ok(Self { recording, _data: data, files })
+    }
+
+    /// Waits until every recording is a file. Returns the files by call and segment.
+    fn close(self) -> Result<HashMap<(String, u32), String>, ReplayError> {
+        self.recording.close().map_err(|error| ReplayError::Recorder(error.to_string()))?;
+        Ok(std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// A group, its input, and what came out of it so far.
+struct Player {
+    group: Group,
+    source: ScenarioSource,
+    block: Block,
+    world: World,
+}
+
+/// The world of a replay: time by the scenario, endings kept for the end of the round.
+struct World {
+    epoch: Epoch,
+    recorder: Option<Recorder>,
+    events: Vec<(usize, LineEvent)>,
+    endings: Vec<Ending>,
+}
+
+/// An end of a recording, put in order before the recorder hears of it: numbers do not depend on threads.
+struct Ending {
+    at: SampleIndex,
+    port: u16,
+    what: What,
+}
+
+enum What {
+    Recording(OpenId, StopFacts),
+    WithoutAudio(WithoutAudio),
+}
+
+impl Surroundings for World {
+    fn instant(&self, at: SampleIndex) -> Instant {
+        self.epoch.instant(at)
+    }
+
+    fn call_id(&self, call: CallKey) -> String {
+        self.epoch.call_id(call)
+    }
+
+    fn recorder(&self) -> Option<&Recorder> {
+        self.recorder.as_ref()
+    }
+
+    fn end(&mut self, open: OpenId, stop: StopFacts, port: u16) {
+        self.endings.push(Ending { at: stop.end, port, what: What::Recording(open, stop) });
+    }
+
+    fn keep_without_audio(&mut self, at: SampleIndex, record: WithoutAudio) {
+        self.endings.push(Ending { at, port: record.port, what: What::WithoutAudio(record) });
+    }
+
+    fn meters(&self, _index: usize) -> Option<&MeterCell> {
+        None
+    }
+
+    fn event(&mut self, index: usize, event: &LineEvent) {
+        self.events.push((index, event.clone()));
+    }
+
+    fn state(&mut self, _index: usize, _state: &LineState) {}
+}
+
+fn groups(
+    scenario: &Scenario,
+    members: Vec<Member>,
+    caller_id_always: bool,
+    epoch: &Epoch,
+    recorder: Option<&Recorder>,
+) -> Result<Vec<Player>, ReplayError> {
+    group_ranges(&members)
+        .into_iter()
+        .map(|range| {
+            let port = members[range.start].port;
+            let group = Group::new(members[range.clone()].to_vec(), SampleIndex(0), caller_id_always)
+                .map_err(|error| ReplayError::Setting {
+                    scenario: scenario.file.display().to_string(),
+                    port,
+                    reason: error.to_string(),
+                })?;
+            let world = World {
+                epoch: epoch.clone(),
+                recorder: recorder.cloned(),
+                events: Vec::new(),
+                endings: Vec::new(),
+            };
+            Ok(Player { group, source: ScenarioSource::new(scenario, range), block: Block::default(), world })
+        })
+        .collect()
+}
+
+/// Plays all groups to their ends, in rounds. Returns the events of all, unordered.
+fn play(
+    mut players: Vec<Player>,
+    threads: usize,
+    recorder: Option<&Recorder>,
+) -> Result<Vec<(usize, LineEvent)>, ReplayError> {
+    let threads = threads.min(players.len()).max(1);
+    let barrier = Barrier::new(threads);
+    let endings: Mutex<Vec<Ending>> = Mutex::new(Vec::new());
+    let failure: Mutex<Option<ScenarioError>> = Mutex::new(None);
+    let running = AtomicBool::new(false);
+    let done = AtomicBool::new(false);
+    let mut shares: Vec<Vec<Player>> = (0..threads).map(|_| Vec::new()).collect();
+    for (index, player) in players.drain(..).enumerate() {
+        shares[index % threads].push(player);
+    }
+    let work = |share: &mut Vec<Player>| {
+        while !done.load(SeqCst) {
+            for player in share.iter_mut() {
+                match player.round() {
+                    Ok(true) => running.store(true, SeqCst),
+                    Ok(false) => {}
+                    Err(error) => *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error),
+                }
+                endings.lock().unwrap_or_else(PoisonError::into_inner).append(&mut player.world.endings);
+            }
+            if barrier.wait().is_leader() {
+                let mut round = std::mem::take(&mut *endings.lock().unwrap_or_else(PoisonError::into_inner));
+                round.sort_by_key(|ending| (ending.at, ending.port));
+                if let Some(recorder) = recorder {
+                    round.into_iter().for_each(|ending| ending.tell(recorder));
+                    recorder.wait_for_room();
+                }
+                let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+                done.store(failed || !running.swap(false, SeqCst), SeqCst);
+            }
+            barrier.wait();
+        }
+    };
+    std::thread::scope(|scope| {
+        let (first, rest) = shares.split_at_mut(1);
+        for share in rest {
+            scope.spawn(|| work(share));
+        }
+        work(&mut first[0]);
+    });
+    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error.into());
+    }
+    Ok(shares.into_iter().flatten().flat_map(|player| player.world.events).collect())
+}
+
+impl Ending {
+    fn tell(self, recorder: &Recorder) {
+        match self.what {
+            What::Recording(open, stop) => recorder.end(open, stop),
+            What::WithoutAudio(record) => {
+                recorder.record_without_audio(record);
+            }
+        }
+    }
+}
+
+impl Player {
+    /// One round; `false` when nothing is left to play.
+    fn round(&mut self) -> Result<bool, ScenarioError> {
+        for _ in 0..ROUND_BLOCKS {
+            if self.group.is_ended() {
+                return Ok(false);
+            }
+            self.source.next_block(&mut self.block)?;
+            self.group.process(&self.block, &mut self.world);
+        }
+        Ok(true)
+    }
+}
+
+fn write_events(
+    out: &Path,
+    scenario: &Scenario,
+    epoch: &Epoch,
+    mut events: Vec<(usize, LineEvent)>,
+    files: &HashMap<(String, u32), String>,
+) -> Result<ReplaySummary, ReplayError> {
+    let path = out.join("events.jsonl");
+    let failed = |source| ReplayError::Events { path: path.clone(), source };
+    std::fs::create_dir_all(out).map_err(failed)?;
+    let mut file = std::io::BufWriter::new(std::fs::File::create(&path).map_err(failed)?);
+    // Stable: what a port said at one sample stays in the order in which it said it.
+    events.sort_by_key(|(index, event)| (event.at, *index));
+    let mut recordings = 0;
+    for (index, event) in &events {
+        let mut kept = Kept::default();
+        if let LineEventKind::RecordStop(stop) = &event.kind {
+            recordings += usize::from(!stop.withheld);
+            kept.file = files.get(&(epoch.call_id(stop.call), stop.segment)).cloned();
+        }
+        if let Some(json) = to_json(scenario.channels[*index].port, event, |call| epoch.call_id(call), &kept)
+        {
+            writeln!(file, "{json}").map_err(failed)?;
+        }
+    }
+    file.flush().map_err(failed)?;
+    let samples = scenario.channels.iter().map(|channel| channel.audio.samples);
+    Ok(ReplaySummary {
+        ports: scenario.channels.len(),
+        seconds: SampleIndex(samples.clone().max().unwrap_or(0)).seconds(),
+        channel_seconds: samples.sum::<u64>() as f64 / f64::from(RATE_HZ),
+        recordings,
+        gaps: 0,
+    })
+}

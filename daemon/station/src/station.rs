@@ -1,0 +1,433 @@
+//! A running station: its threads, and what pages may ask of them.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use capture::clock::SystemClock;
+use capture::{Scenario, ScenarioSource};
+use catalog::{Catalog, Change};
+use chrono_tz::Tz;
+use recording::{ClockQuality, DataDir, Finished, RecordId, Recording};
+use rtrb::RingBuffer;
+use serde_json::{Map, Value};
+use signal::SampleIndex;
+
+use crate::archive::Archive;
+use crate::box_settings::BoxSettings;
+use crate::calibration::{Calibration, CalibrationStep, WATCH_S};
+use crate::capture_thread::{self, Input, Request, World};
+use crate::care::{Care, Notice};
+use crate::channels::{Channel, ChannelError, Channels};
+use crate::dispatch;
+use crate::error::StationError;
+use crate::group::{Group, Member};
+use crate::identity;
+use crate::listen::{Listener, Tap};
+use crate::live::{Live, PortLive};
+use crate::replay::{group_ranges, members};
+use crate::timekeeper::Timekeeper;
+
+/// What a station is started with.
+#[derive(Clone, Debug)]
+pub struct StationConfig {
+    pub data: PathBuf,
+    /// Recorded line input, played as if it were units; without it the box has no ports.
+    pub scenario: Option<PathBuf>,
+}
+
+/// A person's wish to record, or to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ManualRecord {
+    Start,
+    Stop,
+}
+
+/// What the box is.
+#[derive(Clone, Debug)]
+pub struct BoxInfo {
+    pub serial: String,
+    pub name: String,
+    pub version: &'static str,
+    /// RFC 3339.
+    pub started: String,
+}
+
+/// A running station. Clones share it; any thread may ask.
+#[derive(Clone)]
+pub struct Station {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    info: BoxInfo,
+    data: Arc<DataDir>,
+    catalog: Catalog,
+    keeper: Timekeeper,
+    live: Arc<Live>,
+    channels: Mutex<Channels>,
+    calibrations: Mutex<HashMap<u16, Calibration>>,
+    requests: Sender<Request>,
+    notices: Sender<Notice>,
+    told_dropped: Arc<AtomicU64>,
+    running: Mutex<Option<Running>>,
+}
+
+/// What ends in this order when the station stops.
+struct Running {
+    capture: JoinHandle<()>,
+    dispatch: JoinHandle<()>,
+    dispatch_stop: Arc<AtomicBool>,
+    care: JoinHandle<()>,
+    recording: Recording,
+}
+
+/// Messages of the sample path that fit in while the dispatcher sleeps.
+const TOLD_CAPACITY: usize = 8192;
+/// A block is 10 ms; whoever has no answer by then asks a thread that is gone.
+const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// Stands in the data folder while a station runs.
+const RUNNING_MARK: &str = "running";
+
+impl Station {
+    /// Opens the data folder, repairs what the last stop left, and records from now on.
+    ///
+    /// # Errors
+    /// One sentence: a folder in use or of a newer release, a wrong setting, a broken scenario.
+    pub fn start(config: &StationConfig) -> Result<Self, StationError> {
+        // The input is read before anything is touched: a broken scenario leaves no new data folder behind.
+        let scenario = config.scenario.as_deref().map(Scenario::load).transpose()?;
+        let mut members = scenario.as_ref().map(members).transpose()?.unwrap_or_default();
+        let data = Arc::new(DataDir::open(&config.data)?);
+        let settings = BoxSettings::load(&data.path().join("settings/box.toml"))?;
+        let channels = Channels::load(
+            data.path().join("settings/channels.toml"),
+            members.iter().map(default_channel).collect(),
+        )?;
+        for member in &mut members {
+            member.end = None;
+            member.codec = settings.codec;
+            if let Some(channel) = channels.get(member.port) {
+                member.name.clone_from(&channel.name);
+                member.line_number.clone_from(&channel.line_number);
+                member.port_use = channel.port_use;
+                member.settings = channel.settings.clone();
+            }
+        }
+        let serial = identity::serial(&data)?;
+        let keeper = Timekeeper::starting_now(Arc::new(SystemClock), settings.zone());
+        let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
+        report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
+        let after_power_loss = mark_running(&data)?;
+        let archive =
+            Arc::new(Archive::new(catalog.clone(), grade_by_rule(catalog.clone(), settings.clone())));
+        let recording = Recording::start(
+            &data,
+            recording::Settings {
+                serial: serial.clone(),
+                ports: members.iter().map(|m| (m.codec, m.tracks as u16)).collect(),
+                power_safe: true,
+            },
+            archive.clone(),
+        )?;
+
+        let live = Arc::new(Live::new(members.iter().map(idle_port).collect()));
+        let (told_in, told_out) = RingBuffer::new(TOLD_CAPACITY);
+        let (requests, requests_out) = channel();
+        let (notices, notices_out) = channel();
+        let (failed, failed_out) = channel::<String>();
+        let told_dropped = Arc::new(AtomicU64::new(0));
+        let world = World {
+            keeper: keeper.clone(),
+            recorder: recording.recorder(),
+            live: live.clone(),
+            told: told_in,
+            dropped: told_dropped.clone(),
+            failed,
+        };
+        let inputs =
+            scenario.as_ref().map(|scenario| inputs(scenario, members)).transpose()?.unwrap_or_default();
+
+        let dispatch_stop = Arc::new(AtomicBool::new(false));
+        let capture = spawn("capture", move || capture_thread::run(inputs, world, &requests_out))?;
+        let dispatch = {
+            let (live, keeper, notices, stop) =
+                (live.clone(), keeper.clone(), notices.clone(), dispatch_stop.clone());
+            spawn("dispatch", move || {
+                dispatch::run(told_out, &live, &keeper, &notices, &stop);
+                if let Ok(reason) = failed_out.try_recv() {
+                    let _ = notices.send(Notice::UnitLost(reason));
+                }
+            })?
+        };
+        let care = Care {
+            catalog: catalog.clone(),
+            data: data.clone(),
+            archive,
+            keeper: keeper.clone(),
+            settings: settings.clone(),
+            requests: requests.clone(),
+            after_power_loss,
+            told: HashMap::new(),
+        };
+        let care = {
+            let all = channels.all();
+            spawn("care", move || care.run(&notices_out, all))?
+        };
+        let info = BoxInfo {
+            serial,
+            name: settings.name,
+            version: env!("CARGO_PKG_VERSION"),
+            started: keeper.text(keeper.now_us()),
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                info,
+                data,
+                catalog,
+                keeper,
+                live,
+                channels: Mutex::new(channels),
+                calibrations: Mutex::default(),
+                requests,
+                notices,
+                told_dropped,
+                running: Mutex::new(Some(Running { capture, dispatch, dispatch_stop, care, recording })),
+            }),
+        })
+    }
+
+    /// Ends what is open (stop mode `shutdown`), makes files of it, and ends the threads. A second call does nothing.
+    ///
+    /// # Errors
+    /// A recording that could not be made into a file now; it is, at the next start.
+    pub fn stop(&self) -> Result<(), StationError> {
+        let Some(running) = lock(&self.inner.running).take() else { return Ok(()) };
+        let _ = self.inner.requests.send(Request::Finish);
+        let _ = running.capture.join();
+        running.dispatch_stop.store(true, Relaxed);
+        let _ = running.dispatch.join();
+        running.recording.close()?;
+        let _ = self.inner.notices.send(Notice::Finish);
+        let _ = running.care.join();
+        std::fs::remove_file(self.inner.data.path().join(RUNNING_MARK))
+            .map_err(|source| StationError::Mark { path: self.inner.data.path().join(RUNNING_MARK), source })
+    }
+
+    pub fn info(&self) -> &BoxInfo {
+        &self.inner.info
+    }
+
+    /// The box's time, RFC 3339 with its offset and milliseconds.
+    pub fn now(&self) -> String {
+        self.inner.keeper.text(self.inner.keeper.now_us())
+    }
+
+    pub fn time_zone(&self) -> Tz {
+        self.inner.keeper.zone()
+    }
+
+    pub fn clock_quality(&self) -> ClockQuality {
+        self.inner.keeper.quality()
+    }
+
+    pub fn data_dir(&self) -> &DataDir {
+        &self.inner.data
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
+    }
+
+    pub fn live(&self) -> &Live {
+        &self.inner.live
+    }
+
+    /// Messages of the sample path that the live page missed; the recordings have them all.
+    pub fn messages_dropped(&self) -> u64 {
+        self.inner.told_dropped.load(Relaxed)
+    }
+
+    /// Listens to a port from now on, until the listener is dropped.
+    pub fn listen(&self, port: u16) -> Result<Listener, StationError> {
+        let index = self.index(port)?;
+        let (tap, listener) = Tap::pair();
+        let taken = self.ask(|reply| Request::Listen(index, tap, reply))?;
+        if taken { Ok(listener) } else { Err(StationError::TooManyListeners { port }) }
+    }
+
+    /// Begins or ends a recording by hand.
+    pub fn record(&self, port: u16, wish: ManualRecord) -> Result<(), StationError> {
+        let index = self.index(port)?;
+        let command = match wish {
+            ManualRecord::Start => line::Command::ManualStart,
+            ManualRecord::Stop => line::Command::ManualStop,
+        };
+        self.ask(|reply| Request::Line(index, command, reply))?
+            .map_err(|reason| StationError::Command { port, reason })
+    }
+
+    pub fn channels(&self) -> Vec<Channel> {
+        lock(&self.inner.channels).all()
+    }
+
+    /// How many changes of channels can be taken back.
+    pub fn undo_depth(&self) -> usize {
+        lock(&self.inner.channels).undo_depth()
+    }
+
+    /// Sets members of a channel on each of `ports`, all or none, in the file and on the lines at once.
+    pub fn change_channels(
+        &self,
+        ports: &[u16],
+        patch: &Map<String, Value>,
+    ) -> Result<Vec<Channel>, StationError> {
+        self.with_channels(|channels| channels.change(ports, patch))
+    }
+
+    /// Takes back the last change of channels.
+    pub fn undo_channels(&self) -> Result<Vec<Channel>, StationError> {
+        self.with_channels(Channels::undo)
+    }
+
+    fn with_channels(
+        &self,
+        change: impl FnOnce(&mut Channels) -> Result<Vec<Channel>, ChannelError>,
+    ) -> Result<Vec<Channel>, StationError> {
+        let mut channels = lock(&self.inner.channels);
+        let changed = change(&mut channels)?;
+        for channel in &changed {
+            let index = self.index(channel.port)?;
+            let copy = Box::new(channel.clone());
+            self.ask(|reply| Request::Change(index, copy, reply))?
+                .map_err(|reason| StationError::Setting { port: channel.port, reason })?;
+            self.inner.live.update(index, |port| {
+                port.name.clone_from(&channel.name);
+                port.line_number.clone_from(&channel.line_number);
+            });
+        }
+        let _ = self.inner.notices.send(Notice::Channels(channels.all()));
+        Ok(changed)
+    }
+
+    /// Takes the voltage of the port for `step`; blocks for a second of watching.
+    pub fn calibrate(&self, port: u16, step: CalibrationStep) -> Result<Calibration, StationError> {
+        const READINGS: u16 = 10;
+        let index = self.index(port)?;
+        let mut sum = 0.0;
+        if !matches!(step, CalibrationStep::Start | CalibrationStep::Cancel) {
+            for _ in 0..READINGS {
+                std::thread::sleep(Duration::from_secs_f32(WATCH_S / f32::from(READINGS)));
+                let volts = self.inner.live.meter(index).and_then(|meter| meter.volts);
+                sum += volts.ok_or(StationError::NoVoltage { port })?.abs();
+            }
+        }
+        let mut calibrations = lock(&self.inner.calibrations);
+        let calibration = calibrations.entry(port).or_default();
+        calibration.take(step, sum / f32::from(READINGS));
+        Ok(calibration.clone())
+    }
+
+    /// Minimum and maximum of the port's voltage begin anew.
+    pub fn reset_voltage_range(&self, port: u16) -> Result<(), StationError> {
+        let index = self.index(port)?;
+        self.inner.requests.send(Request::ResetRange(index)).map_err(|_| StationError::Stopping)
+    }
+
+    /// Deletes recordings: first the entry in the journal, then the files. Returns the ids that had a file.
+    pub fn delete_recordings(&self, ids: &[RecordId], account: &str) -> Result<usize, StationError> {
+        let rows = self.inner.catalog.records_by_id(&catalog::Scope::everything(), ids)?;
+        self.inner.catalog.delete(ids, Some(account), catalog::DeletionReason::Person)?;
+        let mut removed = 0;
+        for file in rows.iter().filter_map(|row| row.file.as_deref()) {
+            recording::remove_recording(&self.inner.data, file)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
+    fn index(&self, port: u16) -> Result<usize, StationError> {
+        self.inner.live.index(port).ok_or(StationError::NoSuchPort { port })
+    }
+
+    fn ask<T>(
+        &self,
+        request: impl FnOnce(std::sync::mpsc::SyncSender<T>) -> Request,
+    ) -> Result<T, StationError> {
+        let (reply, answer) = sync_channel(1);
+        self.inner.requests.send(request(reply)).map_err(|_| StationError::Stopping)?;
+        answer.recv_timeout(ANSWER_WAIT).map_err(|_| StationError::Stopping)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StationError> {
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|source| StationError::Thread { source })
+}
+
+/// True when the mark of a run before is still there: it ended without stopping.
+fn mark_running(data: &DataDir) -> Result<bool, StationError> {
+    let path = data.path().join(RUNNING_MARK);
+    let left = path.exists();
+    recording::durable::write_atomically(&path, b"").map_err(|source| StationError::Mark { path, source })?;
+    Ok(left)
+}
+
+fn default_channel(member: &Member) -> Channel {
+    Channel {
+        port: member.port,
+        name: member.name.clone(),
+        line_number: member.line_number.clone(),
+        port_use: member.port_use,
+        settings: member.settings.clone(),
+    }
+}
+
+fn idle_port(member: &Member) -> PortLive {
+    PortLive {
+        port: member.port,
+        name: member.name.clone(),
+        line_number: member.line_number.clone(),
+        state: line::PortState::Idle,
+        since: None,
+        peer_number: None,
+        peer_name: None,
+        call_type: line::CallType::Unknown,
+        call_id: None,
+        recording_since: None,
+        two_track: member.tracks == 2,
+    }
+}
+
+fn inputs(scenario: &Scenario, members: Vec<Member>) -> Result<Vec<Input>, StationError> {
+    group_ranges(&members)
+        .into_iter()
+        .map(|range| {
+            let port = members[range.start].port;
+            let group = Group::new(members[range.clone()].to_vec(), SampleIndex(0), false)
+                .map_err(|reason| StationError::Setting { port, reason })?;
+            Ok(Input { group, source: ScenarioSource::looped(scenario, range) })
+        })
+        .collect()
+}
+
+/// Grades by rule are annotations of the box itself.
+fn grade_by_rule(catalog: Catalog, settings: BoxSettings) -> crate::archive::OnFinished {
+    Box::new(move |record: &Finished| {
+        if let Some(grade) = settings.grade_of(&record.facts)
+            && let Err(error) = catalog.annotate(&record.facts.id, None, Change::Grade(grade))
+        {
+            eprintln!("the grade of recording {} could not be written: {error}", record.facts.id.sequence);
+        }
+    })
+}
