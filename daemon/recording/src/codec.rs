@@ -62,14 +62,13 @@ mod tests {
         prop_oneof![Just(Codec::ALaw), Just(Codec::MuLaw), Just(Codec::Linear)]
     }
 
-    /// Half the widest quantising step of each codec at 16 bits: ITU-T G.711 tables 1a and 2a.
+    /// Half the quantising step at that level, and what is over the highest level (ITU-T G.711 tables 1a and 2a).
     fn tolerance(codec: Codec, sample: i16) -> i32 {
+        let level = i32::from(sample).abs();
         match codec {
             Codec::Linear => 0,
-            Codec::ALaw => (i32::from(sample).abs() / 32).max(16),
-            Codec::MuLaw => {
-                (i32::from(sample).abs() / 32).max(8) + 4 + (i32::from(sample).abs() - 32_124).max(0)
-            }
+            Codec::ALaw => (level / 32).max(8) + (level - 32_256).max(0),
+            Codec::MuLaw => (level + 132) / 32 + 1 + (level - 32_124).max(0),
         }
     }
 

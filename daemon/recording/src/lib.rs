@@ -1,15 +1,41 @@
 //! Recording files: the capture log that survives a power cut, the container and codecs behind one writer and one
 //! reader, waveform peaks, and the data folder they all lie in. See `README.md` for the formats and the invariants.
 
+mod capture_log;
 mod codec;
+mod damaged;
+mod data_dir;
+mod durable;
 pub mod facts;
+mod finisher;
+mod frame;
+mod health;
+mod log_thread;
+mod names;
 mod open;
+mod opens;
+pub mod peaks;
 mod queue;
+mod reader;
 mod recorder;
+mod recover;
+mod reserve;
 mod sink;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod wav;
+mod writer;
 
+pub use data_dir::{DataDir, DataDirError, FORMAT};
+pub use durable::{FreeSpace, free_space, write_atomically};
 pub use facts::{ClockQuality, Codec, Facts, Instant, Mark, MarkKind, RecordId};
+pub use names::sn;
 pub use open::{Known, OpenId, OpenStart, StopFacts, WithoutAudio};
+pub use peaks::Peaks;
 pub use queue::{MAX_AUDIO_BYTES, QUEUE_BYTES_PER_PORT, QUEUE_SECONDS, queue_bytes_per_port};
-pub use recorder::{QueueLoad, Recorder, Settings};
+pub use reader::{Reader, Select};
+pub use recorder::{QueueLoad, Recorder, Service, Settings, StartError, start};
+pub use recover::Recovered;
 pub use sink::{DiskTrouble, Finished, FinishedSink, Gap, GapCause, SinkError};
+pub use wav::{Fault, ReadError};

@@ -47,6 +47,27 @@ pub(crate) struct Chunk {
     pub first: u64,
     pub len: usize,
     pub bytes: [u8; CHUNK_BYTES],
+    frame_bytes: usize,
+}
+
+impl Chunk {
+    pub fn kept(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// Position behind the last sample.
+    pub fn end(&self) -> u64 {
+        self.first.saturating_add((self.len / self.frame_bytes.max(1)) as u64)
+    }
+}
+
+/// What may follow a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Taken {
+    More,
+    /// Only claims and their ends, from the finisher.
+    NoMoreAudio,
+    Closed,
 }
 
 /// What waits for the log thread, in the order in which it happened.
@@ -120,7 +141,10 @@ struct Inner {
     controls: usize,
     lost: Vec<Gap>,
     urgent: bool,
-    closing: bool,
+    /// Nothing more comes from the capture side.
+    stopped: bool,
+    /// Nothing more comes at all.
+    closed: bool,
 }
 
 pub(crate) struct Queue {
@@ -137,7 +161,7 @@ impl Queue {
     /// `next_number`: above every number in the capture log.
     pub fn new(chunks: usize, ports: usize, next_number: u64) -> Self {
         let max_controls = CONTROLS + ports * CONTROLS_PER_PORT;
-        let buffer = || Box::new(Chunk { first: 0, len: 0, bytes: [0; CHUNK_BYTES] });
+        let buffer = || Box::new(Chunk { first: 0, len: 0, bytes: [0; CHUNK_BYTES], frame_bytes: 1 });
         let inner = Inner {
             free: (0..chunks).map(|_| buffer()).collect(),
             ready: Vec::with_capacity(Self::most_items(chunks, max_controls)),
@@ -147,7 +171,8 @@ impl Queue {
             controls: 0,
             lost: Vec::with_capacity(ports * 2),
             urgent: false,
-            closing: false,
+            stopped: false,
+            closed: false,
         };
         Self { inner: Mutex::new(inner), work: Condvar::new(), room: Condvar::new(), chunks, max_controls }
     }
@@ -175,7 +200,7 @@ impl Queue {
         inner.next_number += 1;
         let mut open =
             OpenId { number, slot: REFUSED, port: start.port, tracks: start.tracks, codec: start.codec };
-        if inner.controls >= self.max_controls {
+        if inner.controls >= self.max_controls || inner.stopped {
             return open;
         }
         inner.controls += 1;
@@ -262,7 +287,7 @@ impl Queue {
     pub fn without_audio(&self, mut record: WithoutAudio) -> bool {
         record.clip();
         let mut inner = self.lock();
-        if inner.controls >= self.max_controls {
+        if inner.controls >= self.max_controls || inner.stopped {
             return false;
         }
         let number = inner.next_number;
@@ -288,11 +313,11 @@ impl Queue {
     }
 
     /// Waits until `period` is over, something is urgent or the queue is half full; then takes everything that waits,
-    /// buffers that are being filled included. `batch` must be empty, from `empty_batch`. False: closed, and empty.
-    pub fn take(&self, period: Duration, batch: &mut Vec<Item>) -> bool {
+    /// buffers that are being filled included. `batch` must be empty, from `empty_batch`.
+    pub fn take(&self, period: Duration, batch: &mut Vec<Item>) -> Taken {
         let until = Instant::now() + period;
         let mut inner = self.lock();
-        while !inner.urgent && !inner.closing && inner.free.len() > self.chunks / 2 {
+        while !inner.urgent && !inner.closed && inner.free.len() > self.chunks / 2 {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 break;
@@ -307,7 +332,11 @@ impl Queue {
                 batch.push(Item::Audio { number: slot.number, chunk });
             }
         }
-        !(inner.closing && batch.is_empty())
+        match (inner.closed, inner.stopped) {
+            (true, _) => Taken::Closed,
+            (false, true) => Taken::NoMoreAudio,
+            (false, false) => Taken::More,
+        }
     }
 
     /// Buffers whose bytes are on the disk.
@@ -319,7 +348,7 @@ impl Queue {
     /// Waits until at least half of the queue is free. For callers that are not live.
     pub fn wait_for_room(&self) {
         let mut inner = self.lock();
-        while inner.free.len() <= self.chunks / 2 && !inner.closing {
+        while inner.free.len() <= self.chunks / 2 && !inner.stopped {
             self.work.notify_one();
             inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
@@ -334,11 +363,20 @@ impl Queue {
         QueueStats { chunks: self.chunks, free: self.lock().free.len() }
     }
 
-    /// Nothing more will come from the capture side; `take` gives what waits and then false.
-    pub fn close(&self) {
-        self.lock().closing = true;
-        self.work.notify_all();
+    /// Nothing more is taken from the capture side.
+    pub fn stop(&self) {
+        let mut inner = self.lock();
+        inner.stopped = true;
+        inner.urgent = true;
+        drop(inner);
+        self.work.notify_one();
         self.room.notify_all();
+    }
+
+    /// Nothing more comes from the finisher either.
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.work.notify_one();
     }
 }
 
@@ -401,6 +439,7 @@ impl Inner {
                         ready.push(Item::Gap { number: slot.number, first, samples: slot.next - first });
                     }
                     chunk.first = slot.next;
+                    chunk.frame_bytes = slot.frame_bytes;
                     chunk.len = 0;
                     chunk
                 }

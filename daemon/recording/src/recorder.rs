@@ -1,12 +1,29 @@
 //! The recorder: what the capture path sees of it, how it is set up, started and closed.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
-use signal::SampleIndex;
+use signal::{RATE_HZ, SampleIndex};
 
+use crate::capture_log::{self, CaptureLog, Sizes};
+use crate::data_dir::{CAPTURE_LOG, DataDir};
 use crate::facts::{Codec, MarkKind};
+use crate::finisher::Finisher;
+use crate::frame::Entry;
+use crate::health::{Health, Source};
+use crate::log_thread::{LogThread, PERIOD};
 use crate::open::{Known, OpenId, OpenStart, StopFacts, WithoutAudio};
-use crate::queue::Queue;
+use crate::opens::Opens;
+use crate::queue::{Item, QUEUE_SECONDS, Queue, chunks_per_port};
+use crate::recover::{self, Recovered};
+use crate::reserve::Reserve;
+use crate::sink::{DiskTrouble, FinishedSink, Gap};
+use crate::steps::Steps;
 
 /// The capture path's handle. Every call copies into memory and comes back: none waits for a disk.
 ///
@@ -39,6 +56,229 @@ impl Settings {
     /// `ports` analog ports of one A-law track each, safe against power cuts.
     pub fn analog(serial: impl Into<String>, ports: usize) -> Self {
         Self { serial: serial.into(), ports: vec![(Codec::ALaw, 1); ports], power_safe: true }
+    }
+}
+
+/// What only tests choose otherwise.
+#[derive(Clone)]
+pub(crate) struct Tuning {
+    pub segment_bytes: u64,
+    pub reserve_bytes: u64,
+    pub period: Duration,
+    /// Buffers in the queue, instead of as many as the ports need.
+    pub chunks: Option<usize>,
+    pub steps: Steps,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 8 << 20,
+            reserve_bytes: 64 << 20,
+            period: PERIOD,
+            chunks: None,
+            steps: Steps::default(),
+        }
+    }
+}
+
+/// Why the recorder cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot read the capture log in {}: {source}", path.display())]
+    ReadLog { path: PathBuf, source: io::Error },
+    #[error("cannot start a thread of the recorder: {0}")]
+    Thread(io::Error),
+}
+
+/// The recorder's threads. Dropped without `close`, they go on until the process ends.
+pub struct Service {
+    queue: Arc<Queue>,
+    health: Arc<Health>,
+    threads: Vec<JoinHandle<()>>,
+    stop_watching: Arc<AtomicBool>,
+    recovered: Recovered,
+}
+
+/// Starts the recorder on a data folder. Calls that were open when it last stopped are finished first, while new ones
+/// are already being recorded; `sink` is told of each.
+pub fn start(
+    data: &DataDir,
+    settings: Settings,
+    sink: Arc<dyn FinishedSink>,
+) -> Result<(Recorder, Service), StartError> {
+    start_tuned(data.path(), settings, sink, Tuning::default())
+}
+
+pub(crate) fn start_tuned(
+    data: &Path,
+    settings: Settings,
+    sink: Arc<dyn FinishedSink>,
+    tuning: Tuning,
+) -> Result<(Recorder, Service), StartError> {
+    let folder = data.join(CAPTURE_LOG);
+    let mut opens = Opens::default();
+    let found = capture_log::scan(&folder, |frame, place| {
+        if let Some(entry) = Entry::of(&frame) {
+            opens.apply(frame.number, entry, &place);
+        }
+    })
+    .map_err(|source| StartError::ReadLog { path: folder.clone(), source })?;
+
+    let chunks =
+        settings.ports.iter().map(|&(codec, tracks)| chunks_per_port(codec, usize::from(tracks))).sum();
+    let chunks = tuning.chunks.unwrap_or(chunks).max(1);
+    let queue = Arc::new(Queue::new(chunks, settings.ports.len(), opens.highest_number() + 1));
+    let strays = opens.strays;
+    let (to_finish, done) = recover::sort_out(opens, sink.next_sequence());
+    let recovered = Recovered { to_finish: to_finish.len(), already_finished: done.len(), strays };
+    let finishing = to_finish.iter().chain(&done).map(|open| (open.number, open.first_generation)).collect();
+    let (jobs, receiver) = channel();
+    for open in done {
+        queue.push(Item::Done { number: open.number });
+    }
+    for open in to_finish {
+        // The receiver is alive: it is used below.
+        let _ = jobs.send(open);
+    }
+
+    let sizes =
+        Sizes { segment_bytes: tuning.segment_bytes, spare_segments: spare_segments(&settings, &tuning) };
+    let log = CaptureLog::new(folder.clone(), sizes, settings.power_safe, tuning.steps.clone(), found);
+    let health = Arc::new(Health::new(sink.clone()));
+    let stop_watching = Arc::new(AtomicBool::new(false));
+    let log_thread = LogThread {
+        queue: queue.clone(),
+        log,
+        opens: Opens::default(),
+        finishing,
+        finisher: Some(jobs),
+        health: health.clone(),
+        period: tuning.period,
+    };
+    let finisher = Finisher {
+        data: data.into(),
+        serial: settings.serial,
+        queue: queue.clone(),
+        sink: sink.clone(),
+        health: health.clone(),
+        reserve: Reserve::new(&folder, tuning.reserve_bytes),
+        power_safe: settings.power_safe,
+        steps: tuning.steps,
+        jobs: receiver,
+    };
+    let watcher = Watcher {
+        queue: queue.clone(),
+        health: health.clone(),
+        sink,
+        stop: stop_watching.clone(),
+        live: settings.power_safe,
+    };
+    let threads = vec![
+        spawn("capture-log", move || log_thread.run())?,
+        spawn("finisher", move || finisher.run())?,
+        spawn("recording-watch", move || watcher.run())?,
+    ];
+    Ok((Recorder { queue: queue.clone() }, Service { queue, health, threads, stop_watching, recovered }))
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
+    thread::Builder::new().name(name.into()).spawn(run).map_err(StartError::Thread)
+}
+
+/// As many segments as hold what the queue can hold.
+fn spare_segments(settings: &Settings, tuning: &Tuning) -> usize {
+    let bytes_a_second: u64 = settings
+        .ports
+        .iter()
+        .map(|&(codec, tracks)| u64::from(RATE_HZ) * u64::from(tracks) * codec.sample_bytes() as u64)
+        .sum();
+    let spare = (bytes_a_second * QUEUE_SECONDS as u64).div_ceil(tuning.segment_bytes.max(1));
+    usize::try_from(spare).unwrap_or(usize::MAX).max(2)
+}
+
+impl Service {
+    /// What the start found in the capture log.
+    pub fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
+    /// Writes and finishes everything that was ended, and stops. A recording that was not ended stays in the log, and
+    /// is finished at the next start as cut by power loss; so is what could not be finished within `patience`.
+    /// True: everything was finished.
+    pub fn close(self, patience: Duration) -> bool {
+        const LOOK: Duration = Duration::from_millis(5);
+        self.queue.stop();
+        let until = Instant::now().checked_add(patience);
+        let (watcher, workers) = match self.threads.split_last() {
+            Some((watcher, workers)) => (Some(watcher), workers),
+            None => (None, &[][..]),
+        };
+        let mut in_time = true;
+        while !workers.iter().all(JoinHandle::is_finished) {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                in_time = false;
+                self.health.abandon();
+                // A thread that hangs in the kernel must not keep the process from ending.
+                break;
+            }
+            thread::sleep(LOOK);
+        }
+        self.stop_watching.store(true, Ordering::Relaxed);
+        if let Some(watcher) = watcher {
+            watcher.thread().unpark();
+        }
+        if in_time {
+            for thread in self.threads {
+                in_time &= thread.join().is_ok();
+            }
+        }
+        in_time
+    }
+}
+
+/// Sees what the writing threads cannot tell while they hang: that the queue fills, and what it loses.
+struct Watcher {
+    queue: Arc<Queue>,
+    health: Arc<Health>,
+    sink: Arc<dyn FinishedSink>,
+    stop: Arc<AtomicBool>,
+    live: bool,
+}
+
+impl Watcher {
+    fn run(self) {
+        const EVERY: Duration = Duration::from_secs(1);
+        let mut lost = Vec::new();
+        loop {
+            let stop = self.stop.load(Ordering::Relaxed);
+            self.tell_lost(&mut lost);
+            if self.live {
+                self.look_at_speed();
+            }
+            if stop {
+                return;
+            }
+            thread::park_timeout(EVERY);
+        }
+    }
+
+    fn tell_lost(&self, lost: &mut Vec<Gap>) {
+        self.queue.take_lost(lost);
+        lost.drain(..).for_each(|gap| self.sink.gap(gap));
+    }
+
+    fn look_at_speed(&self) {
+        const SLOW_WRITE: Duration = Duration::from_secs(5);
+        let stats = self.queue.stats();
+        let waiting = 1.0 - stats.free as f32 / stats.chunks as f32;
+        let writing = self.health.writing_for();
+        if waiting > 0.3 || writing > SLOW_WRITE {
+            let detail = format!("{:.0} % of the queue is full", waiting * 100.0);
+            self.health.begins(Source::Queue, DiskTrouble::Slow, &detail);
+        } else if waiting < 0.2 && writing < SLOW_WRITE / 2 {
+            self.health.ends(Source::Queue);
+        }
     }
 }
 

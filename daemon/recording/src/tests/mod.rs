@@ -1,0 +1,7 @@
+//! Tests of the whole room: from the capture path's handle to files and journal, with everything between that can break.
+
+mod crash;
+mod disk;
+mod flow;
+mod kit;
+mod log;
