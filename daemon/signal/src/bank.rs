@@ -7,6 +7,8 @@ use crate::dtmf::DtmfDetector;
 use crate::hop::Hops;
 use crate::lanes::{LANES, LaneMask, Lanes};
 use crate::level::LevelMeter;
+use crate::tone::ToneDetector;
+use crate::tone_table::{china, country};
 use crate::units::SampleIndex;
 
 /// What a track's detectors are told about it.
@@ -37,6 +39,7 @@ struct Detectors {
     dtmf: DtmfDetector,
     hops: Hops,
     meter: LevelMeter,
+    tones: ToneDetector,
 }
 
 impl Bank {
@@ -63,7 +66,11 @@ impl Bank {
     }
 
     /// New settings for a track, from the next sample on.
-    pub fn configure(&mut self, _track: usize, _config: &BankConfig) {}
+    pub fn configure(&mut self, track: usize, config: &BankConfig) {
+        if track < self.tracks {
+            self.detectors.tones.set_country(track, country(&config.country).unwrap_or(china()));
+        }
+    }
 
     /// Listens for caller ID by FSK on a track from the next sample on, or no longer.
     pub fn arm_caller_id(&mut self, track: usize, armed: bool) {
@@ -150,7 +157,10 @@ impl Detectors {
     #[inline(always)]
     fn process(&mut self, frame: &[Lanes], first: SampleIndex, out: &mut impl FnMut(usize, Detection)) {
         self.dtmf.process(frame, first, out);
-        self.hops.process(frame, first, &mut |hop| self.meter.hop(hop));
+        self.hops.process(frame, first, &mut |hop| {
+            self.meter.hop(hop);
+            self.tones.hop(hop, out);
+        });
     }
 }
 

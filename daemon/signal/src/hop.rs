@@ -22,6 +22,9 @@ pub struct Hop {
     pub end: SampleIndex,
     /// Sum of the squares of the samples.
     pub energy: Lanes,
+    /// Energy without mains hum and offset: what a parabola over the hop explains (below about 100 Hz) is taken off.
+    /// A hop is too short for a filter that separates 50 Hz from 300 Hz in any other way without a long memory.
+    pub energy_above_hum: Lanes,
     /// Largest square of a sample.
     pub peak_power: Lanes,
     /// Sums of four samples each, at 2 kHz. No filter but the sum stands in front: what lies above 1 kHz folds down,
@@ -30,10 +33,8 @@ pub struct Hop {
 }
 
 impl Hop {
-    /// Energy without mains hum and offset: what a parabola over the hop explains (below about 100 Hz) is taken off.
-    /// A hop is too short for a filter that separates 50 Hz from 300 Hz in any other way without a long memory.
     #[inline(always)]
-    pub fn energy_above_hum(&self) -> Lanes {
+    fn take_off_hum(&mut self) {
         let mut hum = Lanes::ZERO;
         for shape in &PARABOLA {
             let mut fit = Lanes::ZERO;
@@ -42,7 +43,7 @@ impl Hop {
             }
             hum += fit * fit;
         }
-        (self.energy - hum).max(Lanes::ZERO)
+        self.energy_above_hum = (self.energy - hum).max(Lanes::ZERO);
     }
 }
 
@@ -81,6 +82,7 @@ impl Default for Hops {
             hop: Hop {
                 end: SampleIndex(0),
                 energy: Lanes::ZERO,
+                energy_above_hum: Lanes::ZERO,
                 peak_power: Lanes::ZERO,
                 low: [Lanes::ZERO; LOW_SAMPLES],
             },
@@ -133,6 +135,7 @@ impl Hops {
         if self.filled == LOW_SAMPLES {
             self.filled = 0;
             self.hop.end = end;
+            self.hop.take_off_hum();
             each(&self.hop);
             self.hop.energy = Lanes::ZERO;
             self.hop.peak_power = Lanes::ZERO;
@@ -199,7 +202,7 @@ mod tests {
                 .collect();
             hops.process(&frame, SampleIndex(0), &mut |hop| {
                 whole += hop.energy[0];
-                left += hop.energy_above_hum()[0];
+                left += hop.energy_above_hum[0];
             });
             let taken_db = 10.0 * (whole / left.max(1.0)).log10();
             assert!((least_db..most_db).contains(&taken_db), "{hertz} Hz: {taken_db} dB");

@@ -12,6 +12,10 @@ pub mod hook;
 pub mod hop;
 pub mod lanes;
 pub mod level;
+pub mod tone;
+mod tone_cadence;
+mod tone_fit;
+pub mod tone_table;
 pub mod units;
 
 pub use bank::{Bank, BankConfig};

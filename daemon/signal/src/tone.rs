@@ -1,0 +1,386 @@
+//! Supervisory tones: dial, busy, ringback and their kin, by the table of each lane's country.
+//!
+//! Three steps, each in its own file: probes measure the power at the country's frequencies in windows of 20 ms and
+//! cut the lane into bursts (here, for all lanes at once); `tone_fit` says which sounds a burst may be; `tone_cadence`
+//! names the tone by the rhythm of its bursts. Only a lane in which a burst begins or ends leaves the common path.
+
+use std::f64::consts::TAU;
+
+use crate::Detection;
+use crate::dbm0::power_from_dbm0;
+use crate::hop::{HOP_SAMPLES, HOPS_PER_SECOND, Hop, LOW_RATE_HZ, LOW_SAMPLES};
+use crate::lanes::{LANES, LaneMask, Lanes, lanes_of};
+use crate::tone_cadence::{Burst, Rhythm};
+use crate::tone_fit::{Fit, PROBES, WINDOW_S, probe_hertz};
+use crate::tone_table::{Country, Sound, china};
+use crate::units::{RATE_HZ, SampleIndex};
+
+/// Hops in a probe's window.
+const WINDOW_HOPS: usize = (WINDOW_S * HOPS_PER_SECOND as f32) as usize;
+/// Samples in a probe's window.
+const WINDOW_SAMPLES: usize = WINDOW_HOPS * HOP_SAMPLES;
+/// A burst begins when the probes catch this part of a window's energy, and ends when they catch less than
+const BEGIN_SHARE: f32 = 0.6;
+const END_SHARE: f32 = 0.5;
+/// of it, or, for countries whose tones neither beat nor swing, this part of what they caught while it sounded. In
+/// silence the share alone stays high for too long: what little is left of the tone is still pure.
+const END_DROP: f32 = 0.45;
+/// Tones are heard from a little below −30 dBm0 on.
+const LEAST_DBM0: f32 = -34.0;
+/// A gap shorter than this is a click or a sample slip within a burst (the shortest real one is 36 ms).
+const GLITCH_HOPS: f32 = 4.0;
+/// Shorter bursts are chance: a vowel, a note.
+const SHORTEST_BURST_SAMPLES: u64 = 60 * RATE_HZ as u64 / 1000;
+/// A tone's energy is steady: the mean square change from one window to the next, relative, is at most this,
+const MOST_UNSTEADY: f32 = 0.003;
+/// where a single change counts no more than this,
+const MOST_CHANGE: f32 = 0.01;
+/// and so many changes are the burst's own edges. Two frequencies beat and are let off.
+const EDGE_CHANGES: f32 = 7.0;
+/// For so long behind a burst, loudness means that it was cut off.
+const CUT_OFF_HOPS: f32 = 50.0;
+/// Mean energy there, relative to the burst's.
+const CUT_OFF_SHARE: f32 = 0.1;
+
+/// One complex number for each lane.
+#[derive(Clone, Copy, Debug, Default)]
+struct Complex {
+    re: Lanes,
+    im: Lanes,
+}
+
+/// One probe of each lane.
+#[derive(Clone, Debug)]
+struct Probe {
+    /// The probe's frequency over a hop at the low rate, as cosine and minus sine, scaled so that the square of what
+    /// is caught of a tone over a window is the tone's energy.
+    shape: [Complex; LOW_SAMPLES],
+    /// How its phase advances over a hop.
+    turn: Complex,
+    /// What the last hops held.
+    caught: [Complex; WINDOW_HOPS],
+    /// Sum over the windows of the burst that sounds.
+    sum: Lanes,
+}
+
+/// What a lane's burst is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    Quiet,
+    Sounding {
+        start: SampleIndex,
+    },
+    /// It has stopped, but may go on if the gap is a glitch.
+    Pausing {
+        start: SampleIndex,
+        end: SampleIndex,
+    },
+    /// Just behind a burst: is it quiet?
+    Behind {
+        hop_energy: f32,
+    },
+}
+
+/// What the common path does not need of a lane.
+#[derive(Clone, Debug)]
+struct LaneState {
+    fit: Fit,
+    rhythm: Rhythm,
+    phase: Phase,
+}
+
+/// Hears the supervisory tones of all lanes.
+#[derive(Clone, Debug)]
+pub struct ToneDetector {
+    probes: [Probe; PROBES],
+    /// Energy of the last hops, and which of them is the oldest.
+    energy: [Lanes; WINDOW_HOPS],
+    oldest: usize,
+    /// Energy of the window before.
+    window_before: Lanes,
+    /// Lanes in which a window sounds like a tone.
+    on: LaneMask,
+    /// 1 for lanes in which the sums run, 0 for others.
+    counting: Lanes,
+    sum_energy: Lanes,
+    sum_change: Lanes,
+    sum_squared: Lanes,
+    /// Windows in the sums.
+    counted: Lanes,
+    /// Energy since the last burst ended.
+    behind: Lanes,
+    /// Hops until a lane has something to decide; infinite if there is nothing.
+    countdown: Lanes,
+    /// What the probes must catch for a burst to go on: this part of `held`.
+    drop: Lanes,
+    /// The most that the probes caught in a window of the burst that sounds.
+    held: Lanes,
+    /// Energy of a window at the least level.
+    least_energy: f32,
+    lanes: [LaneState; LANES],
+}
+
+impl Probe {
+    const UNUSED: Self = Self {
+        shape: [Complex { re: Lanes::ZERO, im: Lanes::ZERO }; LOW_SAMPLES],
+        turn: Complex { re: Lanes::ZERO, im: Lanes::ZERO },
+        caught: [Complex { re: Lanes::ZERO, im: Lanes::ZERO }; WINDOW_HOPS],
+        sum: Lanes::ZERO,
+    };
+
+    /// Points the probe of one lane at `hertz`; 0 switches it off.
+    fn point_at(&mut self, lane: usize, hertz: f32) {
+        let hertz = f64::from(hertz);
+        let turn = TAU * hertz * HOP_SAMPLES as f64 / f64::from(RATE_HZ);
+        (self.turn.re[lane], self.turn.im[lane]) = (turn.cos() as f32, turn.sin() as f32);
+        let scale =
+            if hertz == 0.0 { 0.0 } else { (2.0 / WINDOW_SAMPLES as f64).sqrt() / decimation_gain(hertz) };
+        for (k, shape) in self.shape.iter_mut().enumerate() {
+            let angle = TAU * hertz * k as f64 / f64::from(LOW_RATE_HZ);
+            shape.re[lane] = (scale * angle.cos()) as f32;
+            shape.im[lane] = (scale * -angle.sin()) as f32;
+        }
+        for caught in &mut self.caught {
+            (caught.re[lane], caught.im[lane]) = (0.0, 0.0);
+        }
+        self.sum[lane] = 0.0;
+    }
+
+    /// Takes a hop in place of the oldest one and gives the energy caught in the window that it completes.
+    #[inline(always)]
+    fn hop(&mut self, low: &[Lanes; LOW_SAMPLES], oldest: usize) -> Lanes {
+        let mut caught = Complex::default();
+        for (low, shape) in low.iter().zip(&self.shape) {
+            caught.re += *low * shape.re;
+            caught.im += *low * shape.im;
+        }
+        self.caught[oldest] = caught;
+        let mut window = self.caught[(oldest + 1) % WINDOW_HOPS];
+        for later in 2..=WINDOW_HOPS {
+            let next = self.caught[(oldest + later) % WINDOW_HOPS];
+            window = Complex {
+                re: window.re * self.turn.re - window.im * self.turn.im + next.re,
+                im: window.re * self.turn.im + window.im * self.turn.re + next.im,
+            };
+        }
+        window.re * window.re + window.im * window.im
+    }
+}
+
+/// What summing samples by fours leaves of an amplitude at `hertz`.
+fn decimation_gain(hertz: f64) -> f64 {
+    let step = TAU * hertz / f64::from(RATE_HZ) / 2.0;
+    let by = f64::from(RATE_HZ / LOW_RATE_HZ);
+    (by * step).sin() / (by * step.sin())
+}
+
+impl Default for ToneDetector {
+    fn default() -> Self {
+        let state = LaneState { fit: Fit::new(china()), rhythm: Rhythm::new(china()), phase: Phase::Quiet };
+        let mut detector = Self {
+            probes: [Probe::UNUSED; PROBES],
+            energy: [Lanes::ZERO; WINDOW_HOPS],
+            oldest: 0,
+            window_before: Lanes::ZERO,
+            on: 0,
+            counting: Lanes::ZERO,
+            sum_energy: Lanes::ZERO,
+            sum_change: Lanes::ZERO,
+            sum_squared: Lanes::ZERO,
+            counted: Lanes::ZERO,
+            behind: Lanes::ZERO,
+            countdown: Lanes::splat(f32::INFINITY),
+            drop: Lanes::ZERO,
+            held: Lanes::ZERO,
+            least_energy: power_from_dbm0(LEAST_DBM0) * WINDOW_SAMPLES as f32,
+            lanes: std::array::from_fn(|_| state.clone()),
+        };
+        for lane in 0..LANES {
+            detector.set_country(lane, china());
+        }
+        detector
+    }
+}
+
+impl ToneDetector {
+    /// Listens for the tones of `country` in a lane from now on. A tone that sounds there is forgotten.
+    pub fn set_country(&mut self, lane: usize, country: &'static Country) {
+        for (probe, hertz) in self.probes.iter_mut().zip(probe_hertz(country)) {
+            probe.point_at(lane, hertz);
+        }
+        self.lanes[lane] =
+            LaneState { fit: Fit::new(country), rhythm: Rhythm::new(country), phase: Phase::Quiet };
+        self.on &= !(1 << lane);
+        self.counting[lane] = 0.0;
+        self.countdown[lane] = f32::INFINITY;
+        let even = country.tones.iter().all(|tone| matches!(tone.sound, Sound::One(_)));
+        self.drop[lane] = if even { END_DROP } else { 0.0 };
+    }
+
+    /// Lanes in which a window of 20 ms sounds like a tone just now.
+    pub fn sounding(&self) -> LaneMask {
+        self.on
+    }
+
+    #[inline(always)]
+    pub fn hop(&mut self, hop: &Hop, out: &mut impl FnMut(usize, Detection)) {
+        let oldest = self.oldest;
+        self.energy[oldest] = hop.energy_above_hum;
+        let mut window = Lanes::ZERO;
+        for energy in &self.energy {
+            window += *energy;
+        }
+        let mut tonal = Lanes::ZERO;
+        for probe in &mut self.probes {
+            let caught = probe.hop(&hop.low, oldest);
+            probe.sum += caught * self.counting;
+            tonal += caught;
+        }
+        self.oldest = (oldest + 1) % WINDOW_HOPS;
+        let change = window - self.window_before;
+        self.window_before = window;
+        self.sum_energy += window * self.counting;
+        let squared = window * window;
+        self.sum_change += (change * change).min(squared * MOST_CHANGE) * self.counting;
+        self.sum_squared += squared * self.counting;
+        self.counted += self.counting;
+        self.behind += hop.energy_above_hum;
+        self.countdown += Lanes::splat(-1.0);
+
+        let begin = tonal.above((window * BEGIN_SHARE).max(Lanes::splat(self.least_energy)));
+        self.held = self.held.max(tonal * self.counting);
+        let least = (self.held * self.drop).max(Lanes::splat(self.least_energy * 0.5));
+        let go_on = tonal.above((window * END_SHARE).max(least));
+        let on = (begin & !self.on) | (go_on & self.on);
+        let changed = on ^ self.on;
+        self.on = on;
+        let due = Lanes::splat(0.5).above(self.countdown);
+        for lane in lanes_of(changed | due) {
+            self.decide(lane, hop.end, changed & (1 << lane) != 0, &mut |what| out(lane, what));
+        }
+    }
+
+    /// A burst begins or ends in a lane, or a wait is over.
+    #[inline(never)]
+    fn decide(&mut self, lane: usize, now: SampleIndex, changed: bool, say: &mut dyn FnMut(Detection)) {
+        let on = self.on & (1 << lane) != 0;
+        let mut say = |what| say(what);
+        match self.lanes[lane].phase {
+            Phase::Quiet | Phase::Behind { .. } if changed && on => {
+                self.look_behind(lane);
+                let start = now.minus(self.sounded_in_window(lane, true));
+                self.begin(lane, start);
+                self.wait_for_steady(lane, 0);
+            }
+            Phase::Pausing { start, .. } if changed && on => {
+                self.counting[lane] = 1.0;
+                self.lanes[lane].phase = Phase::Sounding { start };
+                self.wait_for_steady(lane, now.since(start));
+            }
+            Phase::Sounding { start } if changed && !on => {
+                self.counting[lane] = 0.0;
+                let window_start = now.minus(WINDOW_SAMPLES as u64);
+                let end = window_start.plus(self.sounded_in_window(lane, false));
+                self.lanes[lane].phase = Phase::Pausing { start, end };
+                self.countdown[lane] = GLITCH_HOPS;
+            }
+            Phase::Sounding { start } => {
+                let burst = self.burst(lane, start, now);
+                self.lanes[lane].rhythm.still_sounding(&burst, &mut say);
+                self.wait_for_steady(lane, now.since(start));
+            }
+            Phase::Pausing { start, end } => {
+                let burst = self.burst(lane, start, end);
+                if end.since(start) >= SHORTEST_BURST_SAMPLES {
+                    self.lanes[lane].rhythm.burst(burst, &mut say);
+                    self.behind[lane] = 0.0;
+                    self.lanes[lane].phase = Phase::Behind { hop_energy: self.mean_energy(lane) };
+                    self.countdown[lane] = CUT_OFF_HOPS;
+                } else {
+                    self.lanes[lane].phase = Phase::Quiet;
+                    self.wait_for_rhythm(lane, now);
+                }
+            }
+            Phase::Behind { .. } | Phase::Quiet => {
+                self.look_behind(lane);
+                self.lanes[lane].phase = Phase::Quiet;
+                self.lanes[lane].rhythm.timeout(now, &mut say);
+                self.wait_for_rhythm(lane, now);
+            }
+        }
+    }
+
+    fn begin(&mut self, lane: usize, start: SampleIndex) {
+        self.lanes[lane].phase = Phase::Sounding { start };
+        self.counting[lane] = 1.0;
+        self.sum_energy[lane] = 0.0;
+        self.sum_change[lane] = 0.0;
+        self.sum_squared[lane] = 0.0;
+        self.counted[lane] = 0.0;
+        self.held[lane] = 0.0;
+        for probe in &mut self.probes {
+            probe.sum[lane] = 0.0;
+        }
+    }
+
+    /// Tells the rhythm if what follows a burst is loud.
+    fn look_behind(&mut self, lane: usize) {
+        if let Phase::Behind { hop_energy } = self.lanes[lane].phase {
+            let hops = CUT_OFF_HOPS - self.countdown[lane];
+            if self.behind[lane] > hops * hop_energy * CUT_OFF_SHARE {
+                self.lanes[lane].rhythm.cut_off();
+            }
+        }
+    }
+
+    fn wait_for_steady(&mut self, lane: usize, sounded: u64) {
+        let look = self.lanes[lane].rhythm.look_at_steady(sounded);
+        self.countdown[lane] = look
+            .map_or(f32::INFINITY, |look| (look.saturating_sub(sounded) as usize / HOP_SAMPLES + 1) as f32);
+    }
+
+    fn wait_for_rhythm(&mut self, lane: usize, now: SampleIndex) {
+        let deadline = self.lanes[lane].rhythm.deadline().filter(|&deadline| deadline > now);
+        self.countdown[lane] =
+            deadline.map_or(f32::INFINITY, |at| (at.since(now) as usize / HOP_SAMPLES + 1) as f32);
+    }
+
+    /// Samples of the tone in the window that began or ended it: the window's energy over that of a full hop, which
+    /// is the newest one at the beginning and the burst's mean at the end.
+    fn sounded_in_window(&self, lane: usize, beginning: bool) -> u64 {
+        let newest = (self.oldest + WINDOW_HOPS - 1) % WINDOW_HOPS;
+        let full = if beginning { self.energy[newest][lane] } else { self.mean_energy(lane) };
+        let sum: f32 = self.energy.iter().map(|energy| energy[lane].min(full)).sum();
+        let hops = sum / full.max(f32::MIN_POSITIVE);
+        // If something else sounds before or behind it: what it takes to pass the threshold in silence.
+        let hops = if hops > WINDOW_HOPS as f32 - 0.2 { WINDOW_HOPS as f32 * BEGIN_SHARE } else { hops };
+        (hops * HOP_SAMPLES as f32) as u64
+    }
+
+    fn mean_energy(&self, lane: usize) -> f32 {
+        let squared = self.sum_squared[lane] / self.sum_energy[lane].max(f32::MIN_POSITIVE);
+        squared / WINDOW_HOPS as f32
+    }
+
+    /// The burst of a lane from what was summed up over it.
+    fn burst(&self, lane: usize, start: SampleIndex, end: SampleIndex) -> Burst {
+        let energy = self.sum_energy[lane].max(f32::MIN_POSITIVE);
+        let shares = std::array::from_fn(|probe| self.probes[probe].sum[lane] / energy);
+        let fitted = self.lanes[lane].fit.sounds(shares);
+        let unsteady = self.sum_change[lane] / self.sum_squared[lane].max(f32::MIN_POSITIVE);
+        let tones = self.lanes[lane].rhythm.country().tones;
+        let most = MOST_UNSTEADY + EDGE_CHANGES * MOST_CHANGE / self.counted[lane].max(1.0);
+        let steady = tones.iter().enumerate().filter(|(_, tone)| match tone.sound {
+            Sound::One(_) => unsteady <= most,
+            Sound::Two(..) | Sound::Modulated(_) => true,
+        });
+        let steady = steady.fold(0, |bits, (index, _)| bits | 1 << index);
+        Burst {
+            start,
+            end,
+            fits: fitted.tones & steady,
+            hertz: fitted.hertz,
+            level_db: 10.0 * self.mean_energy(lane).max(f32::MIN_POSITIVE).log10(),
+        }
+    }
+}

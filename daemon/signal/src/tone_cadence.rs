@@ -1,0 +1,529 @@
+//! Names tones by the rhythm of their bursts. It sees bursts and times only, so that it is tested without audio.
+//!
+//! ```text
+//!            bursts match a cadence, and no other as far back            a burst fits its place: go on
+//!   unnamed ------------------------------------------------> named ------------------------------+
+//!      ^     one whole period of long bursts, then quiet         |  ^                              |
+//!      |     a burst outlasts every cadence: steady tone         |  +------------------------------+
+//!      |                                                         |
+//!      +--------- a burst or a silence that does not fit: the tone ended with its last burst
+//! ```
+//!
+//! A tone begins with the first burst that belongs to its rhythm, and with the rest of a burst before it if listening
+//! began within that one. A burst cut short is the tone's last.
+
+use arrayvec::ArrayVec;
+
+use crate::tone_table::{Country, Step};
+use crate::units::{SampleIndex, ms_to_samples};
+use crate::{Detection, Tone};
+
+/// What measuring the edges of a burst may be wrong by, on top of the cadence's own tolerance.
+const EDGE_SAMPLES: u64 = ms_to_samples(14);
+/// Bursts that are looked back at: two periods of the longest cadence.
+const HISTORY: usize = 9;
+/// Quiet behind one whole period that names a tone whose silence is long.
+const QUIET_SAMPLES: u64 = ms_to_samples(1150);
+/// A period names a tone by itself if it sounds at least this long,
+const PERIOD_ON_MS: u32 = 750;
+/// and is silent at least this long.
+const PERIOD_OFF_MS: u16 = 1500;
+/// Bursts of one tone have the same frequency and level.
+const SAME_HERTZ: f32 = 8.0;
+const SAME_DB: f32 = 4.0;
+/// Bursts of a call-waiting tone that speech may cover before the tone counts as ended.
+const COVERED_BURSTS: u64 = 2;
+
+/// A burst of tone, as it was measured.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Burst {
+    pub start: SampleIndex,
+    /// The sample behind its last one; of a burst that still sounds, how far it has come.
+    pub end: SampleIndex,
+    /// Bit `i`: it sounds like tone `i` of the country's table.
+    pub fits: u8,
+    pub hertz: f32,
+    pub level_db: f32,
+}
+
+/// A named tone that goes on.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    /// Index in the country's table.
+    index: usize,
+    /// The step of the cadence that the last burst was; 0 for steady tones.
+    step: usize,
+    /// The sample behind its last burst so far.
+    end: SampleIndex,
+    steady: bool,
+}
+
+/// The rhythm of one lane.
+#[derive(Clone, Debug)]
+pub struct Rhythm {
+    country: &'static Country,
+    history: ArrayVec<Burst, HISTORY>,
+    named: Option<Named>,
+    /// Something loud came right behind the last burst: it was cut off by it, not ended.
+    cut_off: bool,
+}
+
+impl Rhythm {
+    pub fn new(country: &'static Country) -> Self {
+        Self { country, history: ArrayVec::new(), named: None, cut_off: false }
+    }
+
+    pub fn country(&self) -> &'static Country {
+        self.country
+    }
+
+    /// A burst still sounds, and has lasted as long as [`Self::look_at_steady`] asked.
+    pub fn still_sounding(&mut self, burst: &Burst, say: &mut impl FnMut(Detection)) {
+        if self.named.is_some_and(|named| named.steady && named.end >= burst.start) {
+            return;
+        }
+        let length = burst.end.since(burst.start);
+        let steady = self.country.tones.iter().enumerate().find(|(index, tone)| {
+            tone.cadence.is_empty()
+                && burst.fits & (1 << index) != 0
+                && length >= ms_to_samples(self.country.steady_after_ms(tone))
+        });
+        if let Some((index, tone)) = steady {
+            self.stop(say);
+            self.history.clear();
+            self.named = Some(Named { index, step: 0, end: burst.end, steady: true });
+            say(Detection::ToneStart { at: burst.start, tone: tone.tone });
+        }
+    }
+
+    /// After how many samples of a burst [`Self::still_sounding`] has something to say, if ever; asked again while
+    /// the burst goes on.
+    pub fn look_at_steady(&self, sounded: u64) -> Option<u64> {
+        self.country
+            .tones
+            .iter()
+            .filter(|tone| tone.cadence.is_empty())
+            .map(|tone| ms_to_samples(self.country.steady_after_ms(tone)))
+            .filter(|&needed| needed > sounded)
+            .min()
+    }
+
+    /// A burst has ended.
+    pub fn burst(&mut self, burst: Burst, say: &mut impl FnMut(Detection)) {
+        self.timeout(burst.start, say);
+        self.cut_off = false;
+        if let Some(named) = self.named {
+            if named.steady {
+                // The burst that was named while it sounded.
+                self.named = Some(Named { end: burst.end, ..named });
+                self.stop(say);
+                return;
+            }
+            if burst.fits & (1 << named.index) == 0 {
+                // Speech that sounds like some other tone for a moment does not end this one; time does.
+                return;
+            }
+            if !self.go_on(named, &burst, say) {
+                self.stop(say);
+            } else {
+                return;
+            }
+        }
+        if burst.fits == 0 {
+            return;
+        }
+        if self.history.is_full() {
+            self.history.remove(0);
+        }
+        self.history.push(burst);
+        self.name_by_bursts(say);
+    }
+
+    /// What followed the last burst at once was loud: no pause of a cadence begins like that.
+    pub fn cut_off(&mut self) {
+        self.cut_off = true;
+    }
+
+    /// No burst has begun until `now`.
+    pub fn timeout(&mut self, now: SampleIndex, say: &mut impl FnMut(Detection)) {
+        match self.named {
+            Some(named) if !named.steady => {
+                if now.since(named.end) > self.longest_silence(&named) {
+                    self.stop(say);
+                }
+            }
+            Some(_) => {}
+            None => {
+                self.name_by_period(now, say);
+                if self.named.is_some() {
+                    self.timeout(now, say);
+                }
+            }
+        }
+    }
+
+    /// When [`Self::timeout`] next has something to decide if no burst begins before.
+    pub fn deadline(&self) -> Option<SampleIndex> {
+        match self.named {
+            Some(named) if !named.steady => Some(named.end.plus(self.longest_silence(&named) + 1)),
+            Some(_) => None,
+            None => self.history.last().map(|burst| burst.end.plus(QUIET_SAMPLES)),
+        }
+    }
+
+    fn stop(&mut self, say: &mut impl FnMut(Detection)) {
+        if let Some(named) = self.named.take() {
+            say(Detection::ToneStop { at: named.end.minus(1), tone: self.country.tones[named.index].tone });
+        }
+        self.history.clear();
+    }
+
+    fn longest_silence(&self, named: &Named) -> u64 {
+        let tone = &self.country.tones[named.index];
+        let step = tone.cadence[named.step];
+        let whole = most(step.off_ms, tone.cadence_tolerance);
+        if tone.tone == Tone::CallWaiting { whole + COVERED_BURSTS * period(tone.cadence) } else { whole }
+    }
+
+    /// Whether `burst` is the next one of the named tone; a short one is its last.
+    fn go_on(&mut self, named: Named, burst: &Burst, say: &mut impl FnMut(Detection)) -> bool {
+        let tone = &self.country.tones[named.index];
+        let silence = burst.start.since(named.end);
+        let covered = if tone.tone == Tone::CallWaiting { COVERED_BURSTS } else { 0 };
+        let in_time = (0..=covered).any(|missed| {
+            let waited = silence.saturating_sub(missed * period(tone.cadence));
+            is_near(waited, tone.cadence[named.step].off_ms, tone.cadence_tolerance)
+        });
+        let step = (named.step + 1) % tone.cadence.len();
+        let length = burst.end.since(burst.start);
+        if !in_time || length > most(tone.cadence[step].on_ms, tone.cadence_tolerance) {
+            return false;
+        }
+        self.named = Some(Named { step, end: burst.end, ..named });
+        if length < least(tone.cadence[step].on_ms, tone.cadence_tolerance) && covered == 0 {
+            self.stop(say);
+        }
+        true
+    }
+
+    /// Names the tone whose rhythm reaches back further than that of any other.
+    fn name_by_bursts(&mut self, say: &mut impl FnMut(Detection)) {
+        let mut best: Option<(usize, Match)> = None;
+        let mut tied = false;
+        for index in 0..self.country.tones.len() {
+            let Some(found) = self.longest_match(index) else { continue };
+            let reach = best.as_ref().map_or(0, |(_, best)| best.bursts);
+            if found.bursts > reach {
+                best = Some((index, found));
+                tied = false;
+            } else if found.bursts == reach {
+                tied = true;
+            }
+        }
+        if let Some((index, found)) = best
+            && !tied
+            && found.bursts > self.country.tones[index].cadence.len()
+        {
+            self.name(index, found, say);
+        }
+    }
+
+    /// Names a tone by one whole period, if what follows is the long silence that belongs to it.
+    fn name_by_period(&mut self, now: SampleIndex, say: &mut impl FnMut(Detection)) {
+        let Some(last) = self.history.last() else { return };
+        if self.cut_off || now.since(last.end) < QUIET_SAMPLES {
+            return;
+        }
+        for (index, tone) in self.country.tones.iter().enumerate() {
+            let Some(last_step) = tone.cadence.len().checked_sub(1) else { continue };
+            let on_ms: u32 = tone.cadence.iter().map(|step| u32::from(step.on_ms)).sum();
+            if on_ms < PERIOD_ON_MS || tone.cadence[last_step].off_ms < PERIOD_OFF_MS {
+                continue;
+            }
+            let found = self.match_back(index, last_step);
+            if found.bursts >= tone.cadence.len() {
+                self.name(index, found, say);
+                return;
+            }
+        }
+    }
+
+    fn name(&mut self, index: usize, found: Match, say: &mut impl FnMut(Detection)) {
+        self.named = Some(Named { index, step: found.step, end: found.end, steady: false });
+        self.history.clear();
+        say(Detection::ToneStart { at: found.start, tone: self.country.tones[index].tone });
+    }
+
+    /// The furthest that the history, read backwards, agrees with a tone's cadence from any of its steps.
+    fn longest_match(&self, index: usize) -> Option<Match> {
+        (0..self.country.tones[index].cadence.len())
+            .map(|step| self.match_back(index, step))
+            .filter(|found| found.bursts > 0)
+            .max_by_key(|found| found.bursts)
+    }
+
+    /// How far the history agrees with a tone if its last burst was step `last_step`.
+    fn match_back(&self, index: usize, last_step: usize) -> Match {
+        let tone = &self.country.tones[index];
+        let mut found = Match { bursts: 0, step: last_step, start: SampleIndex(0), end: SampleIndex(0) };
+        let mut step = last_step;
+        let mut later: Option<&Burst> = None;
+        for burst in self.history.iter().rev() {
+            if burst.fits & (1 << index) == 0 {
+                break;
+            }
+            if let Some(later) = later {
+                step = (step + tone.cadence.len() - 1) % tone.cadence.len();
+                let silence = later.start.since(burst.end);
+                if !is_near(silence, tone.cadence[step].off_ms, tone.cadence_tolerance)
+                    || !are_alike(burst, later)
+                {
+                    break;
+                }
+            } else {
+                found.end = burst.end;
+            }
+            let length = burst.end.since(burst.start);
+            let on_ms = tone.cadence[step].on_ms;
+            if is_near(length, on_ms, tone.cadence_tolerance) {
+                found.bursts += 1;
+            } else if later.is_none() || length > most(on_ms, tone.cadence_tolerance) {
+                break;
+            }
+            found.start = burst.start;
+            if !is_near(length, on_ms, tone.cadence_tolerance) {
+                // Listening began within this burst: it belongs to the tone, but proves nothing.
+                break;
+            }
+            later = Some(burst);
+        }
+        found
+    }
+}
+
+/// How well the history agrees with a cadence.
+#[derive(Clone, Copy, Debug)]
+struct Match {
+    /// Whole bursts that agree.
+    bursts: usize,
+    /// The step that the last burst was.
+    step: usize,
+    start: SampleIndex,
+    /// Behind the last burst.
+    end: SampleIndex,
+}
+
+fn are_alike(a: &Burst, b: &Burst) -> bool {
+    (a.hertz - b.hertz).abs() <= SAME_HERTZ && (a.level_db - b.level_db).abs() <= SAME_DB
+}
+
+fn slack(ms: u16, tolerance: f32) -> u64 {
+    (ms_to_samples(u32::from(ms)) as f32 * tolerance) as u64 + EDGE_SAMPLES
+}
+
+/// The longest that something of nominally `ms` may last, in samples.
+fn most(ms: u16, tolerance: f32) -> u64 {
+    ms_to_samples(u32::from(ms)) + slack(ms, tolerance)
+}
+
+fn least(ms: u16, tolerance: f32) -> u64 {
+    ms_to_samples(u32::from(ms)).saturating_sub(slack(ms, tolerance))
+}
+
+fn is_near(samples: u64, ms: u16, tolerance: f32) -> bool {
+    (least(ms, tolerance)..=most(ms, tolerance)).contains(&samples)
+}
+
+/// Samples in a period of `cadence`.
+fn period(cadence: &[Step]) -> u64 {
+    cadence.iter().map(|step| ms_to_samples(u32::from(step.on_ms) + u32::from(step.off_ms))).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tone_table::{COUNTRIES, china, country};
+    use proptest::prelude::*;
+
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Heard {
+        Start(Tone, u64),
+        Stop(Tone, u64),
+    }
+    use Heard::{Start, Stop};
+
+    /// Plays (start ms, end ms) bursts of a sound that fits every tone in `fits`, then waits 20 s. Times are samples.
+    fn heard(country: &'static Country, fits: u8, bursts: &[(u32, u32)]) -> Vec<Heard> {
+        let mut out = Vec::new();
+        let mut rhythm = Rhythm::new(country);
+        let mut say = |what: Detection| match what {
+            Detection::ToneStart { at, tone } => out.push(Start(tone, at.0)),
+            Detection::ToneStop { at, tone } => out.push(Stop(tone, at.0 + 1)),
+            other => panic!("{other:?}"),
+        };
+        for &(start, end) in bursts {
+            let at = |ms| SampleIndex(ms_to_samples(ms));
+            let burst = Burst { start: at(start), end: at(end), fits, hertz: 450.0, level_db: 60.0 };
+            let mut sounded = 0;
+            while let Some(look) =
+                rhythm.look_at_steady(sounded).filter(|&look| look < burst.end.since(burst.start))
+            {
+                rhythm.still_sounding(&Burst { end: burst.start.plus(look), ..burst }, &mut say);
+                sounded = look;
+            }
+            rhythm.burst(burst, &mut say);
+        }
+        let end = bursts.last().map_or(0, |burst| burst.1) + 40_000;
+        rhythm.timeout(SampleIndex(ms_to_samples(end)), &mut say);
+        out
+    }
+
+    /// `periods` of a cadence, each length off by `scale`.
+    fn play(cadence: &[Step], periods: usize, scale: f64) -> Vec<(u32, u32)> {
+        let mut at = 1000.0;
+        let mut bursts = Vec::new();
+        for step in cadence.iter().cycle().take(cadence.len() * periods) {
+            let end = at + f64::from(step.on_ms) * scale;
+            bursts.push((at as u32, end as u32));
+            at = end + f64::from(step.off_ms) * scale;
+        }
+        bursts
+    }
+
+    #[test]
+    fn every_cadence_is_named_right_within_its_tolerance() {
+        for country in COUNTRIES {
+            for tone in country.tones {
+                // Sounds that are the same cannot be told apart by anything but the cadence.
+                let fits = country.tones.iter().enumerate().filter(|(_, other)| other.sound == tone.sound);
+                let fits = fits.fold(0, |bits, (index, _)| bits | 1 << index);
+                for scale in [0.9, 0.95, 1.0, 1.05, 1.1] {
+                    let bursts = if tone.cadence.is_empty() {
+                        vec![(1000, 5000)]
+                    } else {
+                        play(tone.cadence, 4, scale)
+                    };
+                    let end = ms_to_samples(bursts[bursts.len() - 1].1);
+                    assert_eq!(
+                        heard(country, fits, &bursts),
+                        [Start(tone.tone, 8000), Stop(tone.tone, end)],
+                        "{} {:?} at {scale}",
+                        country.code,
+                        tone.tone
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_of_a_ringback_tone() {
+        let cn = |bursts: &[(u32, u32)]| heard(china(), 0x7f, bursts);
+        // Its first burst alone.
+        assert_eq!(cn(&[(0, 1000)]), [Start(Tone::Ringback, 0), Stop(Tone::Ringback, 8000)]);
+        // A tail that is as long as a call-waiting burst, then whole bursts.
+        assert_eq!(cn(&[(0, 400), (4400, 5400)])[0], Start(Tone::Ringback, 0));
+        // A tail alone says nothing.
+        assert_eq!(cn(&[(0, 400)]), []);
+        assert_eq!(cn(&[(0, 600)]), []);
+        // Answered within the second burst.
+        assert_eq!(cn(&[(0, 1000), (5000, 5300)]), [Start(Tone::Ringback, 0), Stop(Tone::Ringback, 42_400)]);
+    }
+
+    #[test]
+    fn one_tone_after_another() {
+        let mut bursts = play(&[Step { on_ms: 1000, off_ms: 4000 }], 2, 1.0);
+        let busy = play(&[Step { on_ms: 350, off_ms: 350 }], 4, 1.0);
+        bursts.extend(busy.iter().map(|&(start, end)| (start + 7500, end + 7500)));
+        assert_eq!(
+            heard(china(), 0x7f, &bursts),
+            [
+                Start(Tone::Ringback, 8000),
+                Stop(Tone::Ringback, 56_000),
+                Start(Tone::Busy, 68_000),
+                Stop(Tone::Busy, 87_600)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_covered_call_waiting_burst_is_bridged() {
+        let bursts = [(0, 400), (4400, 4800), (13_200, 13_600)];
+        assert_eq!(
+            heard(china(), 0x7f, &bursts),
+            [Start(Tone::CallWaiting, 0), Stop(Tone::CallWaiting, 108_800)]
+        );
+    }
+
+    #[test]
+    fn a_dial_tone_cut_by_a_digit_is_no_ringback() {
+        let mut out = 0;
+        let mut rhythm = Rhythm::new(china());
+        let burst =
+            Burst { start: SampleIndex(0), end: SampleIndex(8000), fits: 0x7f, hertz: 450.0, level_db: 60.0 };
+        rhythm.burst(burst, &mut |_| out += 1);
+        rhythm.cut_off();
+        rhythm.timeout(SampleIndex(80_000), &mut |_| out += 1);
+        assert_eq!(out, 0);
+    }
+
+    #[test]
+    fn bursts_of_unlike_frequency_or_level_are_no_rhythm() {
+        let busy = play(&[Step { on_ms: 350, off_ms: 350 }], 6, 1.0);
+        for (hertz, level_db) in [(12.0, 0.0), (0.0, 6.0)] {
+            let mut rhythm = Rhythm::new(china());
+            let mut out = 0;
+            for (i, &(start, end)) in busy.iter().enumerate() {
+                let odd = (i % 2) as f32;
+                let burst = Burst {
+                    start: SampleIndex(ms_to_samples(start)),
+                    end: SampleIndex(ms_to_samples(end)),
+                    fits: 0x7f,
+                    hertz: 450.0 + odd * hertz,
+                    level_db: 60.0 + odd * level_db,
+                };
+                rhythm.burst(burst, &mut |_| out += 1);
+            }
+            assert_eq!(out, 0);
+        }
+    }
+
+    #[test]
+    fn a_shared_rhythm_is_named_when_it_is_told_apart() {
+        let es = country("es").map(|es| heard(es, 0x1f, &play(&[Step { on_ms: 200, off_ms: 200 }], 5, 1.0)));
+        assert_eq!(es.and_then(|out| out.first().copied()), Some(Start(Tone::Busy, 8000)));
+    }
+
+    proptest! {
+        #[test]
+        fn starts_and_stops_alternate_for_any_bursts(
+            lengths in prop::collection::vec((20u32..1500, 20u32..5000, any::<u8>()), 0..60),
+            which in 0..COUNTRIES.len(),
+        ) {
+            let mut rhythm = Rhythm::new(&COUNTRIES[which]);
+            let mut going: Option<Tone> = None;
+            let mut last = SampleIndex(0);
+            let mut at = 0;
+            let mut say = |what: Detection| match what {
+                Detection::ToneStart { at, tone } => {
+                    assert!(going.is_none() && at >= last);
+                    (going, last) = (Some(tone), at);
+                }
+                Detection::ToneStop { at, tone } => {
+                    assert_eq!(going.take(), Some(tone));
+                    assert!(at >= last);
+                    last = at;
+                }
+                other => panic!("{other:?}"),
+            };
+            for (on, off, fits) in lengths {
+                let start = SampleIndex(ms_to_samples(at));
+                let end = start.plus(ms_to_samples(on));
+                rhythm.burst(Burst { start, end, fits, hertz: 450.0, level_db: 60.0 }, &mut say);
+                at += on + off;
+            }
+            rhythm.timeout(SampleIndex(ms_to_samples(at + 100_000)), &mut say);
+            assert!(going.is_none());
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Where a country's tone probes lie, and what a burst sounded like by what they caught.
+//!
+//! A probe measures the power at one frequency over a window of 20 ms, which a tone `d` Hz beside it reaches with
+//! sinc²(d · 20 ms): half of it 22 Hz away, nothing 50 Hz away. So two probes around a single frequency catch all
+//! of ±25 Hz and tell where within it the tone lies, and the shares of all probes together tell what a burst is made of:
+//! a sound fits if some frequency within its tolerance explains them, with no energy left over.
+
+use std::f32::consts::PI;
+
+use crate::tone_table::{Country, Sound};
+
+/// Probes a lane has.
+pub const PROBES: usize = 4;
+/// Length of the probes' window in seconds.
+pub const WINDOW_S: f32 = 0.020;
+/// A single frequency gets two probes, this far to both sides.
+const SPREAD_HZ: f32 = 13.0;
+/// Two frequencies closer than this share their probes.
+const CLOSE_HZ: f32 = 60.0;
+/// Grid on which a tone's frequency is looked for.
+const GRID_HZ: f32 = 2.5;
+/// Beyond the table's tolerance: the error of the grid and of noise.
+const MARGIN_HZ: f32 = 6.0;
+/// Largest part of a sound that may remain unexplained.
+const MOST_UNEXPLAINED: f32 = 0.22;
+/// The same for a modulated tone, whose side frequencies the model leaves out.
+const MOST_UNEXPLAINED_MODULATED: f32 = 0.5;
+/// Two tones that belong together differ by less than 10 dB.
+const LEAST_SHARE: f32 = 0.09;
+
+/// The frequencies a country's probes measure; 0 for a probe that is not needed.
+pub fn probe_hertz(country: &Country) -> [f32; PROBES] {
+    let mut wanted: Vec<f32> = Vec::new();
+    for tone in country.tones {
+        let (low, high) = tone.sound.hertz();
+        wanted.extend([Some(low), high].into_iter().flatten());
+    }
+    wanted.sort_by(f32::total_cmp);
+    wanted.dedup();
+    if wanted.len() * 2 <= PROBES && wanted.windows(2).all(|pair| pair[1] - pair[0] >= CLOSE_HZ) {
+        wanted = wanted.iter().flat_map(|hertz| [hertz - SPREAD_HZ, hertz + SPREAD_HZ]).collect();
+    }
+    let mut probes = [0.0; PROBES];
+    for (probe, hertz) in probes.iter_mut().zip(&wanted) {
+        *probe = *hertz;
+    }
+    probes
+}
+
+/// What a country's probes would catch of tones: the model that bursts are compared with.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    country: &'static Country,
+    probes: [f32; PROBES],
+}
+
+/// What a burst sounded like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Fitted {
+    /// Bit `i`: it may be tone `i` of the country's table.
+    pub tones: u8,
+    /// The frequency of the best fit (of the lower tone of two).
+    pub hertz: f32,
+}
+
+impl Fit {
+    pub fn new(country: &'static Country) -> Self {
+        Self { country, probes: probe_hertz(country) }
+    }
+
+    /// Which tones explain the shares of a burst's energy that the probes caught.
+    pub fn sounds(&self, shares: [f32; PROBES]) -> Fitted {
+        let mut fitted = Fitted { tones: 0, hertz: 0.0 };
+        let mut closest = f32::INFINITY;
+        for (index, tone) in self.country.tones.iter().enumerate() {
+            let (unexplained, hertz) = self.unexplained(tone.sound, shares);
+            let most = match tone.sound {
+                Sound::Modulated(_) => MOST_UNEXPLAINED_MODULATED,
+                Sound::One(_) | Sound::Two(..) => MOST_UNEXPLAINED,
+            };
+            if unexplained <= most {
+                fitted.tones |= 1 << index;
+                if unexplained < closest {
+                    closest = unexplained;
+                    fitted.hertz = hertz;
+                }
+            }
+        }
+        fitted
+    }
+
+    /// The smallest part of `shares` that a sound leaves unexplained, and its frequency then.
+    fn unexplained(&self, sound: Sound, shares: [f32; PROBES]) -> (f32, f32) {
+        let reach = self.country.tolerance_hz + MARGIN_HZ;
+        let steps = (reach / GRID_HZ).ceil() as i32;
+        let (low, high) = sound.hertz();
+        let mut best = (f32::INFINITY, low);
+        for step in -steps..=steps {
+            let off = step as f32 * GRID_HZ;
+            let model = self.caught(low + off);
+            let unexplained = match high {
+                None => distance(shares, model),
+                Some(high) => self.unexplained_by_two(shares, model, high, reach),
+            };
+            if unexplained < best.0 {
+                best = (unexplained, low + off);
+            }
+        }
+        best
+    }
+
+    fn unexplained_by_two(&self, shares: [f32; PROBES], low: [f32; PROBES], high: f32, reach: f32) -> f32 {
+        let steps = (reach / GRID_HZ).ceil() as i32;
+        let mut best = f32::INFINITY;
+        for step in -steps..=steps {
+            let high = self.caught(high + step as f32 * GRID_HZ);
+            // The mixture of both that comes closest, by least squares.
+            let (mut over, mut under) = (0.0, 0.0);
+            for probe in 0..PROBES {
+                let apart = low[probe] - high[probe];
+                over += (shares[probe] - high[probe]) * apart;
+                under += apart * apart;
+            }
+            let share = over / under.max(f32::MIN_POSITIVE);
+            if (LEAST_SHARE..=1.0 - LEAST_SHARE).contains(&share) {
+                let model = std::array::from_fn(|probe| share * low[probe] + (1.0 - share) * high[probe]);
+                best = best.min(distance(shares, model));
+            }
+        }
+        best
+    }
+
+    /// The share of a pure tone of `hertz` that each probe catches.
+    fn caught(&self, hertz: f32) -> [f32; PROBES] {
+        self.probes.map(|probe| if probe == 0.0 { 0.0 } else { sinc((hertz - probe) * WINDOW_S).powi(2) })
+    }
+}
+
+/// How much of what was caught, or should have been, is not in the other, relative to what should.
+fn distance(shares: [f32; PROBES], model: [f32; PROBES]) -> f32 {
+    let apart: f32 = shares.iter().zip(model).map(|(share, model)| (share - model).abs()).sum();
+    apart / model.iter().sum::<f32>().max(f32::MIN_POSITIVE)
+}
+
+fn sinc(x: f32) -> f32 {
+    if x.abs() < 1e-4 { 1.0 } else { (PI * x).sin() / (PI * x) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Tone;
+    use crate::tone_table::{COUNTRIES, china, country};
+
+    fn tones(country: &'static Country, shares: [f32; PROBES]) -> Vec<Tone> {
+        let fitted = Fit::new(country).sounds(shares).tones;
+        let named = country.tones.iter().enumerate().filter(|(index, _)| fitted & (1 << index) != 0);
+        named.map(|(_, tone)| tone.tone).collect()
+    }
+
+    #[test]
+    fn a_single_frequency_gets_two_probes() {
+        assert_eq!(probe_hertz(china()), [437.0, 463.0, 937.0, 963.0]);
+        assert_eq!(country("us").map(probe_hertz), Some([350.0, 440.0, 480.0, 620.0]));
+    }
+
+    #[test]
+    fn no_country_needs_more_probes_than_there_are() {
+        for country in COUNTRIES {
+            for tone in country.tones {
+                let (low, high) = tone.sound.hertz();
+                for hertz in [Some(low), high].into_iter().flatten() {
+                    let probes = probe_hertz(country);
+                    assert!(probes.iter().any(|p| (p - hertz).abs() < 14.0), "{}: {hertz}", country.code);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_sound_is_found_within_its_tolerance_and_not_far_outside() {
+        for country in COUNTRIES {
+            let fit = Fit::new(country);
+            for (index, tone) in country.tones.iter().enumerate() {
+                let Sound::One(hertz) = tone.sound else { continue };
+                for off in [-1.0, -0.5, 0.0, 0.5, 1.0] {
+                    let tone_hertz = hertz + off * country.tolerance_hz;
+                    let fitted = fit.sounds(fit.caught(tone_hertz));
+                    assert!(fitted.tones & (1 << index) != 0, "{} {tone_hertz}", country.code);
+                    assert!((fitted.hertz - tone_hertz).abs() < 4.0, "{} {tone_hertz}", country.code);
+                }
+                for off in [-60.0, 60.0] {
+                    let heard = fit.sounds(fit.caught(hertz + off)).tones;
+                    assert_eq!(heard & (1 << index), 0, "{} {hertz} {off}", country.code);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_dtmf_digit_with_950_hz_in_it_is_no_howler() {
+        let fit = Fit::new(china());
+        let half = fit.caught(941.0).map(|share| share * 0.5);
+        assert_eq!(tones(china(), half), []);
+        assert_eq!(tones(china(), fit.caught(941.0)), [Tone::Howler]);
+        assert_eq!(tones(china(), [0.0; PROBES]), []);
+    }
+
+    #[test]
+    fn two_frequencies_are_told_from_one() {
+        let us = country("us").unwrap_or(china());
+        let fit = Fit::new(us);
+        let both = |a: f32, b: f32, share: f32| {
+            let (a, b) = (fit.caught(a), fit.caught(b));
+            std::array::from_fn(|i| share * a[i] + (1.0 - share) * b[i])
+        };
+        // One tone in the middle catches as much of both probes; only the beat tells them apart (see `tone`).
+        assert_eq!(tones(us, both(440.0, 480.0, 0.5)), [Tone::Ringback, Tone::CallWaiting]);
+        assert_eq!(tones(us, both(480.0, 620.0, 0.7)), [Tone::Busy, Tone::Congestion]);
+        assert_eq!(tones(us, both(350.0, 440.0, 0.4)), [Tone::Dial, Tone::SpecialDial]);
+        assert_eq!(tones(us, fit.caught(440.0)), [Tone::CallWaiting]);
+    }
+}
