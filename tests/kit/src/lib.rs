@@ -2,10 +2,12 @@
 //! what the product said with that truth. It knows the product by its fixed interface only (scenario folders and
 //! `hookline replay`), never by its code.
 
+pub mod accuracy;
 pub mod audio;
 pub mod compare;
 pub mod corpus;
 pub mod event;
+pub mod replay;
 pub mod scenario;
 pub mod spandsp;
 pub mod wav;

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hookline_test_kit::compare::compare;
-use hookline_test_kit::{event, scenario};
+use hookline_test_kit::{accuracy, event, scenario};
 use lexopt::prelude::*;
 
 const USAGE: &str = "\
 kit scenario --out DIR [--seed N] [--ports P] [--seconds S]   a random mix of lines and calls, with truth.jsonl
 kit demo OUT                                                  the 16-port demo of scripts/run
-kit compare SCENARIO REPLAY                                   judges REPLAY/events.jsonl by SCENARIO/truth.jsonl";
+kit compare SCENARIO REPLAY                                   judges REPLAY/events.jsonl by SCENARIO/truth.jsonl
+kit accuracy --hookline PROGRAM --work DIR [--short] [SECTION...]   the accuracy table";
 
 fn main() -> ExitCode {
     match run() {
@@ -41,6 +42,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             print!("{report}");
             Ok(if report.passes() { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
+        Some(Value(name)) if name == "accuracy" => measure_accuracy(args),
         Some(Long("help") | Short('h')) => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -67,4 +69,31 @@ fn make_scenario(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
     let out = out.ok_or("--out DIR is missing")?;
     scenario::mixed(&out, seed, ports, seconds)?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn measure_accuracy(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut hookline, mut work, mut short, mut sections) = (None, None, false, Vec::new());
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("hookline") => hookline = Some(PathBuf::from(args.value()?)),
+            Long("work") => work = Some(PathBuf::from(args.value()?)),
+            Long("short") => short = true,
+            Value(section) => sections.push(section.string()?),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let bench = accuracy::Bench {
+        hookline: hookline.ok_or("--hookline PROGRAM is missing")?,
+        work: work.ok_or("--work DIR is missing")?,
+        short,
+    };
+    if sections.is_empty() {
+        sections = accuracy::SECTIONS.map(String::from).to_vec();
+    }
+    let mut passed = true;
+    for name in &sections {
+        let section = accuracy::run(&bench, name)?;
+        passed &= accuracy::print(name, &section);
+    }
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -23,6 +23,11 @@ impl SupervisoryTone {
         vec![
             Self { name: "dial", elements: vec![(450, 1500, 0)] },
             cadence("busy", &[(450, 350), (0, 350)]),
+            cadence("special-dial", &[(450, 400), (0, 40)]),
+            cadence(
+                "unobtainable",
+                &[(450, 100), (0, 100), (450, 100), (0, 100), (450, 100), (0, 100), (450, 400), (0, 400)],
+            ),
             cadence("congestion", &[(450, 700), (0, 700)]),
             cadence("ringback", &[(450, 1000), (0, 4000)]),
             cadence("call-waiting", &[(450, 400), (0, 3600)]),

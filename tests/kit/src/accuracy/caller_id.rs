@@ -1,0 +1,223 @@
+//! Caller ID in its six forms, at levels and signal to noise ratios, on a line that rings as lines do: FSK after the
+//! first ring, DTMF before it.
+
+use super::{AccuracyError, Bench, Row, Section, Verdict, folder, share, verdict_of_share};
+use crate::event::Event;
+use crate::replay::detect;
+use crate::scenario::{Line, ScenarioFolder};
+use crate::spandsp::{
+    CallerIdForm, CallerIdMessage, CallerIdOptions, Heard, HeardCallerId, Noise, Receiver, ReceiverParts,
+};
+
+/// Power of the whole signal.
+const LEVELS_DBM0: [f32; 4] = [-4.0, -14.0, -24.0, -34.0];
+/// Signal to noise in the whole band, 0–4000 Hz; the last one is an aim only.
+const RATIOS_DB: [f32; 4] = [40.0, 25.0, 20.0, 15.0];
+
+/// A message that was sent, and when the call around it began and ended.
+struct Sent {
+    from_s: f64,
+    to_s: f64,
+    message: CallerIdMessage,
+    /// The audio that the peer hears: the message with the line's noise around it.
+    audio: Vec<i16>,
+}
+
+#[derive(Default)]
+struct Count {
+    sent: usize,
+    right: usize,
+    /// Messages with another number than was sent.
+    wrong: usize,
+}
+
+impl Count {
+    fn add(&mut self, expected: &CallerIdMessage, heard: &[HeardCallerId]) {
+        self.sent += 1;
+        let right = |heard: &HeardCallerId| {
+            heard.number == expected.number && heard.name == expected.name && heard.time == expected.time
+        };
+        self.wrong += heard.iter().filter(|heard| heard.number != expected.number).count();
+        self.right += usize::from(heard.len() == 1 && right(&heard[0]));
+    }
+}
+
+fn message(form: CallerIdForm, random: &mut fastrand::Rng) -> CallerIdMessage {
+    const NAMES: [&str; 4] = ["LI WEI", "DUTY ROOM 3", "A", "NORTH GATE & YARD"];
+    let length = random.usize(3..13);
+    let named = matches!(form, CallerIdForm::Bell202Mdmf | CallerIdForm::V23Mdmf) && random.bool();
+    CallerIdMessage {
+        number: Some((0..length).map(|_| random.digit(10)).collect()),
+        name: named.then(|| NAMES[random.usize(..NAMES.len())].into()),
+        time: (!form.is_dtmf()).then(|| {
+            format!(
+                "{:02}{:02}{:02}{:02}",
+                random.u8(1..13),
+                random.u8(1..29),
+                random.u8(0..24),
+                random.u8(0..60)
+            )
+        }),
+    }
+}
+
+/// A port with `messages` calls, each rung once, answered and ended at once.
+fn make_line(
+    port: u16,
+    form: CallerIdForm,
+    level_dbm0: f32,
+    noise_dbm0: f32,
+    messages: usize,
+) -> Result<(Line, Vec<Sent>), AccuracyError> {
+    let mut line = Line::new(port, "8000", 4);
+    line.noise_dbm0 = Some(noise_dbm0);
+    line.begin();
+    line.wait(1.5);
+    let mut all = Vec::new();
+    for _ in 0..messages {
+        let message = message(form, &mut line.random);
+        let how = CallerIdOptions {
+            level_dbm0,
+            twist_db: if form.is_dtmf() { 1.0 } else { 0.0 },
+            ..Default::default()
+        };
+        let audio = crate::spandsp::caller_id(form, &message, &how)?;
+        let from_s = line.now_s();
+        if form.is_dtmf() {
+            line.send_caller_id(form, &message, &how)?;
+            line.wait(0.4);
+            line.ring(1.0);
+        } else {
+            line.ring(1.0);
+            // Not always the same sample of a block.
+            let pause_s = line.between(0.5, 0.8);
+            line.wait(pause_s);
+            line.send_caller_id(form, &message, &how)?;
+        }
+        line.wait(0.5);
+        line.off_hook();
+        line.wait(0.5);
+        line.on_hook();
+        let to_s = line.now_s();
+        line.wait(1.5);
+        all.push(Sent { from_s, to_s, message, audio: with_noise(&audio, noise_dbm0, line.random.u32(..))? });
+    }
+    Ok((line, all))
+}
+
+fn with_noise(audio: &[i16], noise_dbm0: f32, seed: u32) -> Result<Vec<i16>, AccuracyError> {
+    let mut around = vec![0; 1600];
+    around.extend_from_slice(audio);
+    around.extend([0; 3200]);
+    Noise::new(seed, noise_dbm0)?.add_to(&mut around);
+    Ok(around)
+}
+
+/// What `adsi_rx`, told the form beforehand, made of one message.
+fn by_peer(form: CallerIdForm, audio: &[i16]) -> Result<Vec<HeardCallerId>, AccuracyError> {
+    let mut receiver = Receiver::new(ReceiverParts { caller_id: Some(form), ..Default::default() })?;
+    for block in audio.chunks(160) {
+        receiver.hear(block);
+    }
+    let heard = receiver.heard().into_iter().filter_map(|heard| match heard {
+        Heard::CallerId { caller_id, .. } => Some(caller_id),
+        _ => None,
+    });
+    Ok(heard.collect())
+}
+
+/// What the product said between two moments, `MM-DDThh:mm` brought back to `MMDDhhmm`. Another standard than was
+/// sent counts as a wrong message.
+fn by_us(events: &[Event], port: u16, form: CallerIdForm, sent: &Sent) -> Vec<HeardCallerId> {
+    let text = |event: &Event, member: &str| event.text(member).map(String::from);
+    events
+        .iter()
+        .filter(|event| event.port == port && event.event == "caller_id")
+        .filter(|event| (sent.from_s - 0.5..sent.to_s + 0.5).contains(&event.t))
+        .map(|event| HeardCallerId {
+            number: text(event, "number").filter(|_| event.text("standard") == Some(form.standard())),
+            name: text(event, "name"),
+            time: text(event, "time").map(|time| time.replace(['-', 'T', ':'], "")),
+        })
+        .collect()
+}
+
+pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+    let messages = if bench.short { 5 } else { 25 };
+    let scenario = folder(bench, "caller-id");
+    let mut made = ScenarioFolder::create(&scenario)?;
+    let mut conditions = Vec::new();
+    for form in CallerIdForm::ALL {
+        for ratio_db in RATIOS_DB {
+            for level_dbm0 in LEVELS_DBM0 {
+                let port = conditions.len() as u16 + 1;
+                let (line, sent) = make_line(port, form, level_dbm0, level_dbm0 - ratio_db, messages)?;
+                let length_s = line.now_s();
+                made.add(line, length_s)?;
+                conditions.push((form, ratio_db, port, sent));
+            }
+        }
+    }
+    made.finish()?;
+    let (events, _) = detect(&bench.hookline, &scenario, &[])?;
+
+    let mut rows = Vec::new();
+    for same in conditions.chunks(LEVELS_DBM0.len()) {
+        let (mut ours, mut peer) = (Count::default(), Count::default());
+        let (form, ratio_db, ..) = same[0];
+        for (_, _, port, sent) in same {
+            for sent in sent {
+                ours.add(&sent.message, &by_us(&events, *port, form, sent));
+                peer.add(&sent.message, &by_peer(form, &sent.audio)?);
+            }
+        }
+        let floor = (ratio_db >= 20.0).then_some(100.0);
+        let mut verdict = verdict_of_share(ours.right, ours.sent, ours.wrong, floor);
+        if ours.wrong > 0 {
+            verdict = Verdict::Failed;
+        }
+        rows.push(Row {
+            condition: format!("{}, signal to noise {ratio_db} dB", form.name()),
+            floor: if floor.is_some() { "100 %, none wrong".into() } else { "none wrong".into() },
+            aim: "100 %".into(),
+            ours: share(ours.right, ours.sent, ours.wrong),
+            peer: share(peer.right, peer.sent, peer.wrong),
+            verdict,
+        });
+    }
+    let levels: Vec<_> = LEVELS_DBM0.iter().map(|level| level.to_string().replace('-', "−")).collect();
+    let notes = vec![format!(
+        "{messages} messages at each of the levels {} dBm0 (power of the whole signal: a DTMF form's tones are 3 dB lower each); \
+         white noise over 0–4000 Hz all the time. spandsp's `adsi_rx` was told the form beforehand and heard each message alone.",
+        levels.join(", ")
+    )];
+    Ok(Section { rows, notes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peer_reads_every_form_in_little_noise() {
+        for form in CallerIdForm::ALL {
+            let (_, sent) = make_line(1, form, -14.0, -54.0, 4).unwrap();
+            let mut count = Count::default();
+            for sent in &sent {
+                count.add(&sent.message, &by_peer(form, &sent.audio).unwrap());
+            }
+            assert_eq!((count.right, count.wrong), (4, 0), "{}", form.name());
+        }
+    }
+
+    #[test]
+    fn a_wrong_number_and_a_second_message_are_not_right() {
+        let sent = CallerIdMessage { number: Some("12".into()), ..Default::default() };
+        let heard = |number: &str| HeardCallerId { number: Some(number.into()), ..Default::default() };
+        let mut count = Count::default();
+        count.add(&sent, &[heard("12")]);
+        count.add(&sent, &[heard("12"), heard("13")]);
+        count.add(&sent, &[]);
+        assert_eq!((count.sent, count.right, count.wrong), (3, 1, 1));
+    }
+}

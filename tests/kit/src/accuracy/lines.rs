@@ -1,0 +1,62 @@
+//! Hook, ring, digits, recordings: random lines and calls against their truth.
+
+use super::{AccuracyError, Bench, Row, Section, Verdict, folder};
+use crate::compare::compare;
+use crate::event;
+use crate::replay::detect;
+use crate::scenario;
+
+pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+    let (seeds, ports, length_s) = if bench.short { (1, 13, 300.0) } else { (4, 26, 600.0) };
+    let mut section = Section::default();
+    for seed in 1..=seeds {
+        let scenario = folder(bench, &format!("lines-{seed}"));
+        scenario::mixed(&scenario, seed, ports, length_s)?;
+        let (events, _) = detect(&bench.hookline, &scenario, &[])?;
+        let report = compare(&event::read(&scenario.join("truth.jsonl"))?, &events);
+        for (class, result) in &report.classes {
+            if result.expected + result.extra == 0 {
+                continue;
+            }
+            let limit =
+                |ms: f64| if result.floor_ms.is_some() { format!(", ≤ {ms:.0} ms") } else { String::new() };
+            let worst = if result.floor_ms.is_some() {
+                format!(", worst {:.1} ms", result.worst_ms)
+            } else {
+                String::new()
+            };
+            section.rows.push(Row {
+                condition: format!("{class}, seed {seed}: {} events", result.expected),
+                floor: format!("all{}", limit(result.floor_ms.unwrap_or(0.0))),
+                aim: format!("all{}", limit(result.aim_ms)),
+                ours: format!(
+                    "{} missed, {} extra, {} wrong{worst}",
+                    result.missed, result.extra, result.wrong
+                ),
+                peer: "–".into(),
+                verdict: match (result.passes(), result.meets_aim()) {
+                    (false, _) => Verdict::Failed,
+                    (true, false) => Verdict::Floor,
+                    (true, true) => Verdict::Aim,
+                },
+            });
+        }
+        let form_holds = report.faults.is_empty();
+        section.rows.push(Row {
+            condition: format!("form of events.jsonl, seed {seed}"),
+            floor: "as the scenario page".into(),
+            aim: "–".into(),
+            ours: if form_holds { "holds".into() } else { report.faults.join("; ") },
+            peer: "–".into(),
+            verdict: if form_holds { Verdict::Aim } else { Verdict::Failed },
+        });
+        if !report.passes() {
+            section.notes.push(format!("seed {seed}:\n\n```\n{report}```"));
+        }
+    }
+    section.notes.push(format!(
+        "{seeds} scenarios of {ports} ports, {length_s} s each: every kind of line (A-law, two tracks, 24 V, reversed, voice-started, \
+         long, do-not-record, breaking, dial phone, noisy, idle) with random calls."
+    ));
+    Ok(section)
+}
