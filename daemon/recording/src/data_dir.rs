@@ -70,6 +70,16 @@ impl DataDir {
         Ok(Self { path, _lock: lock })
     }
 
+    /// As `open`, for work on a folder that must be there already.
+    pub fn open_existing(path: impl Into<PathBuf>) -> Result<Self, DataDirError> {
+        let path = path.into();
+        let version = path.join("version");
+        match fs::metadata(&version) {
+            Ok(_) => Self::open(path),
+            Err(source) => Err(DataDirError::Read { path: version, source }),
+        }
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

@@ -180,6 +180,7 @@ impl LogThread {
                 }
                 Item::Done { number } => {
                     self.finishing.remove(&number);
+                    self.opens.forget(number);
                     continue;
                 }
                 Item::Begin { .. } | Item::Audio { .. } => continue,

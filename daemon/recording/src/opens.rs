@@ -113,6 +113,11 @@ impl Opens {
         }
     }
 
+    /// A recording that is to leave nothing behind.
+    pub fn forget(&mut self, number: u64) {
+        self.open.remove(&number);
+    }
+
     fn insert(&mut self, number: u64, place: &Place, what: What, known: Known, heard_to: u64) {
         let first_generation = place.segment.generation;
         // A batch that failed half-way is written again: the first of two equal frames counts.

@@ -284,6 +284,23 @@ impl Queue {
         self.work.notify_one();
     }
 
+    /// Ends a recording that is to leave nothing behind.
+    pub fn discard(&self, open: OpenId) {
+        let mut inner = self.lock();
+        let Some(slot) = inner
+            .slots
+            .get_mut(open.slot as usize)
+            .and_then(|slot| slot.take_if(|slot| slot.number == open.number))
+        else {
+            return;
+        };
+        inner.free_slots.push(open.slot);
+        inner.free.extend(slot.chunk);
+        inner.ready.push(Item::Done { number: slot.number });
+        drop(inner);
+        self.work.notify_one();
+    }
+
     pub fn without_audio(&self, mut record: WithoutAudio) -> bool {
         record.clip();
         let mut inner = self.lock();

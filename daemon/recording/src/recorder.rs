@@ -310,6 +310,11 @@ impl Recorder {
         self.queue.end(open, stop);
     }
 
+    /// Throws an open recording away (a do-not-record rule): no file and no record is made of it, also after a power cut.
+    pub fn discard(&self, open: OpenId) {
+        self.queue.discard(open);
+    }
+
     /// Keeps the record of a call that left no audio. False: the disk has not taken anything for so long that even
     /// these no longer fit; the caller should raise an alarm.
     pub fn record_without_audio(&self, record: WithoutAudio) -> bool {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use line::{ChannelSettings, PortUse};
-use recording::durable::write_atomically;
+use recording::write_atomically;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -23,8 +23,8 @@ pub enum StationError {
     Identity(#[from] IdentityError),
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
-    #[error("the recorder: {0}")]
-    Recording(#[from] recording::RecordingError),
+    #[error(transparent)]
+    Recorder(#[from] recording::StartError),
     #[error("{path}: the mark of a running station cannot be written: {source}")]
     Mark { path: PathBuf, source: std::io::Error },
     #[error("a thread cannot be started: {source}")]
@@ -56,7 +56,7 @@ impl StationError {
             Self::Channels(ChannelError::File { .. }) | Self::Mark { .. } => "settings_not_written",
             Self::Identity(_) => "identity",
             Self::Catalog(error) => error.code(),
-            Self::Recording(_) => "recorder_failed",
+            Self::Recorder(_) => "recorder_failed",
             Self::Thread { .. } => "thread_failed",
             Self::Command { .. } => "command_refused",
             Self::TooManyListeners { .. } => "too_many_listeners",

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use recording::DataDir;
-use recording::durable::write_atomically;
+use recording::write_atomically;
 
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {

@@ -10,7 +10,7 @@ use capture::clock::{Anchor, Clock, Moment, SystemClock};
 use capture::{Block, Scenario, ScenarioError, ScenarioSource};
 use catalog::Catalog;
 use line::{CallKey, LineEvent, LineEventKind};
-use recording::{ClockQuality, DataDir, Instant, OpenId, Recorder, Recording, StopFacts, WithoutAudio};
+use recording::{ClockQuality, DataDir, Instant, OpenId, Recorder, Service, StopFacts, WithoutAudio};
 use signal::{LANES, RATE_HZ, SampleIndex};
 
 use crate::archive::Archive;
@@ -57,8 +57,8 @@ pub enum ReplayError {
     Identity(#[from] identity::IdentityError),
     #[error(transparent)]
     Catalog(#[from] catalog::Error),
-    #[error("the recorder cannot start: {0}")]
-    Recorder(String),
+    #[error(transparent)]
+    Recorder(#[from] recording::StartError),
     #[error("{path}: the events cannot be written: {source}")]
     Events { path: PathBuf, source: std::io::Error },
 }
@@ -74,7 +74,7 @@ pub fn run(options: &ReplayOptions) -> Result<ReplaySummary, ReplayError> {
     let scenario = Scenario::load(&options.scenario)?;
     let members = members(&scenario)?;
     let storage = if options.no_write { None } else { Some(Storage::open(&options.out, &members)?) };
-    let recorder = storage.as_ref().map(|storage| storage.recording.recorder());
+    let recorder = storage.as_ref().map(|storage| storage.recorder.clone());
     let epoch = Epoch::of(&scenario);
     let groups = groups(&scenario, members, options.caller_id_always, &epoch, recorder.as_ref())?;
     let events = play(groups, options.threads.max(1), recorder.as_ref())?;
@@ -175,7 +175,8 @@ impl Epoch {
 
 /// Journal, catalog and recorder of the replay's own data folder.
 struct Storage {
-    recording: Recording,
+    recorder: Recorder,
+    service: Service,
     _data: DataDir,
     files: Arc<Mutex<HashMap<(String, u32), String>>>,
 }

@@ -12,7 +12,7 @@ use capture::clock::SystemClock;
 use capture::{Scenario, ScenarioSource};
 use catalog::{Catalog, Change};
 use chrono_tz::Tz;
-use recording::{ClockQuality, DataDir, Finished, RecordId, Recording};
+use recording::{ClockQuality, DataDir, Finished, RecordId, Service};
 use rtrb::RingBuffer;
 use serde_json::{Map, Value};
 use signal::SampleIndex;
@@ -83,7 +83,7 @@ struct Running {
     dispatch: JoinHandle<()>,
     dispatch_stop: Arc<AtomicBool>,
     care: JoinHandle<()>,
-    recording: Recording,
+    recorder: Service,
 }
 
 /// Messages of the sample path that fit in while the dispatcher sleeps.
@@ -125,7 +125,7 @@ impl Station {
         let after_power_loss = mark_running(&data)?;
         let archive =
             Arc::new(Archive::new(catalog.clone(), grade_by_rule(catalog.clone(), settings.clone())));
-        let recording = Recording::start(
+        let (recorder, service) = recording::start(
             &data,
             recording::Settings {
                 serial: serial.clone(),
@@ -143,7 +143,7 @@ impl Station {
         let told_dropped = Arc::new(AtomicU64::new(0));
         let world = World {
             keeper: keeper.clone(),
-            recorder: recording.recorder(),
+            recorder,
             live: live.clone(),
             told: told_in,
             dropped: told_dropped.clone(),
@@ -196,7 +196,13 @@ impl Station {
                 requests,
                 notices,
                 told_dropped,
-                running: Mutex::new(Some(Running { capture, dispatch, dispatch_stop, care, recording })),
+                running: Mutex::new(Some(Running {
+                    capture,
+                    dispatch,
+                    dispatch_stop,
+                    care,
+                    recorder: service,
+                })),
             }),
         })
     }
@@ -379,7 +385,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
 fn mark_running(data: &DataDir) -> Result<bool, StationError> {
     let path = data.path().join(RUNNING_MARK);
     let left = path.exists();
-    recording::durable::write_atomically(&path, b"").map_err(|source| StationError::Mark { path, source })?;
+    recording::write_atomically(&path, b"").map_err(|source| StationError::Mark { path, source })?;
     Ok(left)
 }
 
