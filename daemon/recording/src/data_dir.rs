@@ -74,7 +74,7 @@ impl DataDir {
     pub fn open_existing(path: impl Into<PathBuf>) -> Result<Self, DataDirError> {
         let path = path.into();
         let version = path.join("version");
-        match fs::metadata(&version) {
+        match std::fs::metadata(&version) {
             Ok(_) => Self::open(path),
             Err(source) => Err(DataDirError::Read { path: version, source }),
         }
