@@ -27,6 +27,8 @@ pub enum StationError {
     Recorder(#[from] recording::StartError),
     #[error("{path}: the mark of a running station cannot be written: {source}")]
     Mark { path: PathBuf, source: std::io::Error },
+    #[error("not every recording could be made into a file before stopping; the next start does it")]
+    Unfinished,
     #[error("a thread cannot be started: {source}")]
     Thread { source: std::io::Error },
     #[error("there is no port {port} on this box")]
@@ -57,6 +59,7 @@ impl StationError {
             Self::Identity(_) => "identity",
             Self::Catalog(error) => error.code(),
             Self::Recorder(_) => "recorder_failed",
+            Self::Unfinished => "unfinished",
             Self::Thread { .. } => "thread_failed",
             Self::Command { .. } => "command_refused",
             Self::TooManyListeners { .. } => "too_many_listeners",

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::time::Duration;
 
 use capture::clock::{Anchor, Clock, Moment, SystemClock};
 use capture::{Block, Scenario, ScenarioError, ScenarioSource};
@@ -59,9 +60,14 @@ pub enum ReplayError {
     Catalog(#[from] catalog::Error),
     #[error(transparent)]
     Recorder(#[from] recording::StartError),
+    #[error("not every recording could be made into a file: the disk is full or does not answer")]
+    Unfinished,
     #[error("{path}: the events cannot be written: {source}")]
     Events { path: PathBuf, source: std::io::Error },
 }
+
+/// A disk that is full or hangs does not hold a replay for ever.
+const FINISH_WITHIN: Duration = Duration::from_secs(300);
 
 /// Blocks that all groups work off before what ended in them is put in order: one second.
 const ROUND_BLOCKS: usize = 100;
@@ -100,10 +106,7 @@ pub(crate) fn members(scenario: &Scenario) -> Result<Vec<Member>, ReplayError> {
             let settings: line::ChannelSettings = toml::Value::Table(channel.settings.clone())
                 .try_into()
                 .map_err(|error: toml::de::Error| wrong(error.message().replace('\n', " ")))?;
-            settings
-                .validate()
-                .and_then(|()| settings.validate_analog())
-                .map_err(|error| wrong(error.to_string()))?;
+            line::Line::new(channel.port, settings.clone()).map_err(|error| wrong(error.to_string()))?;
             Ok(Member {
                 index,
                 port: channel.port,
@@ -202,14 +205,15 @@ impl Storage {
             ports: members.iter().map(|m| (m.codec, m.tracks as u16)).collect(),
             power_safe: false,
         };
-        let recording = Recording::start(&data, settings, Arc::new(archive))
-            .map_err(|error| ReplayError::Recorder(error.to_string()))?;
-        Ok(Self { recording, _data: data, files })
+        let (recorder, service) = recording::start(&data, settings, Arc::new(archive))?;
+        Ok(Self { recorder, service, _data: data, files })
     }
 
     /// Waits until every recording is a file. Returns the files by call and segment.
     fn close(self) -> Result<HashMap<(String, u32), String>, ReplayError> {
-        self.recording.close().map_err(|error| ReplayError::Recorder(error.to_string()))?;
+        if !self.service.close(FINISH_WITHIN) {
+            return Err(ReplayError::Unfinished);
+        }
         Ok(std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner)))
     }
 }

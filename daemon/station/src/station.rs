@@ -90,6 +90,8 @@ struct Running {
 const TOLD_CAPACITY: usize = 8192;
 /// A block is 10 ms; whoever has no answer by then asks a thread that is gone.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
+/// The service manager kills what takes longer to stop.
+const FINISH_WITHIN: Duration = Duration::from_secs(60);
 /// Stands in the data folder while a station runs.
 const RUNNING_MARK: &str = "running";
 
@@ -217,11 +219,14 @@ impl Station {
         let _ = running.capture.join();
         running.dispatch_stop.store(true, Relaxed);
         let _ = running.dispatch.join();
-        running.recording.close()?;
+        let finished = running.recorder.close(FINISH_WITHIN);
         let _ = self.inner.notices.send(Notice::Finish);
         let _ = running.care.join();
-        std::fs::remove_file(self.inner.data.path().join(RUNNING_MARK))
-            .map_err(|source| StationError::Mark { path: self.inner.data.path().join(RUNNING_MARK), source })
+        if !finished {
+            return Err(StationError::Unfinished);
+        }
+        let mark = self.inner.data.path().join(RUNNING_MARK);
+        std::fs::remove_file(&mark).map_err(|source| StationError::Mark { path: mark, source })
     }
 
     pub fn info(&self) -> &BoxInfo {
