@@ -1,0 +1,18 @@
+// What an alarm says and what to do about it, in the reader's language.
+import type { Alarm } from './api'
+import { i18n } from './i18n'
+
+/** What is wrong, on which thing: `断线：03 前台`. */
+export function alarmText(alarm: Alarm, portName?: string): string {
+  const { t, te } = i18n.global
+  const key = `alarm.${alarm.code}.what`
+  const what = te(key) ? t(key, alarm.params) : t('alarm.other.what', { code: alarm.code })
+  const thing = alarm.port === null ? alarm.thing : [alarm.port, portName].filter(Boolean).join(' ')
+  return thing ? t('alarm_of_thing', { what, thing }) : what
+}
+
+export function alarmAdvice(alarm: Alarm): string {
+  const { t, te } = i18n.global
+  const key = `alarm.${alarm.code}.do`
+  return te(key) ? t(key, alarm.params) : t('alarm.other.do')
+}

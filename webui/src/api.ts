@@ -1,0 +1,207 @@
+// The station's HTTP interface, typed from openapi.json. Everything that leaves the browser goes through here.
+import type { components, operations } from './api-types'
+
+export type Schemas = components['schemas']
+export type Account = Schemas['Account']
+export type Alarm = Schemas['Alarm']
+export type AlarmCounts = Schemas['AlarmCounts']
+export type AuditEntry = Schemas['AuditEntry']
+export type Box = Schemas['Box']
+export type Calibration = Schemas['Calibration']
+export type CallType = Schemas['CallType']
+export type Channel = Schemas['Channel']
+export type ChannelSettings = Schemas['ChannelSettings']
+export type ChannelSettingsPatch = Schemas['ChannelSettingsPatch']
+export type Contact = Schemas['Contact']
+export type Grade = Schemas['Grade']
+export type Language = Schemas['Language']
+export type LiveMessage = Schemas['LiveMessage']
+export type Mark = Schemas['Mark']
+export type Meter = Schemas['Meter']
+export type Peaks = Schemas['Peaks']
+export type Port = Schemas['Port']
+export type PortState = Schemas['PortState']
+export type Recording = Schemas['Recording']
+export type RecordingDetail = Schemas['RecordingDetail']
+export type RecordingPatch = Schemas['RecordingPatch']
+export type Right = Schemas['Right']
+export type Session = Schemas['Session']
+export type Severity = Schemas['Severity']
+export type Statistics = Schemas['Statistics']
+export type Tag = Schemas['Tag']
+
+export type RecordingQuery = NonNullable<operations['list_recordings']['parameters']['query']>
+export type AlarmQuery = NonNullable<operations['list_alarms']['parameters']['query']>
+export type AuditQuery = NonNullable<operations['list_audit']['parameters']['query']>
+
+const BASE = '/api/v1'
+
+/** An answer that is not success. `code` and `params` become a sentence in the reader's language (problem.ts). */
+export class ApiProblem extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    readonly params: Record<string, unknown> = {},
+  ) {
+    super(code)
+  }
+}
+
+let csrf = ''
+let sessionLost: () => void = () => undefined
+
+/** The token every state-changing request carries. */
+export function useCsrf(token: string): void {
+  csrf = token
+}
+
+/** What to do when the box says that nobody is logged in any more. */
+export function onSessionLost(act: () => void): void {
+  sessionLost = act
+}
+
+type QueryValue = string | number | boolean | null | undefined | readonly (string | number)[]
+
+/** `?a=1&b=2&b=3`; empty values are left out, lists repeat their name. */
+export function queryText(query: object = {}): string {
+  const out = new URLSearchParams()
+  for (const [name, value] of Object.entries(query) as [string, QueryValue][]) {
+    if (Array.isArray(value)) for (const one of value) out.append(name, String(one))
+    else if (value !== undefined && value !== null && value !== '') out.set(name, String(value))
+  }
+  const text = out.toString()
+  return text ? `?${text}` : ''
+}
+
+async function problemOf(response: Response): Promise<ApiProblem> {
+  try {
+    const body = (await response.json()) as Partial<Schemas['Problem']>
+    return new ApiProblem(response.status, body.code ?? 'internal', body.params ?? {})
+  } catch {
+    return new ApiProblem(response.status, 'unreadable', { status: response.status })
+  }
+}
+
+async function send<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
+  const headers: Record<string, string> = {}
+  if (method !== 'GET') headers['X-Hookline-CSRF'] = csrf
+  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  let response: Response
+  try {
+    response = await fetch(BASE + path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal,
+      credentials: 'same-origin',
+    })
+  } catch (error) {
+    if (signal?.aborted) throw error
+    throw new ApiProblem(0, 'unreachable')
+  }
+  if (!response.ok) {
+    const problem = await problemOf(response)
+    if (problem.code === 'not_logged_in') sessionLost()
+    throw problem
+  }
+  return (response.status === 204 ? undefined : await response.json()) as T
+}
+
+const get = <T>(path: string, query?: object, signal?: AbortSignal) =>
+  send<T>('GET', path + queryText(query), undefined, signal)
+const post = <T = undefined>(path: string, body: unknown = {}) => send<T>('POST', path, body)
+const patch = <T>(path: string, body: unknown) => send<T>('PATCH', path, body)
+const remove = (path: string) => send<undefined>('DELETE', path)
+const part = encodeURIComponent
+
+export const api = {
+  login: (name: string, password: string) => post<Session>('/login', { name, password }),
+  logout: () => post('/logout'),
+  session: () => get<Session>('/session'),
+  rememberLanguage: (language: Language) => patch<Session>('/session', { language }),
+  changePassword: (old: string, next: string) => post<Session>('/password', { old, new: next }),
+  box: () => get<Box>('/box'),
+
+  recall: (port: number, limit = 10) => get<Schemas['RecordingList']>(`/ports/${port}/recordings`, { limit }),
+  record: (port: number, action: 'start' | 'stop') => post<Port>(`/ports/${port}/record`, { action }),
+  calibrate: (port: number, step: Schemas['CalibrationCommand']['step']) =>
+    post<Calibration>(`/ports/${port}/calibration`, { step }),
+
+  recordings: (query: RecordingQuery, signal?: AbortSignal) =>
+    get<Schemas['RecordingList']>('/recordings', query, signal),
+  recording: (id: string) => get<RecordingDetail>(`/recordings/${part(id)}`),
+  peaks: (id: string) => get<Peaks>(`/recordings/${part(id)}/peaks`),
+  annotate: (id: string, change: RecordingPatch) => patch<RecordingDetail>(`/recordings/${part(id)}`, change),
+  addTag: (id: string, sample: number, text: string) =>
+    post<Tag>(`/recordings/${part(id)}/tags`, { sample, text }),
+  removeTag: (id: string, tag: string) => remove(`/recordings/${part(id)}/tags/${part(tag)}`),
+  tagTexts: () => get<Schemas['TagTextList']>('/tags'),
+  grade: (ids: string[], grade: Grade) => post<Schemas['ManyResult']>('/recordings/grade', { ids, grade }),
+  deleteRecordings: (ids: string[], count: number) =>
+    post<Schemas['ManyResult']>('/recordings/delete', { ids, count }),
+  statistics: (query: RecordingQuery & { by: Schemas['StatisticsBy'] }, signal?: AbortSignal) =>
+    get<Statistics>('/recordings/statistics', query, signal),
+
+  alarms: (query: AlarmQuery, signal?: AbortSignal) => get<Schemas['AlarmList']>('/alarms', query, signal),
+  acknowledge: (id: string, note: string | null) => post<Alarm>(`/alarms/${part(id)}/acknowledge`, { note }),
+
+  channels: () => get<Schemas['ChannelList']>('/channels'),
+  changeChannels: (ports: number[], settings: ChannelSettingsPatch) =>
+    patch<Schemas['ChannelList']>('/channels', { ports, settings }),
+  undoChannels: () => post<Schemas['ChannelList']>('/channels/undo'),
+  resetVolts: (ports: number[]) => post('/channels/volts/reset', { ports }),
+
+  audit: (query: AuditQuery, signal?: AbortSignal) => get<Schemas['AuditList']>('/audit', query, signal),
+
+  accounts: () => get<Schemas['AccountList']>('/accounts'),
+  createAccount: (account: Schemas['AccountRequest']) => post<Account>('/accounts', account),
+  changeAccount: (name: string, change: Schemas['AccountPatch']) =>
+    patch<Account>(`/accounts/${part(name)}`, change),
+  deleteAccount: (name: string) => remove(`/accounts/${part(name)}`),
+
+  contacts: (query: { text?: string; after?: string; limit?: number }, signal?: AbortSignal) =>
+    get<Schemas['ContactList']>('/contacts', query, signal),
+  createContact: (contact: Schemas['ContactRequest']) => post<Contact>('/contacts', contact),
+  changeContact: (number: string, change: Schemas['ContactPatch']) =>
+    patch<Contact>(`/contacts/${part(number)}`, change),
+  deleteContact: (number: string) => remove(`/contacts/${part(number)}`),
+}
+
+export const audioUrl = (id: string, tracks: boolean) =>
+  `${BASE}/recordings/${part(id)}/audio${tracks ? '?mix=tracks' : ''}`
+export const fileUrl = (id: string) => `${BASE}/recordings/${part(id)}/file`
+export const recordingExportUrl = (query: object) => `${BASE}/recordings/export${queryText(query)}`
+export const auditExportUrl = (query: object) => `${BASE}/audit/export${queryText(query)}`
+
+/** Address of a WebSocket of this box. */
+export function socketUrl(path: string): string {
+  return `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${BASE}${path}`
+}
+
+/** Saves an answer as a file: the browser itself fetches it. */
+export function saveUrl(url: string): void {
+  const link = document.createElement('a')
+  link.href = url
+  link.download = ''
+  link.click()
+}
+
+/** Saves many recordings as a ZIP; a form post lets the browser stream it to disk. */
+export function saveZip(ids: string[], language: string): void {
+  const form = document.createElement('form')
+  form.method = 'post'
+  form.action = `${BASE}/recordings/download${queryText({ lang: language })}`
+  form.hidden = true
+  const field = (name: string, value: string) => {
+    const input = document.createElement('input')
+    input.type = 'hidden'
+    input.name = name
+    input.value = value
+    form.append(input)
+  }
+  field('csrf', csrf)
+  for (const id of ids) field('ids', id)
+  document.body.append(form)
+  form.submit()
+  form.remove()
+}
