@@ -205,3 +205,111 @@ fn start_time(file: &Path, value: &toml::Value) -> Result<DateTime<FixedOffset>,
 fn one_line(message: &str) -> String {
     message.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BLOCK_SAMPLES, Block};
+
+    /// A folder with two ports of counting samples: port 2 is half as long as port 1 and has two tracks.
+    fn folder(toml: &str) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().expect("a folder");
+        let wav = |tracks: u16, samples: std::ops::Range<i16>| {
+            let mut out = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0".to_vec();
+            out.extend(tracks.to_le_bytes());
+            out.extend(8000_u32.to_le_bytes());
+            out.extend([0, 0, 0, 0, 0, 0, 16, 0]);
+            out.extend(b"data");
+            let data: Vec<u8> = samples.flat_map(i16::to_le_bytes).collect();
+            out.extend((data.len() as u32).to_le_bytes());
+            out.extend(data);
+            out
+        };
+        std::fs::write(dir.path().join("one.wav"), wav(1, 0..200)).expect("written");
+        std::fs::write(dir.path().join("two.wav"), wav(2, 1000..1200)).expect("written");
+        std::fs::write(dir.path().join("two.csv"), "seconds,volts,ring_volts\n0.005,8,0\n").expect("written");
+        std::fs::write(dir.path().join("scenario.toml"), toml).expect("written");
+        dir
+    }
+
+    const TWO_PORTS: &str = "rate = 8000\nstart = \"2026-03-01T08:00:00+08:00\"\n[[unit]]\nkind = \"analog\"\nname = \"tap\"\n\
+        [[unit.channel]]\nport = 2\naudio = \"two.wav\"\nvolts = \"two.csv\"\npre_roll_s = 1.0\n\
+        [[unit.channel]]\nport = 1\nline_number = \"8001\"\naudio = \"one.wav\"\n";
+
+    #[test]
+    fn channels_come_in_the_order_of_their_ports_with_their_settings_untouched() {
+        let dir = folder(TWO_PORTS);
+        let scenario = Scenario::load(dir.path()).expect("loads");
+        assert_eq!(scenario.channels.iter().map(|c| c.port).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(scenario.channels[0].line_number.as_deref(), Some("8001"));
+        assert_eq!(
+            scenario.channels[1].settings.get("pre_roll_s").and_then(toml::Value::as_float),
+            Some(1.0)
+        );
+        assert_eq!(scenario.channels[0].audio.samples, 200);
+        assert_eq!(scenario.channels[1].audio.samples, 100);
+        assert!(scenario.start.is_some());
+    }
+
+    #[test]
+    fn a_loop_begins_again_behind_the_longest_channel() {
+        let dir = folder(TWO_PORTS);
+        let scenario = Scenario::load(dir.path()).expect("loads");
+        let mut source = ScenarioSource::looped(&scenario, 0..2);
+        let mut block = Block::default();
+        let mut near = Vec::new();
+        for turn in 0..2 {
+            for n in 0..3_u64 {
+                source.next_block(&mut block).expect("reads");
+                assert_eq!(block.first.0, (turn * 3 + n) * BLOCK_SAMPLES as u64);
+                let at: Vec<_> = block.status.iter().map(|c| (c.channel, c.at.0, c.status.volts)).collect();
+                let start = turn * 3 * BLOCK_SAMPLES as u64;
+                let expected = if n == 0 {
+                    vec![(0, start, 48.0), (1, start, 48.0), (1, start + 40, 8.0)]
+                } else {
+                    vec![]
+                };
+                assert_eq!(at, expected);
+                near.extend_from_slice(&block.samples[..BLOCK_SAMPLES]);
+                let two: Vec<i16> =
+                    block.samples[BLOCK_SAMPLES..].iter().copied().filter(|s| *s != 0).collect();
+                let from = 1000 + n as i16 * 160;
+                let alternate = |first: i16| (from + first..1200.min(from + 160)).step_by(2);
+                assert_eq!(two, alternate(0).chain(alternate(1)).collect::<Vec<_>>());
+            }
+        }
+        let once: Vec<i16> = (0..200).chain(std::iter::repeat_n(0, 40)).collect();
+        assert_eq!(near, [once.clone(), once].concat());
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_sentence_that_says_where() {
+        for (from, to, parts) in [
+            ("rate = 8000", "rate = 44100", &["scenario.toml", "44100", "8000"][..]),
+            ("rate = 8000", "rate = ", &["row 1"]),
+            ("kind = \"analog\"", "kind = \"e1\"", &["unit 1", "E1"]),
+            ("kind = \"analog\"", "kind = 5", &["unit 1", "analog"]),
+            ("name = \"tap\"", "", &["unit 1", "name"]),
+            ("port = 1", "port = 2", &["port = 2"]),
+            ("port = 1", "port = 70000", &["unit 1"]),
+            ("one.wav", "../nothing.wav", &["nothing.wav"]),
+            ("two.csv", "one.wav", &["one.wav", "row 1"]),
+            ("2026-03-01T", "2026-13-01T", &["start"]),
+            ("\n[[unit]]", "\n[[uniq]]\n[[unit]]", &["uniq"]),
+        ] {
+            let dir = folder(&TWO_PORTS.replacen(from, to, 1));
+            let error = Scenario::load(dir.path()).expect_err(to).to_string();
+            assert!(parts.iter().all(|part| error.contains(part)) && !error.contains('\n'), "{error}");
+        }
+        let dir = folder("rate = 8000\n");
+        assert!(Scenario::load(dir.path()).expect_err("no channel").to_string().contains("at least one"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(cut in 0..TWO_PORTS.len(), noise in ".{0,40}") {
+            let dir = folder(&format!("{}{noise}", &TWO_PORTS[..cut]));
+            let _ = Scenario::load(dir.path());
+        }
+    }
+}
