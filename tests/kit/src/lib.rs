@@ -10,4 +10,5 @@ pub mod event;
 pub mod replay;
 pub mod scenario;
 pub mod spandsp;
+pub mod speed;
 pub mod wav;

@@ -5,14 +5,16 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hookline_test_kit::compare::compare;
-use hookline_test_kit::{accuracy, event, scenario};
+use hookline_test_kit::{accuracy, event, scenario, speed};
 use lexopt::prelude::*;
 
 const USAGE: &str = "\
 kit scenario --out DIR [--seed N] [--ports P] [--seconds S]   a random mix of lines and calls, with truth.jsonl
 kit demo OUT                                                  the 16-port demo of scripts/run
 kit compare SCENARIO REPLAY                                   judges REPLAY/events.jsonl by SCENARIO/truth.jsonl
-kit accuracy --hookline PROGRAM --work DIR [--short] [SECTION...]   the accuracy table";
+kit accuracy --hookline PROGRAM --work DIR [--short] [SECTION...]   the accuracy table
+kit speed --hookline PROGRAM --work DIR [--ports P] [--seconds S] [--runs N]   detection speed beside spandsp's
+kit peer SCENARIO [--without-adsi]                            spandsp's receivers over a scenario's audio";
 
 fn main() -> ExitCode {
     match run() {
@@ -43,6 +45,8 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             Ok(if report.passes() { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         Some(Value(name)) if name == "accuracy" => measure_accuracy(args),
+        Some(Value(name)) if name == "speed" => measure_speed(args),
+        Some(Value(name)) if name == "peer" => run_peer(args),
         Some(Long("help") | Short('h')) => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -96,4 +100,41 @@ fn measure_accuracy(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>
         passed &= accuracy::print(name, &section);
     }
     Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn measure_speed(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut hookline, mut work, mut ports, mut length_s, mut runs) = (None, None, 64, 600.0, 3);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("hookline") => hookline = Some(PathBuf::from(args.value()?)),
+            Long("work") => work = Some(PathBuf::from(args.value()?)),
+            Long("ports") => ports = args.value()?.parse()?,
+            Long("seconds") => length_s = args.value()?.parse()?,
+            Long("runs") => runs = args.value()?.parse()?,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let passed = speed::detection(&speed::SpeedBench {
+        hookline: hookline.ok_or("--hookline PROGRAM is missing")?,
+        kit: std::env::current_exe()?,
+        work: work.ok_or("--work DIR is missing")?,
+        ports,
+        length_s,
+        runs,
+    })?;
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn run_peer(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut scenario, mut with_adsi) = (None, true);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("without-adsi") => with_adsi = false,
+            Value(folder) if scenario.is_none() => scenario = Some(PathBuf::from(folder)),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let heard = speed::peer(&scenario.ok_or("SCENARIO is missing")?, with_adsi)?;
+    println!("heard {heard} channel-seconds");
+    Ok(ExitCode::SUCCESS)
 }

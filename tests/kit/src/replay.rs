@@ -1,5 +1,6 @@
 //! Runs `hookline replay`, the product's fixed interface, and measures what it cost.
 
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +13,8 @@ use crate::event::{self, Event, EventFileError};
 pub enum ReplayError {
     #[error("cannot start {}: {source}; build it with 'cargo build --release -p hookline'", program.display())]
     Start { program: PathBuf, source: io::Error },
+    #[error("cannot remove {}: {source}", path.display())]
+    Clear { path: PathBuf, source: io::Error },
     #[error("{command} ended with {status}: {said}")]
     Failed { command: String, status: std::process::ExitStatus, said: String },
     #[error("replay's last line is not as the scenario page has it: {line:?}")]
@@ -58,6 +61,12 @@ pub fn run(program: &Path, arguments: &[&str]) -> Result<Ran, ReplayError> {
 /// Detection of a whole scenario: `hookline replay SCENARIO --out … --no-write` with further `options`.
 pub fn detect(hookline: &Path, scenario: &Path, options: &[&str]) -> Result<(Vec<Event>, Ran), ReplayError> {
     let out = scenario.join("replayed");
+    // What an earlier run left must not be read as this one's.
+    if let Err(source) = fs::remove_dir_all(&out)
+        && source.kind() != io::ErrorKind::NotFound
+    {
+        return Err(ReplayError::Clear { path: out, source });
+    }
     let (scenario, out_text) = (scenario.display().to_string(), out.display().to_string());
     let mut arguments = vec!["replay", &scenario, "--out", &out_text, "--no-write"];
     arguments.extend(options);

@@ -119,6 +119,26 @@ pub fn fill(
     Ok(())
 }
 
+/// A line of dense calls whose voltage says off-hook from the first sample to the last, for measuring speed: all of
+/// it is listened to. It has no truth.
+pub fn busy_line(
+    kind: LineKind,
+    port: u16,
+    seed: u64,
+    speech: &Speech,
+    length_s: f64,
+) -> Result<Line, SpandspError> {
+    let mut line = line_of(kind, port, seed);
+    let mut turn = line.random.u32(0..12);
+    while line.now_s() + LONGEST_CALL_S < length_s {
+        call(&mut line, kind, speech, turn)?;
+        turn += 1;
+        line.wait(1.0);
+    }
+    line.hold_off_hook();
+    Ok(line)
+}
+
 fn fill_with_calls(line: &mut Line, kind: LineKind, speech: &Speech, end_s: f64) -> Result<(), SpandspError> {
     // Starting anywhere in the round, each line still comes through all sorts of calls.
     let mut turn = line.random.u32(0..12);

@@ -198,6 +198,12 @@ impl Line {
         self.open_recording("voltage");
     }
 
+    /// Forgets all voltages and truth: the line was off-hook all the time.
+    pub(super) fn hold_off_hook(&mut self) {
+        self.events.clear();
+        self.status = vec![Status { at: 0, volts: self.off_hook_volts, ring_volts: 0.0 }];
+    }
+
     fn change_hook(&mut self, off_hook: bool) {
         let before = self.volts();
         self.off_hook = off_hook;

@@ -9,7 +9,7 @@ mod tones;
 
 pub use calls::{Answer, Dialling, Happening, Incoming, Outcome, Outgoing};
 pub use folder::{ScenarioError, ScenarioFolder};
-pub use kinds::{LineKind, WITHHELD_NUMBER};
+pub use kinds::{LineKind, WITHHELD_NUMBER, busy_line};
 pub use line::{Line, Side};
 pub use mixed::{DEMO_S, demo, mixed};
 pub use tones::{TONES, Tone};

@@ -16,21 +16,23 @@ pub struct SupervisoryTone {
 impl SupervisoryTone {
     /// The tones of China (GB/T 3380-1982), cadence ±15 %, for the peer.
     pub fn china() -> Vec<Self> {
-        let cadence = |name, steps: &[(u16, u32)]| Self {
-            name,
-            elements: steps.iter().map(|&(hertz, ms)| (hertz, ms * 85 / 100, ms * 115 / 100 + 16)).collect(),
+        // Short cadences must turn twice or more before they count, or half of all speech is a tone.
+        let cadence = |name, turns: usize, steps: &[(u16, u32)]| {
+            let turn = steps.iter().map(|&(hertz, ms)| (hertz, ms * 85 / 100, ms * 115 / 100 + 16));
+            Self { name, elements: turn.collect::<Vec<_>>().repeat(turns) }
         };
         vec![
             Self { name: "dial", elements: vec![(450, 1500, 0)] },
-            cadence("busy", &[(450, 350), (0, 350)]),
-            cadence("special-dial", &[(450, 400), (0, 40)]),
+            cadence("busy", 2, &[(450, 350), (0, 350)]),
+            cadence("special-dial", 4, &[(450, 400), (0, 40)]),
             cadence(
                 "unobtainable",
+                1,
                 &[(450, 100), (0, 100), (450, 100), (0, 100), (450, 100), (0, 100), (450, 400), (0, 400)],
             ),
-            cadence("congestion", &[(450, 700), (0, 700)]),
-            cadence("ringback", &[(450, 1000), (0, 4000)]),
-            cadence("call-waiting", &[(450, 400), (0, 3600)]),
+            cadence("congestion", 2, &[(450, 700), (0, 700)]),
+            cadence("ringback", 1, &[(450, 1000), (0, 4000)]),
+            cadence("call-waiting", 1, &[(450, 400), (0, 3600)]),
             Self { name: "howler", elements: vec![(950, 1500, 0)] },
         ]
     }
