@@ -22,8 +22,10 @@ const LEAST_SAMPLES: u64 = 252;
 /// Hops without the tones that end a digit: 20 ms, between the 10 ms interruption that is bridged and the pause of
 /// 30 ms (NTT) or 40 ms (AT&T) that separates digits.
 const ENDING_HOPS: u32 = 5;
-/// A hop has a tone when it has this share of the energy that is usual in the run.
-const PRESENT_ENERGY: f64 = 0.3;
+/// A hop has the tones when both have this share of the energy that is usual in the run, together and each: noise may
+/// hide one of them for a moment, an interruption takes both away.
+const PRESENT_ENERGY: f64 = 0.35;
+const PRESENT_ENERGY_EACH: f64 = 0.1;
 /// Both tones explain this share of a hop that has them.
 const PRESENT_SHARE: f64 = 0.35;
 /// Weight of a new hop in the run's usual energy.
@@ -32,8 +34,8 @@ const USUAL_WEIGHT: f64 = 0.25;
 const LEAST_SHARE: f64 = 0.15;
 /// How far back, in hops, a run may have begun when its first window is noticed.
 const LOOK_BACK: u32 = 10;
-/// A run is judged when it is this old, in hops (48 ms), or at its end, and again while it goes on without being
-/// a digit: its beginning may have been under a click or under speech.
+/// A run is judged when it is this old, in hops (48 ms), or at its end, and again and again while it goes on: the
+/// beginning of a digit may be under a click, and a moment of a chord may be like a digit. At least half must pass.
 const JUDGED_AFTER: u32 = 12;
 const JUDGED_AGAIN_AFTER: u32 = 8;
 /// Margin, in samples, between a run's edge and what is judged.
@@ -78,17 +80,20 @@ struct Run {
     judge_at_age: u32,
     /// The first sample; found when the run is judged for the first time.
     start: Option<SampleIndex>,
-    is_digit: bool,
+    /// Judgements for and against a digit.
+    passed: u32,
+    failed: u32,
 }
 
 impl Run {
     fn is_present(&self, pair: &PairInHop) -> bool {
         pair.explained_share >= PRESENT_SHARE
+            && pair.energy.iter().sum::<f64>() >= self.usual_energy.iter().sum::<f64>() * PRESENT_ENERGY
             && pair
                 .energy
                 .iter()
                 .zip(self.usual_energy)
-                .all(|(&energy, usual)| energy >= usual * PRESENT_ENERGY)
+                .all(|(&energy, usual)| energy >= usual * PRESENT_ENERGY_EACH)
     }
 }
 
@@ -164,10 +169,14 @@ impl DtmfDetector {
         let other_pair = possible && self.bins.strongest(lane) != run.tones;
         let ended = other_pair || hop.wrapping_sub(run.last_present) >= ENDING_HOPS;
         let age = hop.wrapping_sub(run.first);
-        if !run.is_digit && (ended || age == run.judge_at_age) {
+        if age == run.judge_at_age || ended && run.passed == 0 {
             let start_ago = self.start_ago(lane, &run);
             let start = *run.start.get_or_insert(now.minus(start_ago));
-            run.is_digit = self.judge(lane, &run, now.since(start));
+            if self.judge(lane, &run, now.since(start)) {
+                run.passed = run.passed.saturating_add(1);
+            } else {
+                run.failed = run.failed.saturating_add(1);
+            }
             run.judge_at_age = age.saturating_add(JUDGED_AGAIN_AFTER);
         }
         if !ended {
@@ -179,7 +188,7 @@ impl DtmfDetector {
         if other_pair {
             self.begin(lane);
         }
-        let at = run.start.filter(|_| run.is_digit)?;
+        let at = run.start.filter(|_| run.passed > 0 && run.passed >= run.failed)?;
         let samples = now.minus(self.end_ago(lane, &run)).since(at);
         let [low, high] = run.tones;
         (samples >= LEAST_SAMPLES).then(|| Detection::Digit {
@@ -206,13 +215,14 @@ impl DtmfDetector {
             usual_energy,
             judge_at_age: JUDGED_AFTER,
             start: None,
-            is_digit: false,
+            passed: 0,
+            failed: 0,
         };
-        // Noise may hide the tones in one hop, so the search goes on behind it.
+        // An interruption may lie behind the newest hops, and the digit's beginning behind it.
         for ago in 0..LOOK_BACK {
             if run.is_present(&self.pair(lane, tones, hop.wrapping_sub(ago))) {
                 run.present |= 1 << ago;
-            } else if run.present >> ago.saturating_sub(1) == 0 {
+            } else if ago >= ENDING_HOPS - 1 && run.present >> (ago - (ENDING_HOPS - 1)) == 0 {
                 break;
             }
         }

@@ -8,6 +8,7 @@ use arrayvec::ArrayVec;
 
 use crate::dbm0::power_from_dbm0;
 use crate::dtmf_bins::{TONES_HZ, WEAKEST_TONE_DBM0};
+use crate::dtmf_residue::Residue;
 use crate::units::RATE_HZ;
 
 /// Samples of a block, in which amplitude and phase of both tones are taken: 8 ms, two periods of the difference of
@@ -17,16 +18,24 @@ const HALF: usize = BLOCK / 2;
 /// Blocks overlap by half: they are 4 ms apart.
 pub(crate) const STEP: usize = 32;
 
-/// Between Q.24's 1.5 % (accepted) and 3.5 % (refused).
-const MOST_DEVIATION: f64 = 0.025;
+/// Between 1.5 % (AT&T) or 1.8 % (NTT), accepted, and 3.0 % (NTT) or 3.5 % (AT&T), refused. Frequencies are known to
+/// a tenth of a per cent; nearer to the accepted side keeps more speech out.
+const MOST_DEVIATION: f64 = 0.020;
 /// High over low in dB: Q.24 accepts +4 and −8; the rest is room for lines that bend their levels.
-const TWIST_DB: std::ops::RangeInclusive<f64> = -10.5..=6.5;
-/// Largest share of the energy that the tones leave unexplained: white noise 6 dB under both tones leaves 0.2.
-const MOST_RESIDUE: f64 = 0.30;
-/// A block's power over the mean of all blocks.
-const STEADY: std::ops::RangeInclusive<f64> = 0.35..=2.2;
-/// How well the phase of each tone goes forward from block to block; 1 is perfectly.
-const LEAST_COHERENCE: f64 = 0.955;
+const TWIST_DB: std::ops::RangeInclusive<f64> = -9.0..=5.0;
+/// Largest share of the energy that is neither tone nor dial tone: white noise 6 dB under both tones leaves 0.2.
+const MOST_RESIDUE: f64 = 0.28;
+/// Above the first share, no more than the second may be predictable, which white noise is not.
+const SMALL_RESIDUE: f64 = 0.05;
+const MOST_COLOURED_RESIDUE: f64 = 0.03;
+/// How far a block's power may be from the mean of all blocks, as a share of it: the tone's own unsteadiness, and what
+/// the residue, counted in the tone's power, adds in noise (by its square root).
+const MOST_SWING: f64 = 0.35;
+const SWING_BY_DISTURBANCE: f64 = 0.9;
+/// What may be missing to a perfectly even phase, likewise (in proportion to the disturbance), and at the most.
+const INCOHERENCE: f64 = 0.003;
+const INCOHERENCE_BY_DISTURBANCE: f64 = 0.06;
+const MOST_INCOHERENCE: f64 = 0.045;
 /// No more blocks are looked at: 56 ms.
 pub(crate) const MOST_BLOCKS: usize = 12;
 /// Fewer blocks than these (20 ms) say too little.
@@ -40,9 +49,14 @@ pub(crate) struct Fit {
     /// Mean power in 16-bit units squared.
     pub power: [f64; 2],
     /// Share of the energy that is neither tone.
+    pub disturbance: f64,
+    /// Share of the energy that is neither tone nor dial tone.
     pub residue: f64,
-    /// Least and largest power of a block over the mean.
-    pub steadiness: [(f64, f64); 2],
+    /// Share of the energy that is neither of these nor white noise.
+    pub coloured_residue: f64,
+    /// Largest distance of a block's power from the mean, as a share of it.
+    pub swing: [f64; 2],
+    /// How evenly the phase of each tone goes forward from block to block: 1 is perfectly.
     pub coherence: [f64; 2],
 }
 
@@ -53,8 +67,16 @@ impl Fit {
             && self.power.iter().all(|&power| power >= weakest)
             && TWIST_DB.contains(&(10.0 * (self.power[1] / self.power[0]).log10()))
             && self.residue <= MOST_RESIDUE
-            && self.steadiness.iter().all(|(least, most)| STEADY.contains(least) && STEADY.contains(most))
-            && self.coherence.iter().all(|&coherence| coherence >= LEAST_COHERENCE)
+            && (self.residue <= SMALL_RESIDUE || self.coloured_residue <= MOST_COLOURED_RESIDUE)
+            && [0, 1].iter().all(|&tone| self.is_steady(tone))
+    }
+
+    fn is_steady(&self, tone: usize) -> bool {
+        let share = self.power[tone] / (self.power[0] + self.power[1]) * (1.0 - self.disturbance);
+        let noise = self.disturbance / share.max(1e-9);
+        self.swing[tone] <= MOST_SWING + SWING_BY_DISTURBANCE * noise.sqrt()
+            && 1.0 - self.coherence[tone]
+                <= (INCOHERENCE + INCOHERENCE_BY_DISTURBANCE * noise).min(MOST_INCOHERENCE)
     }
 }
 
@@ -73,11 +95,23 @@ pub(crate) fn fit(samples: &[f32], starts: &[usize], tones: [usize; 2]) -> Optio
     }
     let fine = Pass::new(samples, starts, corrected);
     let exact: [f64; 2] = std::array::from_fn(|tone| corrected[tone] + fine.detuning(tone));
+    let disturbance = fine.residue / fine.energy.max(1.0);
+    let mut residue = disturbance;
+    let mut coloured_residue = residue;
+    if residue > SMALL_RESIDUE {
+        let mut rest = fine.rest(samples, starts);
+        let whole = rest.energy().max(1e-9);
+        rest.take_off_dial_tone();
+        residue *= rest.energy() / whole;
+        coloured_residue = residue * rest.predictability();
+    }
     Some(Fit {
         deviation: deviation(&exact),
         power: [0, 1].map(|tone| fine.mean_power(tone)),
-        residue: fine.residue / fine.energy.max(1.0),
-        steadiness: [0, 1].map(|tone| fine.steadiness(tone)),
+        disturbance,
+        residue,
+        coloured_residue,
+        swing: [0, 1].map(|tone| fine.swing(tone)),
         coherence: [0, 1].map(|tone| fine.coherence(tone)),
     })
 }
@@ -159,6 +193,25 @@ impl Pass {
         pass
     }
 
+    /// The samples of blocks that do not overlap, less both tones.
+    fn rest(&self, samples: &[f32], starts: &[usize]) -> Residue {
+        let mut rest = Residue::default();
+        let mut end = 0;
+        for (&start, phasors) in starts.iter().zip(&self.blocks) {
+            let Some(block) = samples.get(start..start + BLOCK).filter(|_| start >= end) else { continue };
+            end = start + BLOCK;
+            for (n, &sample) in block.iter().enumerate() {
+                let from_middle = n as f64 + 0.5 - HALF as f64;
+                let tones = phasors.iter().zip(self.omega).map(|(phasor, omega)| {
+                    let (sin, cos) = (omega * from_middle).sin_cos();
+                    phasor.re * cos - phasor.im * sin
+                });
+                rest.push(start + n, f64::from(sample) - tones.sum::<f64>());
+            }
+        }
+        rest
+    }
+
     /// Adds a step of `tone`'s phase, less what its frequency turns in the meantime.
     fn add_step(&mut self, tone: usize, step: Phasor) {
         let (sin, cos) = (self.omega[tone] * STEP as f64).sin_cos();
@@ -185,12 +238,9 @@ impl Pass {
         sum / (2.0 * self.blocks.len().max(1) as f64)
     }
 
-    fn steadiness(&self, tone: usize) -> (f64, f64) {
+    fn swing(&self, tone: usize) -> f64 {
         let mean = self.mean_power(tone).max(1e-9);
-        self.blocks
-            .iter()
-            .map(|block| block[tone].power() / (2.0 * mean))
-            .fold((f64::INFINITY, 0.0), |(least, most), power| (least.min(power), most.max(power)))
+        self.blocks.iter().map(|block| (block[tone].power() / (2.0 * mean) - 1.0).abs()).fold(0.0, f64::max)
     }
 }
 

@@ -7,6 +7,7 @@ pub mod detection;
 pub mod dtmf;
 mod dtmf_bins;
 mod dtmf_fit;
+mod dtmf_residue;
 pub mod g711;
 pub mod hook;
 pub mod hop;
