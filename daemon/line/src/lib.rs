@@ -1,9 +1,19 @@
 //! One channel's life: hook, call, start and stop policy. A pure state machine: the same input gives the same
 //! events, live or from a scenario.
 
+mod alarm;
+mod call;
 pub mod event;
+mod follow;
+mod hearing;
+mod idle;
+mod key;
 pub mod machine;
+mod numbers;
+mod policy;
 pub mod settings;
+mod spells;
+mod tape;
 pub mod validate;
 pub mod weekly;
 

@@ -1,10 +1,49 @@
-//! The line's public face (being filled in).
+//! One analog line's life.
+//!
+//! ```text
+//!                     first ring                 off-hook <= 6 s after the last ring
+//!          +-------------------------> [ringing] ------------------------------------+
+//!          |                               |                                         v
+//!       [idle] <---------------------------+   6 s without a ring: missed       [off-hook] <--+ flash, reversal, digits,
+//!        ^ ^ |                                                                   |  |  |      | tones, voice: evidence
+//!        | | +-------------------- off-hook without ringing ---------------------|->+  +------+
+//!        | +------------------------------- on-hook -----------------------------+  |
+//!        |                                                                          |
+//!        |   voltage back                    no voltage for line_lost_after_s       |
+//!        +--------------------- [line lost] <--- from any state --------------------+
+//! ```
+//!
+//! A call lasts from its first ring or off-hook to its last ring, on-hook or line lost; `call` weighs its evidence.
+//! Beside the call, at most one recording is open (`tape`); when it starts and stops is `policy`:
+//!
+//! ```text
+//!                      start condition of the start mode, and no do-not-record rule
+//!   [not recording] ----------------------------------------------------------------> [recording]
+//!      ^  ^                                                                            |  |   |
+//!      |  +-- a stop mode's condition: RecordStop at the moment the condition began ---+  |   | length: RecordStop and
+//!      |                                                                                  |   | RecordStart at one sample
+//!      +-- the call ends <-- [withheld: nothing is kept] <-- do-not-record number --------+   +-> [recording], next segment
+//! ```
+//!
+//! Everything is said when it is certain and dated when it happened: `at` of an event may lie before that of one said
+//! earlier, never in the future.
 
 use arrayvec::ArrayString;
-use signal::{Detection, SampleIndex};
+use signal::hook::{HookEvent, HookReader, HookSettings};
+use signal::units::seconds_to_samples;
+use signal::{CallerId, Detection, SampleIndex};
 
-use crate::event::{CallKey, CallType, Direction, LineEvent, PortState, Side, StartMode};
+use crate::alarm::Alarms;
+use crate::call::Call;
+use crate::event::{
+    CallKey, CallType, Direction, LineEvent, LineEventKind, PortState, Side, StartMode, StopMode,
+};
+use crate::hearing::Hearing;
+use crate::idle::IdleDigits;
+use crate::key::KeyCode;
+use crate::policy::{MARGIN_S, TONE_LAG_S};
 use crate::settings::{ChannelSettings, PortUse};
+use crate::tape::Tape;
 use crate::validate::SettingsError;
 
 /// What a person, a clock or the station tells a line.
@@ -12,7 +51,9 @@ use crate::validate::SettingsError;
 pub enum Command {
     /// From the page: begins a recording in any start mode.
     ManualStart,
-    /// From the page: ends a recording that has `manual` among its stop modes, or that began manually.
+    /// From the page: ends a recording that has `manual` among its stop modes, or that began manually. The channel's
+    /// start mode may begin another one only with the next call (voice: the next voice; schedule: the next span;
+    /// continuous: after the next `ManualStart`).
     ManualStop,
     /// A span of `ChannelSettings::schedule` begins, or holds when the line is made.
     ScheduleBegin,
@@ -60,15 +101,51 @@ pub struct OpenRecording {
 
 /// How far `RecordStart.at` can lie behind the `now` at which it is said, in samples. The pre-roll comes on top.
 pub fn max_lookback_samples(settings: &ChannelSettings) -> u64 {
-    let waits_s = settings.line_lost_after_s.max(settings.silence_stop_s).max(3.0);
-    signal::units::seconds_to_samples(f64::from(waits_s) + 2.0)
+    let undecided_s = settings.line_lost_after_s.max(settings.silence_stop_s).max(TONE_LAG_S);
+    let hook_s = (settings.flash_max_ms.max(settings.hook_debounce_ms)) as f32 / 1000.0;
+    seconds_to_samples(f64::from(undecided_s.max(hook_s) + MARGIN_S))
 }
+
+/// Events of the hook that one step can bring; the vector does not grow in steady state.
+const HOOK_EVENTS: usize = 32;
 
 /// One channel of an analog line.
 #[derive(Debug)]
 pub struct Line {
-    port: u16,
-    settings: ChannelSettings,
+    pub(crate) port: u16,
+    pub(crate) settings: ChannelSettings,
+    pub(crate) line_number: Option<ArrayString<32>>,
+    pub(crate) port_use: PortUse,
+    pub(crate) now: SampleIndex,
+    /// The first sample, until something has been said of it.
+    pub(crate) begins_at: Option<SampleIndex>,
+
+    pub(crate) hook: HookReader,
+    hook_events: Vec<HookEvent>,
+    pub(crate) hearing: Hearing,
+    pub(crate) idle: IdleDigits,
+    pub(crate) keys: KeyCode,
+    pub(crate) alarms: Alarms,
+
+    /// Since when the line is off-hook; `None` on-hook and while it is lost.
+    pub(crate) off_hook: Option<SampleIndex>,
+    pub(crate) lost: bool,
+    pub(crate) restored_at: Option<SampleIndex>,
+    pub(crate) call: Option<Call>,
+    /// Caller ID that came on an idle line, before any ring.
+    pub(crate) early_caller: Option<(SampleIndex, CallerId)>,
+    /// The last reversal on an idle line: some exchanges announce caller ID by it.
+    pub(crate) idle_reversal: Option<SampleIndex>,
+
+    pub(crate) tape: Tape,
+    /// The last tone or digit that ended.
+    pub(crate) sound_end: SampleIndex,
+    pub(crate) scheduled: bool,
+    pub(crate) do_not_record: bool,
+    /// Stopped by hand: the start mode waits for its next cause.
+    pub(crate) held: bool,
+    /// Stopped by silence or busy tone: the same call goes on being recorded when something is said again.
+    pub(crate) paused: bool,
 }
 
 impl Line {
@@ -91,30 +168,65 @@ impl Line {
     ) -> Result<Self, SettingsError> {
         settings.validate()?;
         settings.validate_analog()?;
-        let _ = first;
-        Ok(Self { port, settings })
+        Ok(Self {
+            port,
+            line_number: None,
+            port_use: PortUse::Recorded,
+            now: first,
+            begins_at: Some(first),
+            hook: HookReader::new(hook_settings(&settings)),
+            hook_events: Vec::with_capacity(HOOK_EVENTS),
+            hearing: Hearing::default(),
+            idle: IdleDigits::default(),
+            keys: KeyCode::default(),
+            alarms: Alarms::new(first),
+            off_hook: None,
+            lost: false,
+            restored_at: None,
+            call: None,
+            early_caller: None,
+            idle_reversal: None,
+            tape: Tape::new(first),
+            sound_end: first,
+            scheduled: false,
+            do_not_record: false,
+            held: false,
+            paused: false,
+            settings,
+        })
     }
 
-    /// The line's own number, which goes into its records.
+    /// The line's own number, which goes into its records; what is longer than 32 bytes is no number.
     pub fn set_line_number(&mut self, number: Option<&str>) {
-        let _ = number;
+        self.line_number = number.and_then(|number| ArrayString::from(number).ok());
     }
 
     /// From `at` on the unit measures `volts` (signed DC) and `ring_volts` (AC RMS). In the order of `at`; whenever it
     /// changes or every 10 ms. A line of which nothing is measured has 48 V and no ring.
     pub fn status(&mut self, at: SampleIndex, volts: f32, ring_volts: f32, out: &mut Vec<LineEvent>) {
-        let _ = (at, volts, ring_volts, out);
+        self.reach(at, out);
+        self.with_hook(out, |hook, events| hook.status(at, volts, ring_volts, events));
     }
 
     /// A detector heard something on `side`.
     pub fn detection(&mut self, side: Side, detection: &Detection, out: &mut Vec<LineEvent>) {
-        let _ = (side, detection, out);
+        self.reach(last_sample(detection), out);
+        if self.is_in_use() {
+            self.heard(side, detection, out);
+        } else {
+            self.hearing.hear(side, detection);
+        }
     }
 
     /// All samples before `now` have been seen by the detectors, and all status of before `now` has been given.
     /// Called after each block.
     pub fn advance(&mut self, now: SampleIndex, out: &mut Vec<LineEvent>) {
-        let _ = (now, out);
+        self.reach(now, out);
+        let now = self.now;
+        self.with_hook(out, |hook, events| hook.advance(now, events));
+        if self.is_in_use() {
+            self.pass_time(out);
+        }
     }
 
     /// # Errors
@@ -125,8 +237,32 @@ impl Line {
         now: SampleIndex,
         out: &mut Vec<LineEvent>,
     ) -> Result<(), CommandError> {
-        let _ = (command, now, out);
-        Ok(())
+        self.advance(now, out);
+        let in_use = if self.is_in_use() { Ok(()) } else { Err(CommandError::NotInUse) };
+        match command {
+            Command::ManualStart => in_use.and_then(|()| self.manual_start(out)),
+            Command::ManualStop => self.manual_stop(out),
+            Command::ScheduleBegin => {
+                self.schedule_begin(out);
+                Ok(())
+            }
+            Command::ScheduleEnd => {
+                self.schedule_end(out);
+                Ok(())
+            }
+            Command::DoNotRecordBegin => {
+                self.do_not_record_begin(out);
+                Ok(())
+            }
+            Command::DoNotRecordEnd => {
+                self.do_not_record_end(out);
+                Ok(())
+            }
+            Command::AcknowledgeOffHook => {
+                let cleared = self.alarms.acknowledge_off_hook(self.now, out);
+                if cleared { Ok(()) } else { Err(CommandError::NoAlarm) }
+            }
+        }
     }
 
     /// New settings, at once. An open recording goes on unless its start mode can no longer end it.
@@ -141,19 +277,41 @@ impl Line {
     ) -> Result<(), SettingsError> {
         settings.validate()?;
         settings.validate_analog()?;
-        let _ = (now, out);
+        self.advance(now, out);
+        self.hook.set_settings(hook_settings(&settings));
         self.settings = settings;
+        if self.is_in_use() {
+            self.alarms.change_settings(self.now, &self.settings, out);
+            self.settings_changed(out);
+        }
         Ok(())
     }
 
     /// Takes the port into or out of use: out of use it says nothing but the end of what was open.
     pub fn set_use(&mut self, port_use: PortUse, now: SampleIndex, out: &mut Vec<LineEvent>) {
-        let _ = (port_use, now, out);
+        if port_use == self.port_use {
+            return;
+        }
+        if self.begins_at.is_none() {
+            self.advance(now, out);
+        }
+        let was_in_use = self.is_in_use();
+        self.port_use = port_use;
+        match (was_in_use, self.is_in_use()) {
+            (true, false) => self.go_out_of_use(out),
+            (false, true) => self.come_into_use(out),
+            _ => {}
+        }
     }
 
     /// The input ends at `end` (one behind its last sample): what is still open stops with `shutdown`.
     pub fn finish(&mut self, end: SampleIndex, out: &mut Vec<LineEvent>) {
-        let _ = (end, out);
+        self.advance(end, out);
+        let end = self.now;
+        self.with_hook(out, |hook, events| hook.finish(end, events));
+        if self.is_in_use() {
+            self.shut_down(out);
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -166,14 +324,105 @@ impl Line {
 
     /// Whether FSK caller ID can come now: between rings, and for a while after a reversal on an idle line.
     pub fn caller_id_armed(&self) -> bool {
-        false
+        let announced = self.idle_reversal.is_some_and(|at| self.now.since(at) < crate::call::ANSWERS_RING);
+        let rings = self.call.as_ref().is_some_and(Call::is_waiting_for_answer);
+        self.is_in_use() && !self.lost && self.off_hook.is_none() && (rings || announced)
     }
 
     pub fn port_state(&self) -> PortState {
-        PortState::Idle
+        match self.port_use {
+            PortUse::Disabled => PortState::Disabled,
+            PortUse::Unused => PortState::Unused,
+            PortUse::Recorded if self.lost => PortState::LineLost,
+            PortUse::Recorded if self.tape.open.as_ref().is_some_and(|open| !open.withheld) => {
+                PortState::Recording
+            }
+            PortUse::Recorded if self.off_hook.is_some() => PortState::OffHook,
+            PortUse::Recorded if self.call.is_some() => PortState::Ringing,
+            PortUse::Recorded => PortState::Idle,
+        }
     }
 
     pub fn open_recording(&self) -> Option<OpenRecording> {
-        None
+        let open = self.tape.open.as_ref()?;
+        let call = self.call.as_ref().filter(|call| call.off_hook.is_some());
+        let facts = open.facts(call.map(Call::facts_so_far), self.now);
+        Some(OpenRecording {
+            call: open.key,
+            segment: open.segment,
+            start: open.start,
+            start_mode: open.mode,
+            direction: call.and_then(Call::direction),
+            call_type: facts.call_type,
+            peer_number: facts.peer_number,
+            peer_name: facts.peer_name,
+            withheld: open.withheld,
+        })
     }
+
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.port_use == PortUse::Recorded
+    }
+
+    /// Says that something happened at `at`.
+    pub(crate) fn say(&self, at: SampleIndex, kind: LineEventKind, out: &mut Vec<LineEvent>) {
+        out.push(LineEvent { at: at.min(self.now), kind });
+    }
+
+    /// Time has come as far as `at`. What begins with the first sample begins here.
+    fn reach(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
+        self.now = self.now.max(at);
+        if let Some(first) = self.begins_at.take_if(|first| *first < at)
+            && self.is_in_use()
+        {
+            self.resume(first, out);
+        }
+    }
+
+    fn with_hook(
+        &mut self,
+        out: &mut Vec<LineEvent>,
+        read: impl FnOnce(&mut HookReader, &mut Vec<HookEvent>),
+    ) {
+        let mut events = std::mem::take(&mut self.hook_events);
+        read(&mut self.hook, &mut events);
+        if self.is_in_use() {
+            for event in &events {
+                self.hook_event(*event, out);
+            }
+            let restored = self.restored_at.take().unwrap_or(self.now);
+            self.check_hook(restored, out);
+        }
+        events.clear();
+        self.hook_events = events;
+    }
+}
+
+fn hook_settings(settings: &ChannelSettings) -> HookSettings {
+    HookSettings {
+        off_hook_below_volts: settings.off_hook_below_volts,
+        on_hook_above_volts: settings.on_hook_volts(),
+        line_lost_below_volts: settings.line_lost_below_volts,
+        line_lost_after_ms: (settings.line_lost_after_s * 1000.0).round() as u32,
+        hook_debounce_ms: settings.hook_debounce_ms,
+        flash_max_ms: settings.flash_max_ms,
+        ring_above_volts: settings.ring_above_volts,
+    }
+}
+
+/// The last sample of what a detection is about: time has come so far at least.
+fn last_sample(detection: &Detection) -> SampleIndex {
+    match *detection {
+        Detection::Digit { at, samples, .. } => at.plus(u64::from(samples)),
+        Detection::CallerId { at, .. }
+        | Detection::ToneStart { at, .. }
+        | Detection::ToneStop { at, .. }
+        | Detection::VoiceStart { at }
+        | Detection::VoiceStop { at } => at,
+    }
+}
+
+/// Whether `mode` ends a recording that began by `start`.
+pub(crate) fn stops_by(settings: &ChannelSettings, start: StartMode, mode: StopMode) -> bool {
+    settings.stop_modes_of(start).contains(&mode)
 }

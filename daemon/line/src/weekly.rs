@@ -60,8 +60,9 @@ mod tests {
 
     #[test]
     fn spans_hold_from_their_first_minute_to_the_one_before_their_last() {
-        // weekdays, from, to, at weekday, at minute, holds
-        let table: &[(&[u8], &str, &str, u8, u16, bool)] = &[
+        /// Weekdays, from, to; at weekday, at minute; holds.
+        type Row<'a> = (&'a [u8], &'a str, &'a str, u8, u16, bool);
+        let table: &[Row] = &[
             (&[1], "08:00", "18:00", 1, 8 * 60 - 1, false),
             (&[1], "08:00", "18:00", 1, 8 * 60, true),
             (&[1], "08:00", "18:00", 1, 18 * 60 - 1, true),
