@@ -1,20 +1,14 @@
-//! The face of the crate: one `Catalog` is opened a data folder, cloned freely, and called from any thread.
+//! The face of the crate: one `Catalog` is opened a data folder, cloned freely, and called from any thread. Its calls
+//! stand in `writing` and `reading`.
 
-use std::io::Write;
-use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono_tz::Tz;
-use recording::{Facts, RecordId};
-
-use crate::account::{Account, AccountRow, Contact};
-use crate::alarm::{AlarmKey, AlarmRow, Params};
-use crate::audit::{AuditEntry, AuditRow};
-use crate::entry::{Body, Change};
+use crate::alarm_book::AlarmBook;
 use crate::error::Error;
-use crate::query::{AlarmQuery, AuditQuery, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText};
-use crate::record::{DeletionReason, RecordDetail, RecordRow, Tag};
-use crate::scope::Scope;
+use crate::pool::Pool;
+use crate::store::Store;
 
 /// How a catalog is opened.
 #[derive(Clone, Debug)]
@@ -23,12 +17,19 @@ pub struct Options {
     pub serial: String,
     /// Connections that read at the same time.
     pub readers: usize,
+    /// The time that entries are stamped with, microseconds of UTC.
+    pub clock: fn() -> i64,
 }
 
 impl Options {
     pub fn new(serial: impl Into<String>) -> Self {
-        Self { serial: serial.into(), readers: 4 }
+        Self { serial: serial.into(), readers: 4, clock: system_clock_us }
     }
+}
+
+fn system_clock_us() -> i64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Where entries came to stand.
@@ -37,234 +38,78 @@ pub struct Receipt {
     /// Journal sequence numbers of the first and last entry.
     pub first: u64,
     pub last: u64,
-    /// Queries show them already; otherwise they do as soon as the catalog works again.
+    /// The time they are stamped with, microseconds of UTC.
+    pub utc_us: i64,
+    /// Queries show them already; otherwise they will as soon as the catalog has followed.
     pub indexed: bool,
 }
 
-/// Journal and catalog of one data folder. Clones share everything. All calls block; none holds a lock for long.
+/// Journal and catalog of one data folder. Clones share everything; the last one to go writes what waits and closes
+/// them. All calls block, and none holds a lock for long.
 #[derive(Clone)]
-pub struct Catalog;
+pub struct Catalog {
+    pub(crate) inner: Arc<Inner>,
+}
 
-#[allow(unused_variables)] // signatures first, so that station and web can build against them
+pub(crate) struct Inner {
+    pub journal_folder: PathBuf,
+    pub serial: String,
+    pub pool: Pool,
+    pub alarms: AlarmBook,
+    pub store: Store,
+}
+
 impl Catalog {
     /// Opens `root/journal` and `root/catalog.sqlite`, mends what a power cut left, and brings the catalog up to the
-    /// journal; makes it again where it is absent, damaged or of another version.
+    /// journal; makes it again where it is absent, damaged, of another version or of another journal. One that lacks
+    /// more than 20,000 entries is brought up in the background: writing works at once, queries answer
+    /// `Error::NotReady` until then.
+    ///
+    /// # Errors
+    /// `NewerFormat` when a newer release wrote the journal; `Io` and `Index` when the disk fails.
     pub fn open(root: &Path, options: Options) -> Result<(Self, OpenReport), Error> {
-        unimplemented!()
-    }
-
-    // ---- writing: the journal first, on disk, then the catalog ----
-
-    /// Writes entries, in order and together: all of them or none. Returns when they are safe on disk and, unless the
-    /// catalog fails, queries show them.
-    pub fn append(&self, bodies: Vec<Body>) -> Result<Receipt, Error> {
-        unimplemented!()
-    }
-
-    /// As `append`, but returns as soon as they are safe on disk: what the recording path uses.
-    pub fn append_durable(&self, bodies: Vec<Body>) -> Result<Receipt, Error> {
-        unimplemented!()
-    }
-
-    /// The number of the next record of this box. Counts up without a hole: a number for which no file was published
-    /// and no record written is given back.
-    pub fn next_sequence(&self) -> u64 {
-        unimplemented!()
-    }
-
-    /// Gives back a number of `next_sequence` that nothing on disk carries; it is the next to be given out.
-    pub fn give_back_sequence(&self, sequence: u64) {
-        unimplemented!()
-    }
-
-    /// Writes down a finished record (`append_durable`). The same facts a second time are no error and write nothing.
-    pub fn add_record(&self, facts: Facts, file: Option<String>) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    pub fn annotate(&self, id: &RecordId, account: Option<&str>, change: Change) -> Result<Receipt, Error> {
-        unimplemented!()
-    }
-
-    /// Puts a tag on a record.
-    pub fn add_tag(
-        &self,
-        id: &RecordId,
-        account: Option<&str>,
-        sample: u64,
-        text: &str,
-    ) -> Result<Tag, Error> {
-        unimplemented!()
-    }
-
-    /// Marks records as deleted. The files are removed by the caller, after this: a power cut in between leaves files
-    /// that `OpenReport::deleted_with_file` names.
-    pub fn delete(
-        &self,
-        ids: &[RecordId],
-        account: Option<&str>,
-        reason: DeletionReason,
-    ) -> Result<Receipt, Error> {
-        unimplemented!()
-    }
-
-    /// Raises an alarm, or counts it once more if it stands already (written down at most once a minute).
-    pub fn raise(&self, key: &AlarmKey, params: Params) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// Clears an alarm; nothing happens if it does not stand.
-    pub fn clear(&self, key: &AlarmKey) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    pub fn acknowledge(&self, alarm: u64, account: &str, note: Option<&str>) -> Result<AlarmRow, Error> {
-        unimplemented!()
-    }
-
-    pub fn audit(&self, entry: AuditEntry) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// Makes or changes an account; accounts are few and always whole.
-    pub fn set_account(&self, account: Account) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    pub fn remove_account(&self, name: &str) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    pub fn set_contact(&self, contact: Contact) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    pub fn remove_contact(&self, number: &str) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    // ---- reading ----
-
-    /// One page of records, newest first.
-    pub fn records(
-        &self,
-        scope: &Scope,
-        query: &RecordQuery,
-        page: PageRequest,
-    ) -> Result<Page<RecordRow>, Error> {
-        unimplemented!()
-    }
-
-    /// All records that match, newest first, as they are read: for exports.
-    pub fn each_record(
-        &self,
-        scope: &Scope,
-        query: &RecordQuery,
-        each: &mut dyn FnMut(RecordRow) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        unimplemented!()
-    }
-
-    /// Rows of these records, in the order of `ids`; those that do not exist or lie outside the scope are left out.
-    pub fn records_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<Vec<RecordRow>, Error> {
-        unimplemented!()
-    }
-
-    /// Everything about one record; `None` if there is none or it lies outside the scope.
-    pub fn record(&self, scope: &Scope, id: &RecordId) -> Result<Option<RecordDetail>, Error> {
-        unimplemented!()
-    }
-
-    /// Instant recall: the last records of a port that are not deleted, newest first.
-    pub fn recent(&self, scope: &Scope, port: u16, count: u32) -> Result<Vec<RecordRow>, Error> {
-        unimplemented!()
-    }
-
-    pub fn statistics(
-        &self,
-        scope: &Scope,
-        query: &RecordQuery,
-        by: GroupBy,
-        zone: Tz,
-    ) -> Result<Statistics, Error> {
-        unimplemented!()
-    }
-
-    /// Tag texts used before, the most used first.
-    pub fn tag_texts(&self, limit: u32) -> Result<Vec<TagText>, Error> {
-        unimplemented!()
-    }
-
-    pub fn alarms(
-        &self,
-        scope: &Scope,
-        query: &AlarmQuery,
-        page: PageRequest,
-    ) -> Result<Page<AlarmRow>, Error> {
-        unimplemented!()
-    }
-
-    /// Current alarms by severity.
-    pub fn alarm_counts(&self, scope: &Scope) -> Result<AlarmCounts, Error> {
-        unimplemented!()
-    }
-
-    pub fn audit_trail(
-        &self,
-        scope: &Scope,
-        query: &AuditQuery,
-        page: PageRequest,
-    ) -> Result<Page<AuditRow>, Error> {
-        unimplemented!()
-    }
-
-    /// By name.
-    pub fn accounts(&self) -> Result<Vec<AccountRow>, Error> {
-        unimplemented!()
-    }
-
-    /// Without regard to the case of letters.
-    pub fn account(&self, name: &str) -> Result<Option<AccountRow>, Error> {
-        unimplemented!()
-    }
-
-    /// By number; `text` is a fragment of any member.
-    pub fn contacts(&self, text: Option<&str>, page: PageRequest) -> Result<Page<Contact>, Error> {
-        unimplemented!()
-    }
-
-    pub fn contact(&self, number: &str) -> Result<Option<Contact>, Error> {
-        unimplemented!()
+        let (journal_folder, index) = (root.join("journal"), root.join("catalog.sqlite"));
+        let (store, found) = Store::open(&journal_folder, &index, &options)?;
+        let damage = store.shared.damage();
+        let pool = Pool::new(index, store.shared.clone(), options.readers);
+        let alarms = AlarmBook::default();
+        let catalog =
+            Self { inner: Arc::new(Inner { journal_folder, serial: options.serial, pool, alarms, store }) };
+        Ok((catalog, OpenReport { damage, rebuilt: found.rebuilt, caught_up: found.caught_up }))
     }
 
     /// How far the catalog is behind the journal, and why.
     pub fn health(&self) -> Health {
-        unimplemented!()
+        use std::sync::atomic::Ordering::Acquire;
+        let shared = &self.inner.store.shared;
+        Health {
+            indexed_sequence: shared.indexed.load(Acquire),
+            journal_sequence: shared.durable.load(Acquire),
+            ready: shared.ready.load(Acquire),
+            failing: shared.failing(),
+            damage: shared.damage(),
+        }
     }
 
-    /// Writes everything the catalog knows as text, in a fixed order: equal catalogs give equal bytes.
-    pub fn export(&self, out: &mut dyn Write) -> Result<(), Error> {
-        unimplemented!()
+    /// Waits until queries show everything that is on disk now. `false`: the catalog fails, or it takes longer.
+    pub fn wait_until_current(&self, longest: Duration) -> bool {
+        self.inner.store.shared.wait_until_current(longest)
     }
-}
-
-/// Current alarms by severity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct AlarmCounts {
-    pub notice: u64,
-    pub minor: u64,
-    pub critical: u64,
 }
 
 /// State of the catalog against the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Health {
-    /// Last entry that is safe on disk.
-    pub journal_sequence: u64,
     /// Last entry that queries show.
     pub indexed_sequence: u64,
+    /// Last entry that is safe on disk.
+    pub journal_sequence: u64,
+    /// Queries are answered; not so while a catalog is made again.
+    pub ready: bool,
     /// Why the catalog does not follow, while it does not.
     pub failing: Option<String>,
+    /// One sentence for each stretch of the journal that could not be read since the start.
+    pub damage: Vec<String>,
 }
 
 /// What opening found and mended.

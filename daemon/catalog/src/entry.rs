@@ -44,6 +44,25 @@ pub enum Body {
     },
 }
 
+impl Body {
+    /// Kinds that this release understands, as the journal writes them.
+    pub const KINDS: &[&str] = &[
+        "record",
+        "annotation",
+        "deletion",
+        "file_missing",
+        "file_found",
+        "alarm_raised",
+        "alarm_cleared",
+        "alarm_acknowledged",
+        "audit",
+        "account_set",
+        "account_removed",
+        "contact_set",
+        "contact_removed",
+    ];
+}
+
 /// The facts of a record, and where its audio lies.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {

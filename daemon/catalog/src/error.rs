@@ -7,12 +7,13 @@ use std::path::PathBuf;
 /// Errors of journal and catalog. Each ends in one sentence for the person in front of the box.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error("the disk of {path} is full: nothing was written; make room and try again")]
+    #[error("the disk of {} is full: nothing was written; make room and try again", path.display())]
     DiskFull { path: PathBuf },
-    #[error("cannot {step} {path}: {source}")]
+    #[error("cannot {step} {}: {source}", path.display())]
     Io { step: &'static str, path: PathBuf, source: io::Error },
     #[error(
-        "{path} was written by a newer release (format {found}, this one reads up to {known}): start that release instead"
+        "{} was written by a newer release (format {found}, this one reads up to {known}): start that release instead",
+        path.display()
     )]
     NewerFormat { path: PathBuf, found: u32, known: u32 },
     #[error("the entry of {bytes} bytes is longer than the {limit} bytes a journal entry may have")]
@@ -39,6 +40,12 @@ pub enum Error {
     BadScore(u8),
     #[error("entry {sequence} of the journal cannot be read any more: run a reindex")]
     EntryUnreadable { sequence: u64 },
+    #[error(
+        "the catalog is being made again from the journal ({percent} %): recording goes on; try again in a while"
+    )]
+    NotReady { percent: u64 },
+    #[error("the catalog cannot be made again: {why}")]
+    Rebuild { why: String },
     #[error("the catalog is closed")]
     Closed,
 }
@@ -61,6 +68,8 @@ impl Error {
             Self::NoContact(_) => "no_contact",
             Self::BadScore(_) => "score_invalid",
             Self::EntryUnreadable { .. } => "entry_unreadable",
+            Self::NotReady { .. } => "catalog_not_ready",
+            Self::Rebuild { .. } => "catalog_failed",
             Self::Closed => "catalog_closed",
         }
     }
@@ -71,6 +80,21 @@ impl Error {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull { path },
             _ => Self::Io { step, path, source },
+        }
+    }
+
+    /// The same error once more, for each who waits for a write that failed.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::DiskFull { path } => Self::DiskFull { path: path.clone() },
+            Self::Io { step, path, source } => {
+                let source = source.raw_os_error().map_or_else(
+                    || io::Error::new(source.kind(), source.to_string()),
+                    io::Error::from_raw_os_error,
+                );
+                Self::Io { step, path: path.clone(), source }
+            }
+            _ => Self::Closed,
         }
     }
 

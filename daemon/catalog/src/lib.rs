@@ -11,7 +11,7 @@
 //!   any of them      append (shown by queries on return), append_durable (on disk on return)
 //!   lists            records, each_record, records_by_id, record, recent, statistics, tag_texts,
 //!                    alarms, alarm_counts, audit_trail, accounts, contacts
-//!   care             health, export
+//!   care             health, check, export, reindex (function)
 //! ```
 //!
 //! A `Catalog` is cheap to clone; every call blocks for its disk access (milliseconds) and is made from
@@ -23,25 +23,35 @@
 
 pub mod account;
 pub mod alarm;
+mod alarm_book;
 pub mod audit;
 mod catalog;
 pub mod entry;
 mod error;
+mod follower;
+mod index;
+pub mod journal;
+mod pool;
 pub mod query;
+mod reading;
 pub mod record;
+mod reindex;
 pub mod scope;
+mod store;
+mod writing;
 
 pub use account::{Account, AccountRow, Contact, Right};
 pub use alarm::{Acknowledged, AlarmCategory, AlarmCode, AlarmKey, AlarmRow, Params};
 pub use audit::{AuditEntry, AuditResult, AuditRow};
-pub use catalog::{AlarmCounts, Catalog, Health, OpenReport, Options, Receipt};
+pub use catalog::{Catalog, Health, OpenReport, Options, Receipt};
 pub use entry::{Body, Change};
 pub use error::Error;
 pub use query::{
-    AlarmQuery, AlarmState, AudioFilter, AuditQuery, BadCursor, CallTotals, Cursor, DeletedFilter, GroupBy,
-    Page, PageRequest, RecordQuery, Statistics, TagText, Tally,
+    AlarmCounts, AlarmQuery, AlarmState, AudioFilter, AuditQuery, BadCursor, CallTotals, Cursor,
+    DeletedFilter, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText, Tally,
 };
 pub use record::{
     Deleted, DeletionReason, Grade, RecordDetail, RecordRow, Tag, record_id_from_text, record_id_text, sn_of,
 };
+pub use reindex::{Reindexed, reindex};
 pub use scope::{Only, Scope};

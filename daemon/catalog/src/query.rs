@@ -117,6 +117,13 @@ impl Default for PageRequest {
     }
 }
 
+impl PageRequest {
+    /// The limit as it is kept to.
+    pub(crate) fn held_limit(&self) -> usize {
+        self.limit.clamp(1, 1000) as usize
+    }
+}
+
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page<T> {
@@ -127,6 +134,12 @@ pub struct Page<T> {
     pub total: Option<u64>,
     /// There are more than `total`.
     pub total_is_least: bool,
+}
+
+impl<T> Page<T> {
+    pub(crate) fn empty() -> Self {
+        Self { items: Vec::new(), next: None, total: None, total_is_least: false }
+    }
 }
 
 /// A place in a list, opaque to those who carry it. New entries never move it.
@@ -221,4 +234,12 @@ pub struct Statistics {
 pub struct TagText {
     pub text: String,
     pub count: u64,
+}
+
+/// Current alarms by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlarmCounts {
+    pub notice: u64,
+    pub minor: u64,
+    pub critical: u64,
 }

@@ -1,0 +1,103 @@
+//! Which alarms stand, so that raising one twice is one alarm, and a flood of raisings is not a flood of entries.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::alarm::{AlarmCode, AlarmKey, AlarmRow, Params};
+use crate::entry::{AlarmCleared, AlarmRaised, Body};
+
+/// Repeats of a standing alarm are written down together, at most this often.
+const REPEATS_WRITTEN_EVERY: Duration = Duration::from_secs(60);
+
+/// Alarms that stand. Not filled in while the catalog is being made again: raisings and clearings are then all written,
+/// and the catalog sorts them out.
+#[derive(Default)]
+pub struct AlarmBook {
+    standing: Mutex<Option<HashMap<AlarmKey, Standing>>>,
+}
+
+pub struct Standing {
+    /// Raisings that are not written yet.
+    repeats: u64,
+    params: Params,
+    written: Instant,
+}
+
+/// The book, held while an alarm changes: two raisings of one alarm are one behind the other.
+pub struct Open<'a>(MutexGuard<'a, Option<HashMap<AlarmKey, Standing>>>);
+
+impl AlarmBook {
+    pub fn open(&self) -> Open<'_> {
+        Open(self.standing.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Open<'_> {
+    pub fn is_filled(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Fills the book from the catalog's current alarms. Those of a newer release cannot be raised by this one.
+    pub fn fill(&mut self, current: &[AlarmRow]) {
+        let standing = current.iter().filter_map(|alarm| {
+            let code = AlarmCode::from_name(&alarm.code)?;
+            let key = AlarmKey { code, port: alarm.port, thing: alarm.thing.clone() };
+            Some((key, Standing { repeats: 0, params: alarm.params.clone(), written: Instant::now() }))
+        });
+        *self.0 = Some(standing.collect());
+    }
+
+    /// The entry to write for a raising, if one is to be written now.
+    pub fn raise(&mut self, key: &AlarmKey, params: &Params, now: Instant) -> Option<Body> {
+        let Some(book) = &mut *self.0 else { return Some(raised(key, params.clone(), 1)) };
+        let Some(standing) = book.get_mut(key) else { return Some(raised(key, params.clone(), 1)) };
+        standing.repeats += 1;
+        standing.params.clone_from(params);
+        let due = now.duration_since(standing.written) >= REPEATS_WRITTEN_EVERY;
+        due.then(|| raised(key, standing.params.clone(), standing.repeats))
+    }
+
+    /// The entry that `raise` gave is on disk.
+    pub fn raised(&mut self, key: &AlarmKey, params: Params, now: Instant) {
+        if let Some(book) = &mut *self.0 {
+            book.insert(key.clone(), Standing { repeats: 0, params, written: now });
+        }
+    }
+
+    /// The entries to write for a clearing; none if the alarm does not stand.
+    pub fn clear(&self, key: &AlarmKey) -> Vec<Body> {
+        let cleared = Body::AlarmCleared(AlarmCleared {
+            code: key.code.name().to_owned(),
+            port: key.port,
+            thing: key.thing.clone(),
+        });
+        let Some(book) = &*self.0 else { return vec![cleared] };
+        match book.get(key) {
+            None => Vec::new(),
+            Some(standing) if standing.repeats > 0 => {
+                vec![raised(key, standing.params.clone(), standing.repeats), cleared]
+            }
+            Some(_) => vec![cleared],
+        }
+    }
+
+    /// The entries that `clear` gave are on disk.
+    pub fn cleared(&mut self, key: &AlarmKey) {
+        if let Some(book) = &mut *self.0 {
+            book.remove(key);
+        }
+    }
+}
+
+fn raised(key: &AlarmKey, params: Params, times: u64) -> Body {
+    Body::AlarmRaised(AlarmRaised {
+        code: key.code.name().to_owned(),
+        category: key.code.category(),
+        severity: key.code.severity(),
+        port: key.port,
+        thing: key.thing.clone(),
+        params,
+        times,
+    })
+}

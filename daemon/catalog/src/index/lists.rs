@@ -1,0 +1,59 @@
+//! Pages of records: the keys of one page, how many match in all, and the rows.
+
+use std::ops::ControlFlow;
+
+use rusqlite::{Connection, Result};
+
+use crate::index::rows;
+use crate::index::search::Filter;
+use crate::index::sources::{known_count, walk};
+use crate::query::{Cursor, Page, PageRequest, RecordQuery};
+use crate::record::RecordRow;
+use crate::scope::Scope;
+
+pub fn records(
+    sql: &Connection,
+    scope: &Scope,
+    query: &RecordQuery,
+    page: PageRequest,
+) -> Result<Page<RecordRow>> {
+    let Some(mut filter) = Filter::of(sql, scope, query)? else {
+        let total = (page.count_up_to > 0).then_some(0);
+        return Ok(Page { total, ..Page::empty() });
+    };
+    let limit = page.held_limit();
+    let most = u64::from(page.count_up_to);
+    let mut total = if most > 0 { known_count(&filter)? } else { None };
+    let count_rows = most > 0 && total.is_none();
+    // Counting begins at the newest record, wherever the page does.
+    let after = page.after.map_or(i64::MAX, |cursor| cursor.0);
+    if !count_rows {
+        filter.before = filter.before.min(after);
+    }
+
+    let mut keys = Vec::with_capacity(limit + 1);
+    let mut counted = 0;
+    let wanted = if count_rows { most + 1 } else { limit as u64 + 1 };
+    walk(&filter, wanted, &mut |row| {
+        counted += 1;
+        if row.key < after && keys.len() <= limit {
+            keys.push(row.key);
+        }
+        let page_full = keys.len() > limit;
+        let count_full = !count_rows || counted > most;
+        if page_full && count_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    if count_rows {
+        total = Some(counted);
+    }
+
+    let more = keys.len() > limit;
+    keys.truncate(limit);
+    let next = keys.last().filter(|_| more).map(|key| Cursor(*key));
+    Ok(Page {
+        items: rows::fetch(sql, &keys)?,
+        next,
+        total: total.map(|total| total.min(most)),
+        total_is_least: total.is_some_and(|total| total > most),
+    })
+}

@@ -1,0 +1,23 @@
+//! The catalog: an SQLite index of the journal. One connection applies entries, others search.
+
+pub mod apply;
+pub mod combo;
+pub mod dump;
+pub mod history;
+pub mod lists;
+pub mod people;
+pub mod rows;
+pub mod schema;
+pub mod search;
+pub mod sources;
+pub mod statistics;
+
+/// Reads a column that holds one of an enumeration's names.
+pub fn named<T>(row: &rusqlite::Row<'_>, at: usize, from_name: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let value = row.get_ref(at)?;
+    let name = value.as_str()?;
+    from_name(name).ok_or_else(|| {
+        let unknown = format!("`{name}` is no name of this release");
+        rusqlite::Error::FromSqlConversionFailure(at, rusqlite::types::Type::Text, unknown.into())
+    })
+}

@@ -1,0 +1,87 @@
+//! Accounts, contacts, and the tag texts that people used.
+
+use rusqlite::{Connection, OptionalExtension, Result, Row};
+
+use crate::account::{Account, AccountRow, Contact};
+use crate::index::apply::unsigned;
+use crate::query::{Page, PageRequest, TagText};
+
+const ACCOUNT_COLUMNS: &str =
+    "name, display_name, password_hash, rights, must_change, disabled, language, created_us, last_login_us";
+
+pub fn accounts(connection: &Connection) -> Result<Vec<AccountRow>> {
+    let sql = format!("SELECT {ACCOUNT_COLUMNS} FROM account ORDER BY name");
+    connection.prepare_cached(&sql)?.query_map([], account_row)?.collect()
+}
+
+pub fn account(connection: &Connection, name: &str) -> Result<Option<AccountRow>> {
+    let sql = format!("SELECT {ACCOUNT_COLUMNS} FROM account WHERE name = ?1");
+    connection.prepare_cached(&sql)?.query_row([name], account_row).optional()
+}
+
+fn account_row(row: &Row<'_>) -> Result<AccountRow> {
+    let rights: String = row.get(3)?;
+    Ok(AccountRow {
+        account: Account {
+            name: row.get(0)?,
+            display_name: row.get(1)?,
+            password_hash: row.get(2)?,
+            rights: rights.split_whitespace().map(str::to_owned).collect(),
+            must_change: row.get(4)?,
+            disabled: row.get(5)?,
+            language: row.get(6)?,
+        },
+        created_us: row.get(7)?,
+        last_login_us: row.get(8)?,
+    })
+}
+
+/// Contacts by number. The list is short: its cursor counts what was shown.
+pub fn contacts(connection: &Connection, text: Option<&str>, page: PageRequest) -> Result<Page<Contact>> {
+    let text = text.unwrap_or_default();
+    let fits = "?1 = '' OR instr(lower(concat_ws(char(10), number, name, department, note)), lower(?1)) > 0";
+    let total: Option<u64> = if page.count_up_to > 0 {
+        let sql = format!("SELECT count(*) FROM contact WHERE {fits}");
+        Some(connection.prepare_cached(&sql)?.query_row([text], |row| row.get(0).map(unsigned))?)
+    } else {
+        None
+    };
+    let (limit, shown) = (page.held_limit(), page.after.map_or(0, |cursor| cursor.0.max(0)));
+    let sql = format!(
+        "SELECT number, name, department, note FROM contact WHERE {fits} ORDER BY number LIMIT {} OFFSET {shown}",
+        limit + 1
+    );
+    let mut find = connection.prepare_cached(&sql)?;
+    let mut items = find.query_map([text], contact_row)?.collect::<Result<Vec<_>>>()?;
+    let more = items.len() > limit;
+    items.truncate(limit);
+    let next = more.then(|| crate::query::Cursor(shown.saturating_add(limit as i64)));
+    let most = u64::from(page.count_up_to);
+    Ok(Page {
+        items,
+        next,
+        total: total.map(|total| total.min(most)),
+        total_is_least: total.is_some_and(|total| total > most),
+    })
+}
+
+pub fn contact(connection: &Connection, number: &str) -> Result<Option<Contact>> {
+    connection
+        .prepare_cached("SELECT number, name, department, note FROM contact WHERE number = ?1")?
+        .query_row([number], contact_row)
+        .optional()
+}
+
+fn contact_row(row: &Row<'_>) -> Result<Contact> {
+    Ok(Contact { number: row.get(0)?, name: row.get(1)?, department: row.get(2)?, note: row.get(3)? })
+}
+
+/// Tag texts, the most used first.
+pub fn tag_texts(connection: &Connection, limit: u32) -> Result<Vec<TagText>> {
+    connection
+        .prepare_cached(
+            "SELECT text, count(DISTINCT key) AS uses FROM tag GROUP BY text ORDER BY uses DESC, text LIMIT ?1",
+        )?
+        .query_map([limit], |row| Ok(TagText { text: row.get(0)?, count: unsigned(row.get(1)?) }))?
+        .collect()
+}

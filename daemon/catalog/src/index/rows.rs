@@ -1,0 +1,149 @@
+//! Rows of lists from the keys that a search found.
+
+use recording::{ClockQuality, Codec, RecordId};
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+
+use crate::index::apply::{signed, unsigned};
+use crate::index::combo::{self, Combo};
+use crate::index::named;
+use crate::journal::Place;
+use crate::record::{Deleted, DeletionReason, RecordRow, Tag};
+
+/// The rows of these keys, in their order.
+pub fn fetch(connection: &Connection, keys: &[i64]) -> Result<Vec<RecordRow>> {
+    // Built from the combination's columns, which stand in one place.
+    let sql = format!(
+        "SELECT s.port, s.duration_ms, st.serial, r.sequence, r.call_id, r.segment, r.port_name, r.start_us,
+                r.clock_quality, r.pre_roll_ms, r.peer_name, r.withheld, r.tracks, r.codec, r.file, r.file_missing,
+                ln.text, pn.text, lc.name, pc.name, a.score, a.note, a.plays, d.utc_us, d.account, d.reason,
+                {}
+         FROM skim s
+         JOIN record r ON r.key = s.key
+         JOIN combo c ON c.id = s.combo
+         JOIN station st ON st.id = r.station
+         LEFT JOIN number ln ON ln.id = s.line
+         LEFT JOIN number pn ON pn.id = s.peer
+         LEFT JOIN contact lc ON lc.number = ln.text
+         LEFT JOIN contact pc ON pc.number = pn.text
+         LEFT JOIN annotation a ON a.key = s.key
+         LEFT JOIN deletion d ON d.key = s.key
+         WHERE s.key = ?1",
+        combo::COLUMNS.split(", ").map(|column| format!("c.{column}")).collect::<Vec<_>>().join(", ")
+    );
+    let mut find = connection.prepare_cached(&sql)?;
+    let mut tags = connection.prepare_cached(
+        "SELECT id, sample, text, account, utc_us FROM tag WHERE key = ?1 ORDER BY sample, id",
+    )?;
+    let mut rows = Vec::with_capacity(keys.len());
+    for key in keys {
+        if let Some(mut row) = find.query_row([key], record_row).optional()? {
+            row.tags = tags.query_map([key], tag)?.collect::<Result<_>>()?;
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}
+
+fn record_row(row: &Row<'_>) -> Result<RecordRow> {
+    let combo = Combo::from_row(row, 26)?;
+    let deleted_us: Option<i64> = row.get(23)?;
+    Ok(RecordRow {
+        port: row.get(0)?,
+        duration_ms: unsigned(row.get(1)?),
+        id: RecordId { serial: row.get(2)?, sequence: unsigned(row.get(3)?) },
+        call_id: row.get(4)?,
+        segment: row.get(5)?,
+        port_name: row.get(6)?,
+        start_us: row.get(7)?,
+        offset_s: combo.offset_s,
+        clock_quality: named(row, 8, serde_name::<ClockQuality>)?,
+        pre_roll_ms: row.get(9)?,
+        start_mode: combo.start_mode,
+        stop_mode: combo.stop_mode,
+        call_type: combo.call_type,
+        line_number: row.get(16)?,
+        peer_number: row.get(17)?,
+        peer_name: row.get(10)?,
+        line_contact: row.get(18)?,
+        peer_contact: row.get(19)?,
+        withheld: row.get(11)?,
+        tracks: row.get(12)?,
+        codec: match row.get_ref(13)? {
+            rusqlite::types::ValueRef::Null => None,
+            _ => Some(named(row, 13, serde_name::<Codec>)?),
+        },
+        file: row.get(14)?,
+        file_missing: row.get(15)?,
+        grade: combo.grade,
+        score: row.get(20)?,
+        note: row.get(21)?,
+        tags: Vec::new(),
+        play_count: row.get::<_, Option<i64>>(22)?.map_or(0, unsigned),
+        deleted: match deleted_us {
+            None => None,
+            Some(utc_us) => Some(Deleted {
+                utc_us,
+                account: row.get(24)?,
+                reason: named(row, 25, DeletionReason::from_name)?,
+            }),
+        },
+    })
+}
+
+fn tag(row: &Row<'_>) -> Result<Tag> {
+    Ok(Tag {
+        id: unsigned(row.get(0)?),
+        sample: unsigned(row.get(1)?),
+        text: row.get(2)?,
+        account: row.get(3)?,
+        utc_us: row.get(4)?,
+    })
+}
+
+/// The value of a plain enumeration that has only serde's names.
+fn serde_name<T: serde::de::DeserializeOwned>(name: &str) -> Option<T> {
+    serde_json::from_value(serde_json::Value::String(name.to_owned())).ok()
+}
+
+/// Key, port and call of a record, and where its facts lie in the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    pub key: i64,
+    pub port: u16,
+    pub call_id: String,
+    pub entry: u64,
+    pub place: Place,
+}
+
+pub fn locate(connection: &Connection, id: &RecordId) -> Result<Option<Located>> {
+    connection
+        .prepare_cached(
+            "SELECT r.key, s.port, r.call_id, r.entry, r.entry_segment, r.entry_offset
+             FROM record r JOIN skim s ON s.key = r.key JOIN station st ON st.id = r.station
+             WHERE st.serial = ?1 AND r.sequence = ?2",
+        )?
+        .query_row(params![id.serial, signed(id.sequence)], |row| {
+            Ok(Located {
+                key: row.get(0)?,
+                port: row.get(1)?,
+                call_id: row.get(2)?,
+                entry: unsigned(row.get(3)?),
+                place: Place { segment: unsigned(row.get(4)?), offset: unsigned(row.get(5)?) },
+            })
+        })
+        .optional()
+}
+
+/// Ids and ports of a call's records, oldest first.
+pub fn of_call(connection: &Connection, call_id: &str) -> Result<Vec<(RecordId, u16)>> {
+    connection
+        .prepare_cached(
+            "SELECT st.serial, r.sequence, s.port
+             FROM record r JOIN skim s ON s.key = r.key JOIN station st ON st.id = r.station
+             WHERE r.call_id = ?1 ORDER BY r.key",
+        )?
+        .query_map([call_id], |row| {
+            Ok((RecordId { serial: row.get(0)?, sequence: unsigned(row.get(1)?) }, row.get(2)?))
+        })?
+        .collect()
+}

@@ -1,0 +1,426 @@
+//! Finds the keys of records that a query asks for, newest first.
+//!
+//! A query is turned into a `Filter` that can judge one narrow row of `skim`; then the way is chosen that has to look
+//! at the fewest rows (`sources`). What is known beforehand makes the choice: how many records each combination has,
+//! and which numbers contain a fragment. A query of which one member matches nothing ends here, without a look at
+//! any record.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use line::CallType;
+use rusqlite::{Connection, OptionalExtension, Result, params};
+
+use crate::index::apply::{TAIL_CHARACTERS, beginning, key_from_us, unsigned, us_from_key};
+use crate::index::combo::{self, Combo, Overlap};
+use crate::query::{AudioFilter, DeletedFilter, RecordQuery};
+use crate::record::sn_of;
+use crate::scope::{Only, Scope};
+
+/// A fragment that stands in more numbers than this is looked for in the numbers of each record instead.
+const FEW_NUMBERS: usize = 10_000;
+
+/// The narrow row that every filter can be judged by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Skim {
+    pub key: i64,
+    pub port: u16,
+    pub combo: i64,
+    pub duration_ms: i64,
+    pub line: Option<i64>,
+    pub peer: Option<i64>,
+}
+
+/// What is known of a combination that the query allows.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed {
+    pub combo: Combo,
+    pub records: u64,
+    /// Only part of its class of length is asked for.
+    pub part_length: bool,
+}
+
+/// A query, ready to judge rows.
+pub struct Filter<'c> {
+    sql: &'c Connection,
+    /// Keys from, and before.
+    pub from: i64,
+    pub before: i64,
+    pub combos: HashMap<i64, Allowed>,
+    /// Records of all combinations, asked for or not.
+    pub all_records: u64,
+    pub ports: Option<BTreeSet<u16>>,
+    min_duration_ms: Option<u64>,
+    max_duration_ms: Option<u64>,
+    pub numbers: Vec<NumberTest>,
+    /// Each a set of keys from an index of its own; a record has to be in all of them.
+    pub keys: Vec<HashSet<i64>>,
+    pub text: Option<TextTest>,
+    sn: Option<String>,
+}
+
+/// A fragment of a number on one side.
+pub struct NumberTest {
+    pub side: Side,
+    pub numbers: Numbers,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Either,
+    Line,
+    Peer,
+    Caller,
+    Callee,
+}
+
+pub enum Numbers {
+    /// These, and no others.
+    Few(HashSet<i64>),
+    /// Too many to list: each is looked at once.
+    Many { fragment: String, seen: RefCell<HashMap<i64, bool>> },
+}
+
+/// Records with the text in their note, or a contact of that name on either side.
+pub struct TextTest {
+    pub keys: HashSet<i64>,
+    pub numbers: HashSet<i64>,
+}
+
+impl<'c> Filter<'c> {
+    /// `None`: nothing can match.
+    pub fn of(sql: &'c Connection, scope: &Scope, query: &RecordQuery) -> Result<Option<Self>> {
+        let mut filter = Self {
+            sql,
+            from: query.from_us.map_or(0, key_from_us),
+            before: query.to_us.map_or(i64::MAX, key_from_us),
+            combos: HashMap::new(),
+            all_records: 0,
+            ports: allowed_ports(scope, query),
+            min_duration_ms: query.min_duration_ms,
+            max_duration_ms: query.max_duration_ms,
+            numbers: Vec::new(),
+            keys: Vec::new(),
+            text: None,
+            sn: fragment(&query.sn).map(str::to_owned),
+        };
+        filter.load_combos(scope, query)?;
+        let mut possible = filter.from < filter.before
+            && !filter.combos.is_empty()
+            && filter.ports.as_ref().is_none_or(|ports| !ports.is_empty());
+        if let Some(sn) = &filter.sn {
+            possible &= filter.narrow_to_sn(&sn.clone());
+        }
+        Ok(if possible && filter.load_numbers(query)? && filter.load_keys(query)? {
+            Some(filter)
+        } else {
+            None
+        })
+    }
+
+    fn load_combos(&mut self, scope: &Scope, query: &RecordQuery) -> Result<()> {
+        let stations = self.allowed_stations(scope)?;
+        let sql = format!("SELECT id, records, {} FROM combo", combo::COLUMNS);
+        let mut find = self.sql.prepare_cached(&sql)?;
+        let mut rows = find.query([])?;
+        while let Some(row) = rows.next()? {
+            let (id, records): (i64, u64) = (row.get(0)?, unsigned(row.get(1)?));
+            let combo = Combo::from_row(row, 2)?;
+            self.all_records += records;
+            let length = combo::overlap(combo.length_class, query.min_duration_ms, query.max_duration_ms);
+            let asked = records > 0
+                && length != Overlap::None
+                && stations.as_ref().is_none_or(|stations| stations.contains(&combo.station))
+                && asks_for(query, &combo);
+            if asked {
+                self.combos.insert(id, Allowed { combo, records, part_length: length == Overlap::Part });
+            }
+        }
+        Ok(())
+    }
+
+    fn allowed_stations(&self, scope: &Scope) -> Result<Option<HashSet<i64>>> {
+        let Only::These(serials) = &scope.stations else { return Ok(None) };
+        let mut find = self.sql.prepare_cached("SELECT id FROM station WHERE serial = ?1")?;
+        let mut ids = HashSet::new();
+        for serial in serials {
+            ids.extend(find.query_row([serial], |row| row.get::<_, i64>(0)).optional()?);
+        }
+        Ok(Some(ids))
+    }
+
+    /// Holds the keys to the time that a recording number, or its beginning, can mean in the offsets that occur.
+    fn narrow_to_sn(&mut self, sn: &str) -> bool {
+        let Some((first_us, last_us)) = local_span_of_sn(sn) else { return false };
+        let offsets: BTreeSet<i32> = self.combos.values().map(|allowed| allowed.combo.offset_s).collect();
+        let (Some(west), Some(east)) = (offsets.first(), offsets.last()) else { return false };
+        self.from = self.from.max(key_from_us(first_us - i64::from(*east) * 1_000_000));
+        self.before = self.before.min(key_from_us(last_us - i64::from(*west) * 1_000_000));
+        self.from < self.before
+    }
+
+    /// `false`: a fragment stands in no number.
+    fn load_numbers(&mut self, query: &RecordQuery) -> Result<bool> {
+        let asked = [
+            (Side::Line, &query.line_number),
+            (Side::Peer, &query.peer_number),
+            (Side::Caller, &query.caller),
+            (Side::Callee, &query.callee),
+            (Side::Either, &query.number),
+        ];
+        for (side, text) in asked {
+            let Some(text) = fragment(text) else { continue };
+            let numbers = self.numbers_with(text)?;
+            if matches!(&numbers, Numbers::Few(few) if few.is_empty()) {
+                return Ok(false);
+            }
+            self.numbers.push(NumberTest { side, numbers });
+        }
+        Ok(true)
+    }
+
+    fn numbers_with(&self, text: &str) -> Result<Numbers> {
+        let begin = beginning(text, TAIL_CHARACTERS);
+        let sql = "SELECT number FROM number_tail WHERE tail >= ?1 AND tail < ?1 || char(1114111) LIMIT ?2";
+        let mut find = self.sql.prepare_cached(sql)?;
+        let mut rows = find.query(params![begin, FEW_NUMBERS as i64])?;
+        let mut few = HashSet::new();
+        let mut read = 0;
+        while let Some(row) = rows.next()? {
+            few.insert(row.get::<_, i64>(0)?);
+            read += 1;
+        }
+        if read == FEW_NUMBERS {
+            return Ok(Numbers::Many { fragment: text.to_owned(), seen: RefCell::default() });
+        }
+        if begin.len() < text.len() {
+            let mut whole = HashSet::new();
+            for id in few {
+                if self.number_contains(id, text)? {
+                    whole.insert(id);
+                }
+            }
+            few = whole;
+        }
+        Ok(Numbers::Few(few))
+    }
+
+    fn number_contains(&self, id: i64, text: &str) -> Result<bool> {
+        let mut find = self.sql.prepare_cached("SELECT text FROM number WHERE id = ?1")?;
+        find.query_row([id], |row| Ok(row.get_ref(0)?.as_str()?.contains(text)))
+    }
+
+    /// `false`: a score, tag, text or call is nowhere.
+    fn load_keys(&mut self, query: &RecordQuery) -> Result<bool> {
+        if query.min_score.is_some() || query.max_score.is_some() {
+            let (min, max) = (query.min_score.unwrap_or(0), query.max_score.unwrap_or(u8::MAX));
+            self.require("SELECT key FROM annotation WHERE score BETWEEN ?1 AND ?2", params![min, max])?;
+        }
+        if let Some(tag) = fragment(&query.tag) {
+            self.require(
+                "SELECT DISTINCT key FROM tag WHERE text IN
+                 (SELECT DISTINCT text FROM tag WHERE instr(lower(text), lower(?1)) > 0)",
+                [tag],
+            )?;
+        }
+        if let Some(call_id) = fragment(&query.call_id) {
+            self.require("SELECT key FROM record WHERE call_id = ?1", [call_id])?;
+        }
+        if let Some(text) = fragment(&query.text) {
+            let keys = self.set(
+                "SELECT key FROM annotation INDEXED BY annotation_note
+                 WHERE note IS NOT NULL AND instr(lower(note), lower(?1)) > 0",
+                [text],
+            )?;
+            let numbers = self.set(
+                "SELECT n.id FROM contact c JOIN number n ON n.text = c.number
+                 WHERE instr(lower(c.name), lower(?1)) > 0",
+                [text],
+            )?;
+            if keys.is_empty() && numbers.is_empty() {
+                return Ok(false);
+            }
+            self.text = Some(TextTest { keys, numbers });
+        }
+        Ok(self.keys.iter().all(|keys| !keys.is_empty()))
+    }
+
+    fn require(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        let keys = self.set(sql, params)?;
+        self.keys.push(keys);
+        Ok(())
+    }
+
+    fn set(&self, sql: &str, params: impl rusqlite::Params) -> Result<HashSet<i64>> {
+        self.sql.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
+    }
+
+    /// Whether anything beside port and combination has to be looked at in each row.
+    pub fn looks_at_rows(&self) -> bool {
+        self.sn.is_some()
+            || self.text.is_some()
+            || !self.numbers.is_empty()
+            || !self.keys.is_empty()
+            || self.combos.values().any(|allowed| allowed.part_length)
+    }
+
+    /// Whether the record of this row is asked for.
+    pub fn takes(&self, row: &Skim) -> Result<bool> {
+        let Some(allowed) = self.combos.get(&row.combo) else { return Ok(false) };
+        if row.key < self.from || row.key >= self.before {
+            return Ok(false);
+        }
+        if self.ports.as_ref().is_some_and(|ports| !ports.contains(&row.port)) {
+            return Ok(false);
+        }
+        if allowed.part_length {
+            let ms = u64::try_from(row.duration_ms).unwrap_or(0);
+            let inside = self.min_duration_ms.is_none_or(|min| ms >= min)
+                && self.max_duration_ms.is_none_or(|max| ms <= max);
+            if !inside {
+                return Ok(false);
+            }
+        }
+        if !self.keys.iter().all(|keys| keys.contains(&row.key)) {
+            return Ok(false);
+        }
+        if let Some(text) = &self.text {
+            let named = |number: Option<i64>| number.is_some_and(|number| text.numbers.contains(&number));
+            if !(text.keys.contains(&row.key) || named(row.line) || named(row.peer)) {
+                return Ok(false);
+            }
+        }
+        for test in &self.numbers {
+            if !self.number_fits(test, row, allowed.combo.call_type)? {
+                return Ok(false);
+            }
+        }
+        Ok(match &self.sn {
+            Some(sn) => sn_of(us_from_key(row.key), allowed.combo.offset_s).starts_with(sn.as_str()),
+            None => true,
+        })
+    }
+
+    fn number_fits(&self, test: &NumberTest, row: &Skim, call_type: CallType) -> Result<bool> {
+        let (line, peer) = sides(test.side, call_type);
+        let mut fits = false;
+        if line && let Some(number) = row.line {
+            fits = self.contains(&test.numbers, number)?;
+        }
+        if !fits
+            && peer
+            && let Some(number) = row.peer
+        {
+            fits = self.contains(&test.numbers, number)?;
+        }
+        Ok(fits)
+    }
+
+    fn contains(&self, numbers: &Numbers, number: i64) -> Result<bool> {
+        match numbers {
+            Numbers::Few(few) => Ok(few.contains(&number)),
+            Numbers::Many { fragment, seen } => {
+                if let Some(fits) = seen.borrow().get(&number) {
+                    return Ok(*fits);
+                }
+                let fits = self.number_contains(number, fragment)?;
+                seen.borrow_mut().insert(number, fits);
+                Ok(fits)
+            }
+        }
+    }
+
+    pub fn sql(&self) -> &'c Connection {
+        self.sql
+    }
+}
+
+/// Whether line and peer number are to be looked at, for a call of this type.
+fn sides(side: Side, call_type: CallType) -> (bool, bool) {
+    use CallType::{IncomingAnswered, IncomingMissed, OutgoingAnswered, OutgoingUnanswered, Unknown};
+    match (side, call_type) {
+        (Side::Either, _) | (Side::Caller | Side::Callee, Unknown) => (true, true),
+        (Side::Line, _) => (true, false),
+        (Side::Peer, _) => (false, true),
+        (Side::Caller, IncomingAnswered | IncomingMissed) => (false, true),
+        (Side::Caller, OutgoingAnswered | OutgoingUnanswered) => (true, false),
+        (Side::Callee, IncomingAnswered | IncomingMissed) => (true, false),
+        (Side::Callee, OutgoingAnswered | OutgoingUnanswered) => (false, true),
+    }
+}
+
+fn asks_for(query: &RecordQuery, combo: &Combo) -> bool {
+    fn one_of<T: Ord>(asked: &BTreeSet<T>, value: &T) -> bool {
+        asked.is_empty() || asked.contains(value)
+    }
+    let audio = match query.audio {
+        AudioFilter::All => true,
+        AudioFilter::With => combo.audio,
+        AudioFilter::Without => !combo.audio,
+    };
+    let deleted = match query.deleted {
+        DeletedFilter::All => true,
+        DeletedFilter::Yes => combo.deleted,
+        DeletedFilter::No => !combo.deleted,
+    };
+    audio
+        && deleted
+        && one_of(&query.call_types, &combo.call_type)
+        && one_of(&query.start_modes, &combo.start_mode)
+        && one_of(&query.stop_modes, &combo.stop_mode)
+        && one_of(&query.grades, &combo.grade)
+}
+
+fn allowed_ports(scope: &Scope, query: &RecordQuery) -> Option<BTreeSet<u16>> {
+    match (&scope.ports, query.ports.is_empty()) {
+        (Only::All, true) => None,
+        (Only::All, false) => Some(query.ports.clone()),
+        (Only::These(ports), true) => Some(ports.clone()),
+        (Only::These(ports), false) => Some(ports.intersection(&query.ports).copied().collect()),
+    }
+}
+
+/// An empty fragment is no filter.
+fn fragment(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|text| !text.is_empty())
+}
+
+/// First microsecond, and the one behind the last, of local time that a recording number's beginning stands for;
+/// `None` if no recording number begins so.
+fn local_span_of_sn(sn: &str) -> Option<(i64, i64)> {
+    // Filled up with the smallest and the largest digits; what no calendar has is then held to what it has.
+    const LEAST: &str = "00000000_000000_000";
+    const MOST: &str = "99999999_999999_999";
+    if !sn.is_ascii() || sn.len() > LEAST.len() {
+        return None;
+    }
+    let first = local_us(&format!("{sn}{}", &LEAST[sn.len()..]), false)?;
+    let last = local_us(&format!("{sn}{}", &MOST[sn.len()..]), true)?;
+    (first <= last).then_some((first, last + 1_000))
+}
+
+fn local_us(sn: &str, clamp: bool) -> Option<i64> {
+    let number = |from: usize, to: usize| -> Option<u32> {
+        let digits = sn.get(from..to)?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
+    };
+    if sn.as_bytes().get(8) != Some(&b'_') || sn.as_bytes().get(15) != Some(&b'_') {
+        return None;
+    }
+    let (year, mut month, mut day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
+    let (hour, minute, second, ms) = (number(9, 11)?, number(11, 13)?, number(13, 15)?, number(16, 19)?);
+    let year = i32::try_from(year).ok()?;
+    if clamp {
+        month = month.min(12);
+        while day > 28 && chrono::NaiveDate::from_ymd_opt(year, month, day).is_none() {
+            day -= 1;
+        }
+    } else {
+        month = month.max(1);
+        day = day.max(1);
+    }
+    let clamped = |value: u32, most: u32| if clamp { value.min(most) } else { value };
+    let date = chrono::NaiveDate::from_ymd_opt(year, month, day)?;
+    let time = date.and_hms_milli_opt(clamped(hour, 23), clamped(minute, 59), clamped(second, 59), ms)?;
+    Some(time.and_utc().timestamp_micros())
+}

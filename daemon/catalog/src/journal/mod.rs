@@ -1,0 +1,19 @@
+//! The journal: the box's history as an append-only, checksummed file in segments. What stands here is the truth; the
+//! catalog is made from it. The bytes are described in this room's README.
+
+pub mod format;
+mod reader;
+mod writer;
+
+pub use format::{Found, Frame, Frames, MAX_PAYLOAD_BYTES};
+pub use reader::{Damage, JournalReader, Placed, Segment, frame_at, read_entry, segments};
+pub use writer::{Journal, Opened, encode};
+
+/// Where a frame lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// First sequence number of the segment, which names its file.
+    pub segment: u64,
+    /// Byte of the frame's marker in that file.
+    pub offset: u64,
+}

@@ -1,0 +1,273 @@
+//! Reads the journal: its segments in order, entry by entry, over damage, which is told and never passed in silence.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::entry::{Body, Entry};
+use crate::error::Error;
+use crate::journal::Place;
+use crate::journal::format::{
+    self, ENTRY_VERSION, FORMAT, FRAME_HEADER_BYTES, Found, Frame, Frames, MAX_PAYLOAD_BYTES, SegmentHeader,
+};
+
+/// A segment file of the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    pub first_sequence: u64,
+    pub path: PathBuf,
+}
+
+/// The name of a segment's file.
+pub(super) fn segment_path(folder: &Path, first_sequence: u64) -> PathBuf {
+    folder.join(format!("{first_sequence:020}.journal"))
+}
+
+/// The segments of a journal folder, in order. A folder that does not exist has none.
+pub fn segments(folder: &Path) -> Result<Vec<Segment>, Error> {
+    let listing = match fs::read_dir(folder) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(Error::io("list the journal folder", folder)(error)),
+    };
+    let mut found = Vec::new();
+    for item in listing {
+        let item = item.map_err(Error::io("list the journal folder", folder))?;
+        let name = item.file_name();
+        let Some(digits) = name.to_str().and_then(|name| name.strip_suffix(".journal")) else { continue };
+        if digits.len() == 20
+            && let Ok(first_sequence) = digits.parse()
+        {
+            found.push(Segment { first_sequence, path: item.path() });
+        }
+    }
+    found.sort_by_key(|segment| segment.first_sequence);
+    Ok(found)
+}
+
+/// Something of the journal that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// Bytes between whole frames, or behind the last one.
+    Bytes {
+        path: PathBuf,
+        offset: u64,
+        bytes: u64,
+    },
+    /// The end of the last segment was cut off: what a power cut leaves of an unfinished write.
+    TornTail {
+        path: PathBuf,
+        offset: u64,
+        bytes: u64,
+    },
+    Header {
+        path: PathBuf,
+    },
+    /// Entries that should lie between others and do not.
+    Gap {
+        path: PathBuf,
+        first: u64,
+        last: u64,
+    },
+    /// A whole frame whose text is not what its kind should say.
+    Entry {
+        path: PathBuf,
+        sequence: u64,
+        reason: String,
+    },
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bytes { path, offset, bytes } => {
+                write!(
+                    out,
+                    "{}: {bytes} bytes from byte {offset} on cannot be read and were skipped",
+                    path.display()
+                )
+            }
+            Self::TornTail { path, offset, bytes } => {
+                write!(
+                    out,
+                    "{}: an unfinished write of {bytes} bytes at byte {offset} was cut off",
+                    path.display()
+                )
+            }
+            Self::Header { path } => write!(out, "{}: its header cannot be read", path.display()),
+            Self::Gap { path, first, last } => {
+                write!(out, "{}: entries {first} to {last} are missing", path.display())
+            }
+            Self::Entry { path, sequence, reason } => {
+                write!(out, "{}: entry {sequence} cannot be understood ({reason})", path.display())
+            }
+        }
+    }
+}
+
+/// A whole segment in memory.
+pub(super) struct SegmentBytes {
+    pub bytes: Vec<u8>,
+    /// `None`: damaged.
+    pub header: Option<SegmentHeader>,
+}
+
+/// Reads a segment; one of a newer format is refused.
+pub(super) fn read_segment(segment: &Segment) -> Result<SegmentBytes, Error> {
+    let bytes = fs::read(&segment.path).map_err(Error::io("read", &segment.path))?;
+    let header = SegmentHeader::decode(&bytes);
+    match header {
+        Some(header) if header.readable_from > FORMAT => Err(Error::NewerFormat {
+            path: segment.path.clone(),
+            found: u32::from(header.format),
+            known: u32::from(FORMAT),
+        }),
+        _ => Ok(SegmentBytes { bytes, header }),
+    }
+}
+
+/// Understands a frame's payload. An entry of a newer kind or version is `Body::Unknown`; one of a known kind that
+/// says something impossible is an error with its reason.
+pub fn decode_body(frame: &Frame<'_>) -> Result<Body, String> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        kind: String,
+    }
+    if frame.entry_version <= ENTRY_VERSION
+        && let Ok(body) = serde_json::from_slice(frame.payload)
+    {
+        return Ok(body);
+    }
+    let head: Head = serde_json::from_slice(frame.payload).map_err(|error| error.to_string())?;
+    if frame.entry_version <= ENTRY_VERSION && Body::KINDS.contains(&head.kind.as_str()) {
+        return match serde_json::from_slice::<Body>(frame.payload) {
+            Ok(body) => Ok(body),
+            Err(error) => Err(error.to_string()),
+        };
+    }
+    Ok(Body::Unknown { kind: head.kind })
+}
+
+/// An entry, where it lies, and its frame's checksum.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    pub entry: Entry,
+    pub place: Place,
+    pub crc: u32,
+}
+
+/// Walks the journal from an entry on, one segment in memory at a time.
+pub struct JournalReader {
+    segments: std::vec::IntoIter<Segment>,
+    ahead: Option<Segment>,
+    next_sequence: u64,
+    /// What could not be read so far.
+    pub damage: Vec<Damage>,
+}
+
+impl JournalReader {
+    /// Reads from entry `from` on (1: the whole journal). Segments that end before it are not opened.
+    pub fn open(folder: &Path, from: u64) -> Result<Self, Error> {
+        let mut all = segments(folder)?;
+        let begin = all.iter().rposition(|segment| segment.first_sequence <= from).unwrap_or(0);
+        all.drain(..begin);
+        let mut segments = all.into_iter();
+        let ahead = segments.next();
+        Ok(Self { segments, ahead, next_sequence: from, damage: Vec::new() })
+    }
+
+    /// The entries of the next segment, in order; `None` behind the last one.
+    pub fn next_segment(&mut self) -> Result<Option<Vec<Placed>>, Error> {
+        let Some(segment) = self.ahead.take() else { return Ok(None) };
+        self.ahead = self.segments.next();
+        // Frames that a failed write left behind carry numbers that the following segment gave out again.
+        let limit = self.ahead.as_ref().map_or(u64::MAX, |next| next.first_sequence);
+        let whole = read_segment(&segment)?;
+        if whole.header.is_none() {
+            self.damage.push(Damage::Header { path: segment.path.clone() });
+        }
+        let mut entries = Vec::new();
+        for found in Frames::of_segment(&whole.bytes) {
+            match found {
+                // Behind the last frame of all an append may be under way; what an earlier run left there,
+                // `Journal::open` has cut off and told.
+                Found::Damage { to_the_end: true, .. } if self.ahead.is_none() => {}
+                Found::Damage { offset, bytes, .. } => self.damage.push(Damage::Bytes {
+                    path: segment.path.clone(),
+                    offset: offset as u64,
+                    bytes: bytes as u64,
+                }),
+                Found::Frame { offset, frame } => {
+                    let place = Place { segment: segment.first_sequence, offset: offset as u64 };
+                    if frame.sequence >= self.next_sequence && frame.sequence < limit {
+                        self.take(&segment, place, &frame, &mut entries);
+                    }
+                }
+            }
+        }
+        Ok(Some(entries))
+    }
+
+    fn take(&mut self, segment: &Segment, place: Place, frame: &Frame<'_>, entries: &mut Vec<Placed>) {
+        if frame.sequence > self.next_sequence {
+            self.damage.push(Damage::Gap {
+                path: segment.path.clone(),
+                first: self.next_sequence,
+                last: frame.sequence - 1,
+            });
+        }
+        self.next_sequence = frame.sequence + 1;
+        let body = decode_body(frame).unwrap_or_else(|reason| {
+            let sequence = frame.sequence;
+            self.damage.push(Damage::Entry { path: segment.path.clone(), sequence, reason });
+            Body::Unknown { kind: String::new() }
+        });
+        let entry = Entry { sequence: frame.sequence, utc_us: frame.utc_us, body };
+        entries.push(Placed { entry, place, crc: frame.crc });
+    }
+}
+
+/// Reads one entry from its place: what the catalog does for the facts of a record.
+pub fn read_entry(folder: &Path, place: Place, sequence: u64) -> Result<Entry, Error> {
+    let unreadable = || Error::EntryUnreadable { sequence };
+    let bytes = read_frame_bytes(folder, place)?.ok_or_else(unreadable)?;
+    let frame =
+        format::decode_frame(&bytes).filter(|frame| frame.sequence == sequence).ok_or_else(unreadable)?;
+    let body = decode_body(&frame).map_err(|_| unreadable())?;
+    Ok(Entry { sequence, utc_us: frame.utc_us, body })
+}
+
+/// Sequence number and checksum of the whole frame at a place, if there is one.
+pub fn frame_at(folder: &Path, place: Place) -> Result<Option<(u64, u32)>, Error> {
+    let bytes = read_frame_bytes(folder, place)?;
+    Ok(bytes.as_deref().and_then(format::decode_frame).map(|frame| (frame.sequence, frame.crc)))
+}
+
+fn read_frame_bytes(folder: &Path, place: Place) -> Result<Option<Vec<u8>>, Error> {
+    let path = segment_path(folder, place.segment);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(Error::io("open", &path)(error)),
+    };
+    let mut head = [0; FRAME_HEADER_BYTES];
+    if !read_at(&file, &mut head, place.offset, &path)? {
+        return Ok(None);
+    }
+    let Some(payload) = format::payload_bytes(&head).filter(|&bytes| bytes <= MAX_PAYLOAD_BYTES) else {
+        return Ok(None);
+    };
+    let mut bytes = vec![0; FRAME_HEADER_BYTES + payload];
+    Ok(read_at(&file, &mut bytes, place.offset, &path)?.then_some(bytes))
+}
+
+/// `false`: the file ends before.
+fn read_at(file: &File, into: &mut [u8], offset: u64, path: &Path) -> Result<bool, Error> {
+    match file.read_exact_at(into, offset) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}

@@ -1,0 +1,211 @@
+//! What is asked: each call reads one consistent view of the catalog, on a connection of its own.
+
+use std::io::Write;
+use std::ops::ControlFlow;
+
+use chrono_tz::Tz;
+use line::Severity;
+use recording::{Facts, RecordId};
+
+use crate::account::{AccountRow, Contact};
+use crate::alarm::AlarmRow;
+use crate::audit::AuditRow;
+use crate::catalog::Catalog;
+use crate::entry::Body;
+use crate::error::Error;
+use crate::index::dump::{DumpError, dump};
+use crate::index::rows::{self, Located};
+use crate::index::search::Filter;
+use crate::index::{history, lists, people, sources, statistics};
+use crate::journal;
+use crate::query::{
+    AlarmCounts, AlarmQuery, AuditQuery, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText,
+};
+use crate::record::{RecordDetail, RecordRow};
+use crate::scope::Scope;
+
+/// Rows that an export fetches at a time.
+const EXPORT_ROWS: usize = 500;
+
+impl Catalog {
+    /// One page of records, newest first.
+    pub fn records(
+        &self,
+        scope: &Scope,
+        query: &RecordQuery,
+        page: PageRequest,
+    ) -> Result<Page<RecordRow>, Error> {
+        self.inner.pool.read("list records", |sql| lists::records(sql, scope, query, page))
+    }
+
+    /// All records that match, newest first, as they are read: for exports. `each` may break off.
+    pub fn each_record(
+        &self,
+        scope: &Scope,
+        query: &RecordQuery,
+        each: &mut dyn FnMut(RecordRow) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.inner.pool.read("list records", |sql| {
+            let Some(filter) = Filter::of(sql, scope, query)? else { return Ok(()) };
+            let mut keys = Vec::new();
+            sources::walk(&filter, u64::MAX, &mut |row| {
+                keys.push(row.key);
+                ControlFlow::Continue(())
+            })?;
+            for keys in keys.chunks(EXPORT_ROWS) {
+                for row in rows::fetch(sql, keys)? {
+                    if each(row).is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Rows of these records, in the order of `ids`; those that do not exist or lie outside the scope are left out.
+    pub fn records_by_id(&self, scope: &Scope, ids: &[RecordId]) -> Result<Vec<RecordRow>, Error> {
+        self.inner.pool.read("read records", |sql| {
+            let mut keys = Vec::with_capacity(ids.len());
+            for id in ids {
+                keys.extend(
+                    rows::locate(sql, id)?
+                        .filter(|found| allows(scope, id, found.port))
+                        .map(|found| found.key),
+                );
+            }
+            rows::fetch(sql, &keys)
+        })
+    }
+
+    /// Everything about one record; `None` if there is none or it lies outside the scope.
+    ///
+    /// # Errors
+    /// `EntryUnreadable`: its entry in the journal is damaged.
+    pub fn record(&self, scope: &Scope, id: &RecordId) -> Result<Option<RecordDetail>, Error> {
+        let found = self.inner.pool.read("read a record", |sql| {
+            let Some(found) = rows::locate(sql, id)?.filter(|found| allows(scope, id, found.port)) else {
+                return Ok(None);
+            };
+            let Some(row) = rows::fetch(sql, &[found.key])?.pop() else { return Ok(None) };
+            let same_call = rows::of_call(sql, &found.call_id)?;
+            Ok(Some((found, row, same_call)))
+        })?;
+        let Some((found, row, same_call)) = found else { return Ok(None) };
+        let facts = self.facts_at(&found)?;
+        let others = same_call.into_iter().filter(|(other, port)| other != id && allows(scope, other, *port));
+        Ok(Some(RecordDetail { row, facts, same_call: others.map(|(other, _)| other).collect() }))
+    }
+
+    pub(crate) fn facts_at(&self, found: &Located) -> Result<Facts, Error> {
+        match journal::read_entry(&self.inner.journal_folder, found.place, found.entry)?.body {
+            Body::Record(record) => Ok(record.facts),
+            _ => Err(Error::EntryUnreadable { sequence: found.entry }),
+        }
+    }
+
+    /// Instant recall: the last records of a port that are not deleted, newest first.
+    pub fn recent(&self, scope: &Scope, port: u16, count: u32) -> Result<Vec<RecordRow>, Error> {
+        let query = RecordQuery { ports: [port].into(), ..RecordQuery::default() };
+        let page = PageRequest { after: None, limit: count, count_up_to: 0 };
+        self.records(scope, &query, page).map(|page| page.items)
+    }
+
+    /// Counts and lengths of all that the query finds; hours, days and months are those of `zone`.
+    pub fn statistics(
+        &self,
+        scope: &Scope,
+        query: &RecordQuery,
+        by: GroupBy,
+        zone: Tz,
+    ) -> Result<Statistics, Error> {
+        self.inner.pool.read("count records", |sql| match Filter::of(sql, scope, query)? {
+            Some(filter) => statistics::statistics(&filter, by, zone),
+            None => Ok(Statistics::default()),
+        })
+    }
+
+    /// Tag texts used before, the most used first.
+    pub fn tag_texts(&self, limit: u32) -> Result<Vec<TagText>, Error> {
+        self.inner.pool.read("list tags", |sql| people::tag_texts(sql, limit))
+    }
+
+    /// One page of alarms, newest first.
+    pub fn alarms(
+        &self,
+        scope: &Scope,
+        query: &AlarmQuery,
+        page: PageRequest,
+    ) -> Result<Page<AlarmRow>, Error> {
+        if !scope.stations.allows(&self.inner.serial) {
+            return Ok(Page::empty());
+        }
+        self.inner.pool.read("list alarms", |sql| history::alarms(sql, scope, query, page))
+    }
+
+    /// How many alarms stand, by severity.
+    pub fn alarm_counts(&self, scope: &Scope) -> Result<AlarmCounts, Error> {
+        let mut counts = AlarmCounts::default();
+        if scope.stations.allows(&self.inner.serial) {
+            for (severity, count) in
+                self.inner.pool.read("count alarms", |sql| history::current_by_severity(sql, scope))?
+            {
+                match severity {
+                    Severity::Notice => counts.notice = count,
+                    Severity::Minor => counts.minor = count,
+                    Severity::Critical => counts.critical = count,
+                }
+            }
+        }
+        Ok(counts)
+    }
+
+    /// One page of the audit trail, newest first.
+    pub fn audit_trail(
+        &self,
+        scope: &Scope,
+        query: &AuditQuery,
+        page: PageRequest,
+    ) -> Result<Page<AuditRow>, Error> {
+        if !scope.stations.allows(&self.inner.serial) {
+            return Ok(Page::empty());
+        }
+        self.inner.pool.read("read the audit trail", |sql| history::audit_trail(sql, scope, query, page))
+    }
+
+    /// By name.
+    pub fn accounts(&self) -> Result<Vec<AccountRow>, Error> {
+        self.inner.pool.read("list accounts", people::accounts)
+    }
+
+    /// Without regard to the case of letters.
+    pub fn account(&self, name: &str) -> Result<Option<AccountRow>, Error> {
+        self.inner.pool.read("read an account", |sql| people::account(sql, name))
+    }
+
+    /// By number; `text` is a fragment of any member, without regard to the case of letters.
+    pub fn contacts(&self, text: Option<&str>, page: PageRequest) -> Result<Page<Contact>, Error> {
+        self.inner.pool.read("list contacts", |sql| people::contacts(sql, text, page))
+    }
+
+    pub fn contact(&self, number: &str) -> Result<Option<Contact>, Error> {
+        self.inner.pool.read("read a contact", |sql| people::contact(sql, number))
+    }
+
+    /// Writes everything the catalog knows as text, in a fixed order: equal catalogs give equal bytes.
+    ///
+    /// # Errors
+    /// `Io` when `out` fails.
+    pub fn export(&self, out: &mut dyn Write) -> Result<(), Error> {
+        let outcome = self.inner.pool.read("be exported", |sql| match dump(sql, out) {
+            Ok(()) => Ok(Ok(())),
+            Err(DumpError::Write(error)) => Ok(Err(error)),
+            Err(DumpError::Sql(error)) => Err(error),
+        })?;
+        outcome.map_err(Error::io("write the export of", "catalog.sqlite"))
+    }
+}
+
+fn allows(scope: &Scope, id: &RecordId, port: u16) -> bool {
+    scope.stations.allows(&id.serial) && scope.ports.allows(&port)
+}
