@@ -117,6 +117,12 @@ impl DtmfDetector {
         }
     }
 
+    /// Lanes in which a digit has been recognised and still goes on.
+    pub fn sounding(&self) -> LaneMask {
+        let recognised = |&lane: &usize| self.runs[lane].is_some_and(|run| run.passed > 0);
+        lanes_of(self.running).filter(recognised).fold(0, |lanes, lane| lanes | 1 << lane)
+    }
+
     /// Takes the samples of all lanes from `first` on, which must follow the samples before without a gap.
     #[inline(always)]
     pub fn process(&mut self, frame: &[Lanes], first: SampleIndex, out: &mut impl FnMut(usize, Detection)) {
@@ -279,6 +285,6 @@ impl DtmfDetector {
             }
             start += STEP;
         }
-        dtmf_fit::fit(&samples, &starts, run.tones).is_some_and(|fit| fit.is_digit())
+        dtmf_fit::is_digit(&samples, &starts, run.tones)
     }
 }

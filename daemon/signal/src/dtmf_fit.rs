@@ -30,7 +30,7 @@ const SMALL_RESIDUE: f64 = 0.05;
 const MOST_COLOURED_RESIDUE: f64 = 0.03;
 /// How far a block's power may be from the mean of all blocks, as a share of it: the tone's own unsteadiness, and what
 /// the residue, counted in the tone's power, adds in noise (by its square root).
-const MOST_SWING: f64 = 0.35;
+const SWING: f64 = 0.35;
 const SWING_BY_DISTURBANCE: f64 = 0.9;
 /// What may be missing to a perfectly even phase, likewise (in proportion to the disturbance), and at the most.
 const INCOHERENCE: f64 = 0.003;
@@ -41,79 +41,34 @@ pub(crate) const MOST_BLOCKS: usize = 12;
 /// Fewer blocks than these (20 ms) say too little.
 const LEAST_BLOCKS: usize = 4;
 
-/// What the fit found, from which the verdict follows.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Fit {
-    /// Relative deviation from the nominal frequency, low and high tone.
-    pub deviation: [f64; 2],
-    /// Mean power in 16-bit units squared.
-    pub power: [f64; 2],
-    /// Share of the energy that is neither tone.
-    pub disturbance: f64,
-    /// Share of the energy that is neither tone nor dial tone.
-    pub residue: f64,
-    /// Share of the energy that is neither of these nor white noise.
-    pub coloured_residue: f64,
-    /// Largest distance of a block's power from the mean, as a share of it.
-    pub swing: [f64; 2],
-    /// How evenly the phase of each tone goes forward from block to block: 1 is perfectly.
-    pub coherence: [f64; 2],
-}
-
-impl Fit {
-    pub(crate) fn is_digit(&self) -> bool {
-        let weakest = f64::from(power_from_dbm0(WEAKEST_TONE_DBM0));
-        self.deviation.iter().all(|deviation| deviation.abs() <= MOST_DEVIATION)
-            && self.power.iter().all(|&power| power >= weakest)
-            && TWIST_DB.contains(&(10.0 * (self.power[1] / self.power[0]).log10()))
-            && self.residue <= MOST_RESIDUE
-            && (self.residue <= SMALL_RESIDUE || self.coloured_residue <= MOST_COLOURED_RESIDUE)
-            && [0, 1].iter().all(|&tone| self.is_steady(tone))
-    }
-
-    fn is_steady(&self, tone: usize) -> bool {
-        let share = self.power[tone] / (self.power[0] + self.power[1]) * (1.0 - self.disturbance);
-        let noise = self.disturbance / share.max(1e-9);
-        self.swing[tone] <= MOST_SWING + SWING_BY_DISTURBANCE * noise.sqrt()
-            && 1.0 - self.coherence[tone]
-                <= (INCOHERENCE + INCOHERENCE_BY_DISTURBANCE * noise).min(MOST_INCOHERENCE)
-    }
-}
-
-/// Fits a low and a high tone (indices into [`TONES_HZ`]) to blocks of `samples` that begin at `starts`, in
-/// ascending order. `None` when there are too few blocks or the tones lie far from their nominal frequencies.
-pub(crate) fn fit(samples: &[f32], starts: &[usize], tones: [usize; 2]) -> Option<Fit> {
+/// Whether blocks of `samples`, beginning at `starts` in ascending order, hold the low and the high tone `tones`
+/// (indices into [`TONES_HZ`]) as a digit has them.
+pub(crate) fn is_digit(samples: &[f32], starts: &[usize], tones: [usize; 2]) -> bool {
     if starts.len() < LEAST_BLOCKS {
-        return None;
+        return false;
     }
     let nominal = tones.map(|tone| TAU * TONES_HZ[tone] / f64::from(RATE_HZ));
+    let within = |omega: [f64; 2], limit: f64| (0..2).all(|t| (omega[t] / nominal[t] - 1.0).abs() <= limit);
     let coarse = Pass::new(samples, starts, nominal);
     let corrected: [f64; 2] = std::array::from_fn(|tone| nominal[tone] + coarse.detuning(tone));
-    let deviation = |omega: &[f64; 2]| -> [f64; 2] { std::array::from_fn(|t| omega[t] / nominal[t] - 1.0) };
-    if deviation(&corrected).iter().any(|deviation| deviation.abs() > 2.0 * MOST_DEVIATION) {
-        return None;
+    if !within(corrected, 2.0 * MOST_DEVIATION) {
+        return false;
     }
     let fine = Pass::new(samples, starts, corrected);
     let exact: [f64; 2] = std::array::from_fn(|tone| corrected[tone] + fine.detuning(tone));
-    let disturbance = fine.residue / fine.energy.max(1.0);
-    let mut residue = disturbance;
-    let mut coloured_residue = residue;
-    if residue > SMALL_RESIDUE {
-        let mut rest = fine.rest(samples, starts);
-        let whole = rest.energy().max(1e-9);
-        rest.take_off_dial_tone();
-        residue *= rest.energy() / whole;
-        coloured_residue = residue * rest.predictability();
+    if !within(exact, MOST_DEVIATION) || !fine.is_steady_pair() {
+        return false;
     }
-    Some(Fit {
-        deviation: deviation(&exact),
-        power: [0, 1].map(|tone| fine.mean_power(tone)),
-        disturbance,
-        residue,
-        coloured_residue,
-        swing: [0, 1].map(|tone| fine.swing(tone)),
-        coherence: [0, 1].map(|tone| fine.coherence(tone)),
-    })
+    let disturbance = fine.disturbance();
+    if disturbance <= SMALL_RESIDUE {
+        return true;
+    }
+    let mut rest = fine.rest(samples, starts);
+    let whole = rest.energy().max(1e-9);
+    rest.take_off_dial_tone();
+    let residue = disturbance * rest.energy() / whole;
+    residue <= SMALL_RESIDUE
+        || residue <= MOST_RESIDUE && residue * rest.predictability() <= MOST_COLOURED_RESIDUE
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -125,6 +80,11 @@ struct Phasor {
 impl Phasor {
     fn power(self) -> f64 {
         self.re * self.re + self.im * self.im
+    }
+
+    /// `self · other`
+    fn turned(self, other: Self) -> Self {
+        Self { re: self.re * other.re - self.im * other.im, im: self.im * other.re + self.re * other.im }
     }
 
     /// `self · conj(other)`
@@ -147,10 +107,10 @@ struct Pass {
 impl Pass {
     fn new(samples: &[f32], starts: &[usize], omega: [f64; 2]) -> Self {
         // About the middle of a block a sinusoid is a cosine and a sine, which never mix: two systems of two unknowns.
-        let angle = |tone: usize, n: usize| omega[tone] * (n as f64 + 0.5);
+        let rotations = omega.map(half_block);
         let basis: [[[f64; HALF]; 2]; 2] = [
-            [0, 1].map(|tone| std::array::from_fn(|n| angle(tone, n).cos())),
-            [0, 1].map(|tone| std::array::from_fn(|n| -angle(tone, n).sin())),
+            rotations.each_ref().map(|tone| tone.map(|at| at.re)),
+            rotations.each_ref().map(|tone| tone.map(|at| -at.im)),
         ];
         let [even_system, odd_system] = basis.map(|[low, high]| TwoUnknowns::new(&low, &high));
         let mut pass = Self {
@@ -195,18 +155,22 @@ impl Pass {
 
     /// The samples of blocks that do not overlap, less both tones.
     fn rest(&self, samples: &[f32], starts: &[usize]) -> Residue {
+        let rotations = self.omega.map(half_block);
         let mut rest = Residue::default();
         let mut end = 0;
         for (&start, phasors) in starts.iter().zip(&self.blocks) {
             let Some(block) = samples.get(start..start + BLOCK).filter(|_| start >= end) else { continue };
             end = start + BLOCK;
-            for (n, &sample) in block.iter().enumerate() {
-                let from_middle = n as f64 + 0.5 - HALF as f64;
-                let tones = phasors.iter().zip(self.omega).map(|(phasor, omega)| {
-                    let (sin, cos) = (omega * from_middle).sin_cos();
-                    phasor.re * cos - phasor.im * sin
-                });
-                rest.push(start + n, f64::from(sample) - tones.sum::<f64>());
+            let (before, after) = block.split_at(HALF);
+            let tones = |side: f64, n: usize| -> f64 {
+                let at = phasors.iter().zip(&rotations).map(|(phasor, tone)| (phasor, tone[n]));
+                at.map(|(phasor, at)| phasor.re * at.re - side * phasor.im * at.im).sum()
+            };
+            for (n, &sample) in before.iter().enumerate() {
+                rest.push(start + n, f64::from(sample) - tones(-1.0, HALF - 1 - n));
+            }
+            for (n, &sample) in after.iter().enumerate() {
+                rest.push(start + HALF + n, f64::from(sample) - tones(1.0, n));
             }
         }
         rest
@@ -222,26 +186,62 @@ impl Pass {
         *lengths += step.power().sqrt();
     }
 
+    /// Share of the energy that is neither tone.
+    fn disturbance(&self) -> f64 {
+        self.residue / self.energy.max(1.0)
+    }
+
+    fn is_steady_pair(&self) -> bool {
+        let power = [0, 1].map(|tone| self.mean_power(tone));
+        let weakest = f64::from(power_from_dbm0(WEAKEST_TONE_DBM0));
+        power.iter().all(|&power| power >= weakest)
+            && TWIST_DB.contains(&(10.0 * (power[1] / power[0]).log10()))
+            && (0..2).all(|tone| self.is_steady(tone, power[tone] / (power[0] + power[1])))
+    }
+
+    /// Whether `tone`, of whose pair's power it has `share`, keeps its amplitude and its phase.
+    fn is_steady(&self, tone: usize, share: f64) -> bool {
+        let disturbance = self.disturbance();
+        let noise = disturbance / (share * (1.0 - disturbance)).max(1e-9);
+        let incoherence = INCOHERENCE + INCOHERENCE_BY_DISTURBANCE * noise;
+        self.swing(tone) <= SWING + SWING_BY_DISTURBANCE * noise.sqrt()
+            && 1.0 - self.coherence(tone) <= incoherence.min(MOST_INCOHERENCE)
+    }
+
     /// By how much `tone` is faster than assumed, in radians a sample.
     fn detuning(&self, tone: usize) -> f64 {
         let (sum, _) = self.steps[tone];
         sum.im.atan2(sum.re) / STEP as f64
     }
 
+    /// How evenly the phase of `tone` goes forward from block to block: 1 is perfectly.
     fn coherence(&self, tone: usize) -> f64 {
         let (sum, lengths) = self.steps[tone];
         sum.power().sqrt() / lengths.max(1e-9)
     }
 
+    /// In 16-bit units squared.
     fn mean_power(&self, tone: usize) -> f64 {
         let sum: f64 = self.blocks.iter().map(|block| block[tone].power()).sum();
         sum / (2.0 * self.blocks.len().max(1) as f64)
     }
 
+    /// Largest distance of a block's power from the mean, as a share of it.
     fn swing(&self, tone: usize) -> f64 {
         let mean = self.mean_power(tone).max(1e-9);
         self.blocks.iter().map(|block| (block[tone].power() / (2.0 * mean) - 1.0).abs()).fold(0.0, f64::max)
     }
+}
+
+/// e^(iωt) at the samples of the later half of a block, counted from its middle.
+fn half_block(omega: f64) -> [Phasor; HALF] {
+    let of = |angle: f64| Phasor { re: angle.cos(), im: angle.sin() };
+    let (mut at, step) = (of(omega / 2.0), of(omega));
+    [(); HALF].map(|()| {
+        let now = at;
+        at = at.turned(step);
+        now
+    })
 }
 
 /// Least squares with two basis functions that are even or odd about the middle of their span.

@@ -67,14 +67,20 @@ impl Residue {
     /// Fits one sinusoid by least squares.
     fn sinusoid(&self, hertz: f64) -> Sinusoid {
         let omega = TAU * hertz / f64::from(RATE_HZ);
+        let (step_sin, step_cos) = omega.sin_cos();
         let (mut cc, mut cs, mut ss, mut xc, mut xs) = (0.0, 0.0, 0.0, 0.0, 0.0);
+        let (mut expected, mut sin, mut cos) = (f64::NAN, 0.0, 1.0);
         for &(at, value) in &self.samples {
-            let (sin, cos) = (omega * at).sin_cos();
+            if at != expected {
+                (sin, cos) = (omega * at).sin_cos();
+            }
             cc += cos * cos;
             cs += cos * sin;
             ss += sin * sin;
             xc += value * cos;
             xs += value * sin;
+            (sin, cos) = (sin * step_cos + cos * step_sin, cos * step_cos - sin * step_sin);
+            expected = at + 1.0;
         }
         let determinant = (cc * ss - cs * cs).max(1e-9);
         let cos = (xc * ss - xs * cs) / determinant;
