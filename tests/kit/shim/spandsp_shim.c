@@ -65,10 +65,11 @@ int kit_dtmf_tx(const char *digits, int count, int low_dbm0, int twist_db, int o
 }
 
 /* One caller-ID message, modulated by adsi_tx. `fields` is a sequence of (type, length, bytes); the first
-   byte of `message_type` opens the message. `standard` is an ADSI_STANDARD_. Negative lengths: spandsp's default.
-   Returns samples made, or -1. */
+   byte of `message_type` opens the message. `standard` is an ADSI_STANDARD_. The factors shift both frequencies and the
+   bit rate of FSK, which adsi_tx itself cannot. Returns samples made, or -1. */
 int kit_adsi_tx(int standard, int message_type, const uint8_t *fields, int fields_len, float level_dbm0, float twist_db,
-                int seizure_bits, int mark_bits, int on_ms, int off_ms, int16_t *out, int max)
+                int seizure_bits, int mark_bits, float hertz_factor, float rate_factor, int on_ms, int off_ms,
+                int16_t *out, int max)
 {
     adsi_tx_state_t *tx = adsi_tx_init(NULL, standard);
     uint8_t msg[256];
@@ -92,6 +93,10 @@ int kit_adsi_tx(int standard, int message_type, const uint8_t *fields, int field
         dtmf_tx_set_timing(&tx->dtmftx, on_ms, off_ms);
     } else {
         fsk_tx_power(&tx->fsktx, level_dbm0);
+        for (int i = 0; i < 2; i++)
+            tx->fsktx.phase_rates[i] = (int32_t) ((float) tx->fsktx.phase_rates[i] * hertz_factor);
+        tx->fsktx.current_phase_rate = tx->fsktx.phase_rates[1];
+        tx->fsktx.baud_rate = (int) lrintf((float) tx->fsktx.baud_rate * rate_factor);
     }
     if (adsi_tx_put_message(tx, msg, len) < 0) {
         adsi_tx_free(tx);

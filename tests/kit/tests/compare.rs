@@ -3,15 +3,21 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail the test they serve")]
 
+use std::sync::LazyLock;
+
 use hookline_test_kit::compare::compare;
 use hookline_test_kit::event::{self, Event};
 use hookline_test_kit::scenario;
 use serde_json::{Value, json};
 
-fn truth() -> Vec<Event> {
-    let folder = tempfile::tempdir().unwrap();
-    scenario::mixed(folder.path(), 3, 13, 240.0).unwrap();
-    event::read(&folder.path().join("truth.jsonl")).unwrap()
+/// Made once for all tests.
+fn truth() -> &'static [Event] {
+    static TRUTH: LazyLock<Vec<Event>> = LazyLock::new(|| {
+        let folder = tempfile::tempdir().unwrap();
+        scenario::mixed(folder.path(), 3, 13, 240.0).unwrap();
+        event::read(&folder.path().join("truth.jsonl")).unwrap()
+    });
+    &TRUTH
 }
 
 /// Truth as a perfect product would write it.
@@ -39,7 +45,7 @@ fn perfect(truth: &[Event]) -> Vec<Event> {
 #[test]
 fn a_perfect_product_passes() {
     let truth = truth();
-    let report = compare(&truth, &perfect(&truth));
+    let report = compare(truth, &perfect(truth));
     assert!(report.passes(), "{report}");
     assert!(report.classes.values().all(|class| class.meets_aim()));
     assert!(report.classes["recordings"].expected > 20, "{report}");
@@ -48,7 +54,7 @@ fn a_perfect_product_passes() {
 #[test]
 fn each_kind_of_damage_is_found() {
     let truth = truth();
-    let got = perfect(&truth);
+    let got = perfect(truth);
     let index = |event: &str| got.iter().position(|got| got.event == event).unwrap();
     type Damage<'a> = &'a dyn Fn(&mut Vec<Event>);
     let damages: [(&str, &str, Damage); 9] = [
@@ -85,7 +91,7 @@ fn each_kind_of_damage_is_found() {
         let mut got = got.clone();
         damage(&mut got);
         got.sort_by(|a, b| a.t.total_cmp(&b.t).then(a.port.cmp(&b.port)));
-        let report = compare(&truth, &got);
+        let report = compare(truth, &got);
         assert!(!report.classes[class].passes(), "{what} was not found:\n{report}");
     }
 }
@@ -93,25 +99,25 @@ fn each_kind_of_damage_is_found() {
 #[test]
 fn form_is_judged_too() {
     let truth = truth();
-    let mut got = perfect(&truth);
+    let mut got = perfect(truth);
     got.reverse();
-    assert!(!compare(&truth, &got).passes());
+    assert!(!compare(truth, &got).passes());
 
-    let mut got = perfect(&truth);
+    let mut got = perfect(truth);
     got.last_mut().unwrap().event = "off-hook".into();
-    assert!(compare(&truth, &got).faults.iter().any(|fault| fault.contains("off-hook")));
+    assert!(compare(truth, &got).faults.iter().any(|fault| fault.contains("off-hook")));
 
-    let mut got = perfect(&truth);
+    let mut got = perfect(truth);
     let stop = got.iter_mut().find(|event| event.event == "record_stop").unwrap();
     stop.members.remove("file");
-    assert!(compare(&truth, &got).faults.iter().any(|fault| fault.contains("file")));
+    assert!(compare(truth, &got).faults.iter().any(|fault| fault.contains("file")));
 }
 
 #[test]
 fn a_call_without_audio_may_leave_a_record() {
     let truth = truth();
     let missed = truth.iter().find(|event| event.event == "call_without_audio").unwrap();
-    let mut got = perfect(&truth);
+    let mut got = perfect(truth);
     let mut record = Event::new(missed.t, missed.port, "record_stop", [("call_id", json!("missed-1"))]);
     for member in ["mode", "file", "start", "seconds", "pre_roll_s", "line_number"] {
         record.members.insert(member.into(), Value::Null);
@@ -120,6 +126,6 @@ fn a_call_without_audio_may_leave_a_record() {
     record.members.insert("peer_number".into(), missed.members["peer_number"].clone());
     got.push(record);
     got.sort_by(|a, b| a.t.total_cmp(&b.t).then(a.port.cmp(&b.port)));
-    let report = compare(&truth, &got);
+    let report = compare(truth, &got);
     assert!(report.passes(), "{report}");
 }

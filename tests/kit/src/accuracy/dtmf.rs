@@ -1,12 +1,12 @@
 //! DTMF at the limits of ITU-T Q.24 (AT&T column) and in white noise, 1,600 digits each: every digit 100 times.
 
 use super::{AccuracyError, Bench, Row, Section, Verdict, folder, off_hook_line, share, verdict_of_share};
-use crate::audio::{samples, seconds};
+use crate::audio::{mix, samples, seconds};
 use crate::compare::{Mark, align};
 use crate::event::Event;
 use crate::replay::detect;
 use crate::scenario::{ScenarioFolder, Side};
-use crate::spandsp::{DtmfTone, Heard, Noise, Receiver, ReceiverParts, dtmf, g711};
+use crate::spandsp::{DtmfTone, Heard, Noise, Receiver, ReceiverParts, dtmf, g711, two_tones};
 use crate::wav::WavFormat;
 
 const DIGITS: &str = "0123456789ABCD*#";
@@ -25,6 +25,10 @@ struct Condition {
     how: DtmfTone,
     noise_dbm0: Option<f32>,
     format: WavFormat,
+    /// Dial tone under the digits.
+    dial_tone_dbm0: Option<f32>,
+    /// A hole in the middle of each digit.
+    interruption_ms: u16,
     want: Want,
 }
 
@@ -47,6 +51,8 @@ fn conditions() -> Vec<Condition> {
         how,
         noise_dbm0: None,
         format: WavFormat::Linear16,
+        dial_tone_dbm0: None,
+        interruption_ms: 0,
         want: Want::Heard(Some(99.9)),
     };
     let reject = |name, how| Condition { want: Want::Nothing, ..accept(name, how) };
@@ -95,6 +101,22 @@ fn conditions() -> Vec<Condition> {
             DtmfTone { low_dbm0: 0.0, low_deviation_percent: -1.5, high_deviation_percent: -1.5, ..short },
             WavFormat::Linear16,
         ),
+        Condition {
+            interruption_ms: 10,
+            ..together(
+                "80 ms, interrupted for 10 ms",
+                DtmfTone { on_ms: 80.0, ..nominal },
+                WavFormat::Linear16,
+            )
+        },
+        Condition {
+            dial_tone_dbm0: Some(-16.0),
+            ..together(
+                "dial tone of −16 dBm0 under the digits, 80/80 ms",
+                DtmfTone { on_ms: 80.0, off_ms: 80.0, ..nominal },
+                WavFormat::Linear16,
+            )
+        },
         reject("23 ms on, 77 ms off", DtmfTone { on_ms: 23.0, off_ms: 77.0, ..nominal }),
         reject("both tones +3.5 %", deviated(3.5, 3.5)),
         reject("both tones −3.5 %", deviated(-3.5, -3.5)),
@@ -121,8 +143,18 @@ fn digits(condition: &Condition, seed: u64) -> Result<(Vec<i16>, Vec<Sent>), Acc
         for (index, &digit) in group.iter().enumerate() {
             sent.push((audio.len() + index * condition.how.period_samples(), digit));
         }
-        audio.extend(dtmf(&text, &condition.how)?);
+        let mut tones = dtmf(&text, &condition.how)?;
+        let hole = usize::from(condition.interruption_ms) * 8;
+        for digit in tones.chunks_mut(condition.how.period_samples()) {
+            let from = (condition.how.on_samples() - hole) / 2;
+            digit[from..from + hole].fill(0);
+        }
+        audio.extend(tones);
         audio.resize(audio.len() + random.usize(800..1600), 0);
+    }
+    if let Some(level) = condition.dial_tone_dbm0 {
+        let length = audio.len();
+        mix(&mut audio, 0, &two_tones(450.0, level, 0.0, -99.0, length));
     }
     if let Some(level) = condition.noise_dbm0 {
         Noise::new(random.u32(..), level)?.add_to(&mut audio);

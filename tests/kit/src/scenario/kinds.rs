@@ -65,6 +65,7 @@ pub fn line_of(kind: LineKind, port: u16, seed: u64) -> Line {
             line.feed_volts = 24.0;
             line.off_hook_volts = 6.5;
             line.ring_volts = 62.0;
+            line.ripple_volts = 0.4;
         }
         LineKind::Reversed => {
             line.feed_volts = -49.5;
@@ -76,9 +77,17 @@ pub fn line_of(kind: LineKind, port: u16, seed: u64) -> Line {
         }
         LineKind::LongCalls => line.set("max_length_s", "20"),
         LineKind::DoNotRecord => line.set("do_not_record", &format!("[\"{WITHHELD_NUMBER}\"]")),
-        LineKind::DialPhone => line.bounce = true,
-        LineKind::Noisy => line.noise_dbm0 = Some(-50.0),
-        LineKind::Plain | LineKind::Breaking | LineKind::OffHookAtEdges | LineKind::Idle => {}
+        LineKind::DialPhone => {
+            line.bounce = true;
+            line.crosstalk = true;
+        }
+        LineKind::Noisy => {
+            line.noise_dbm0 = Some(-50.0);
+            line.crosstalk = true;
+            line.ripple_volts = 0.6;
+        }
+        LineKind::Breaking => line.ripple_volts = 0.6,
+        LineKind::Plain | LineKind::OffHookAtEdges | LineKind::Idle => {}
     }
     line
 }

@@ -6,7 +6,7 @@
 
 use serde_json::{Value, json};
 
-use super::Tone;
+use super::{Tone, impairments};
 use crate::audio::{mix, samples, seconds};
 use crate::event::Event;
 use crate::spandsp::{Noise, SpandspError};
@@ -47,6 +47,10 @@ pub struct Line {
     pub bounce: bool,
     /// White noise on the whole line.
     pub noise_dbm0: Option<f32>,
+    /// Ringing current, mains hum and the clicks of the hook are heard, as on a badly filtered tap.
+    pub crosstalk: bool,
+    /// The measured voltage wanders by as much as this, four times a second.
+    pub ripple_volts: f32,
     /// The port has no volts file, as a unit without line measurement has none.
     pub without_volts: bool,
     pub max_length_s: f64,
@@ -80,6 +84,8 @@ impl Line {
             ring_volts: 75.0,
             bounce: false,
             noise_dbm0: Some(-65.0),
+            crosstalk: false,
+            ripple_volts: 0.0,
             without_volts: false,
             max_length_s: 3600.0,
             settings: Vec::new(),
@@ -385,6 +391,10 @@ impl Line {
     pub(super) fn finish(&mut self, length_s: f64) -> Result<[Vec<i16>; 2], SpandspError> {
         self.now = samples(length_s);
         self.end_call("shutdown");
+        if self.crosstalk {
+            impairments::crosstalk(self);
+        }
+        impairments::ripple(self);
         let mut audio = std::mem::take(&mut self.audio);
         for (index, track) in audio.iter_mut().enumerate() {
             track.resize(self.now, 0);

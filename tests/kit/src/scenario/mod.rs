@@ -2,6 +2,7 @@
 
 mod calls;
 mod folder;
+mod impairments;
 mod kinds;
 mod line;
 mod mixed;

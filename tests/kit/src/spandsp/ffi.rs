@@ -62,6 +62,8 @@ unsafe extern "C" {
         twist_db: c_float,
         seizure_bits: c_int,
         mark_bits: c_int,
+        hertz_factor: c_float,
+        rate_factor: c_float,
         on_ms: c_int,
         off_ms: c_int,
         out: *mut i16,

@@ -199,6 +199,9 @@ pub struct CallerIdOptions {
     pub seizure_bits: u16,
     /// Mark after the seizure, bits of 1 (FSK).
     pub mark_bits: u16,
+    /// Of both frequencies and of the bit rate from nominal, in per cent (FSK); GR-30 and ETSI allow ±1.
+    pub deviation_percent: f32,
+    pub rate_deviation_percent: f32,
     /// Of a DTMF form.
     pub on_ms: u16,
     pub off_ms: u16,
@@ -206,7 +209,16 @@ pub struct CallerIdOptions {
 
 impl Default for CallerIdOptions {
     fn default() -> Self {
-        Self { level_dbm0: -14.0, twist_db: 0.0, seizure_bits: 300, mark_bits: 180, on_ms: 70, off_ms: 70 }
+        Self {
+            level_dbm0: -14.0,
+            twist_db: 0.0,
+            seizure_bits: 300,
+            mark_bits: 180,
+            deviation_percent: 0.0,
+            rate_deviation_percent: 0.0,
+            on_ms: 70,
+            off_ms: 70,
+        }
     }
 }
 
@@ -288,6 +300,8 @@ pub fn caller_id(
             how.twist_db,
             c_int::from(how.seizure_bits),
             c_int::from(how.mark_bits),
+            1.0 + how.deviation_percent / 100.0,
+            1.0 + how.rate_deviation_percent / 100.0,
             c_int::from(how.on_ms),
             c_int::from(how.off_ms),
             out.as_mut_ptr(),
