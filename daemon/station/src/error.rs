@@ -27,6 +27,10 @@ pub enum StationError {
     Recorder(#[from] recording::StartError),
     #[error("{path}: the mark of a running station cannot be written: {source}")]
     Mark { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    Delete(#[from] recording::DeleteError),
+    #[error("{path}: the recordings cannot be looked through: {source}")]
+    Check { path: PathBuf, source: std::io::Error },
     #[error("not every recording could be made into a file before stopping; the next start does it")]
     Unfinished,
     #[error("a thread cannot be started: {source}")]
@@ -59,6 +63,8 @@ impl StationError {
             Self::Identity(_) => "identity",
             Self::Catalog(error) => error.code(),
             Self::Recorder(_) => "recorder_failed",
+            Self::Delete(_) => "recording_not_deleted",
+            Self::Check { .. } => "check_failed",
             Self::Unfinished => "unfinished",
             Self::Thread { .. } => "thread_failed",
             Self::Command { .. } => "command_refused",

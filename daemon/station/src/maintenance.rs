@@ -1,9 +1,11 @@
 //! Work on a data folder while no station runs on it.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
-use catalog::Catalog;
+use catalog::{AudioFilter, Catalog, DeletedFilter, RecordQuery, Scope};
 use recording::DataDir;
+use recording::check::{Depth, Journalled};
 
 use crate::error::StationError;
 use crate::identity;
@@ -16,13 +18,34 @@ pub fn reindex(path: &Path) -> Result<String, StationError> {
     Ok(report.to_string())
 }
 
-/// Tests the storage invariants. Returns a sentence for each that is broken.
+/// Tests the storage invariants, every byte of audio included. Returns a sentence for each that is broken.
 pub fn check(path: &Path) -> Result<Vec<String>, StationError> {
     let data = DataDir::open_existing(path)?;
     let serial = identity::serial(&data)?;
     let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial))?;
     let mut findings = report.damage;
-    findings.extend(recording::check(&data)?.iter().map(ToString::to_string));
+    let files = recording::check::check(data.path(), journalled(&catalog)?, Depth::Audio)
+        .map_err(|source| StationError::Check { path: path.to_owned(), source })?;
+    findings.extend(files.violations.iter().map(ToString::to_string));
     findings.extend(catalog.check(&data)?);
     Ok(findings)
+}
+
+/// What the journal says of every record, by its catalog.
+fn journalled(catalog: &Catalog) -> Result<Vec<Journalled>, StationError> {
+    let everything =
+        RecordQuery { audio: AudioFilter::All, deleted: DeletedFilter::All, ..RecordQuery::default() };
+    let mut ids = Vec::new();
+    catalog.each_record(&Scope::everything(), &everything, &mut |row| {
+        ids.push(row.id);
+        ControlFlow::Continue(())
+    })?;
+    let mut records = Vec::with_capacity(ids.len());
+    for id in ids {
+        if let Some(detail) = catalog.record(&Scope::everything(), &id)? {
+            let (path, deleted) = (detail.row.file, detail.row.deleted.is_some());
+            records.push(Journalled { facts: detail.facts, path, deleted });
+        }
+    }
+    Ok(records)
 }

@@ -349,14 +349,13 @@ impl Station {
         self.inner.requests.send(Request::ResetRange(index)).map_err(|_| StationError::Stopping)
     }
 
-    /// Deletes recordings: first the entry in the journal, then the files. Returns the ids that had a file.
+    /// Deletes recordings: first the entry in the journal, then the files. Returns how many had a file.
     pub fn delete_recordings(&self, ids: &[RecordId], account: &str) -> Result<usize, StationError> {
         let rows = self.inner.catalog.records_by_id(&catalog::Scope::everything(), ids)?;
         self.inner.catalog.delete(ids, Some(account), catalog::DeletionReason::Person)?;
         let mut removed = 0;
         for file in rows.iter().filter_map(|row| row.file.as_deref()) {
-            recording::remove_recording(&self.inner.data, file)?;
-            removed += 1;
+            removed += usize::from(recording::delete(&self.inner.data, file)?);
         }
         Ok(removed)
     }
