@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use hookline_test_kit::audio::{level_dbm0, samples};
@@ -15,12 +15,12 @@ use hookline_test_kit::scenario;
 use hookline_test_kit::spandsp::{Heard, Receiver, ReceiverParts};
 use hookline_test_kit::wav;
 
-/// The demo, made once for all tests that look at it.
-fn demo() -> &'static (tempfile::TempDir, Vec<Event>) {
-    static DEMO: LazyLock<(tempfile::TempDir, Vec<Event>)> = LazyLock::new(|| {
-        let folder = tempfile::tempdir().unwrap();
-        scenario::demo(folder.path()).unwrap();
-        let truth = event::read(&folder.path().join("truth.jsonl")).unwrap();
+/// The demo, made once for all tests that look at it, in a folder that every run writes over.
+fn demo() -> &'static (PathBuf, Vec<Event>) {
+    static DEMO: LazyLock<(PathBuf, Vec<Event>)> = LazyLock::new(|| {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("kit-demo");
+        scenario::demo(&folder).unwrap();
+        let truth = event::read(&folder.join("truth.jsonl")).unwrap();
         (folder, truth)
     });
     &DEMO
@@ -70,7 +70,7 @@ fn something_rings_within_five_seconds_and_every_kind_of_event_is_there() {
 fn every_port_ends_as_it_began_so_that_the_demo_loops() {
     let (folder, truth) = demo();
     for port in 1..=16 {
-        let tracks = wav::read(&folder.path().join(format!("port{port:02}.wav"))).unwrap();
+        let tracks = wav::read(&folder.join(format!("port{port:02}.wav"))).unwrap();
         assert!(tracks.iter().all(|track| track.len() == samples(scenario::DEMO_S)), "port {port}");
         let up = of_port(truth, port, "off_hook").count();
         let down = of_port(truth, port, "on_hook").count()
@@ -115,7 +115,7 @@ fn the_digits_of_the_truth_are_heard_by_an_independent_receiver() {
     let (folder, truth) = demo();
     let mut digits = 0;
     for port in [1, 2, 5, 13] {
-        let tracks = wav::read(&folder.path().join(format!("port{port:02}.wav"))).unwrap();
+        let tracks = wav::read(&folder.join(format!("port{port:02}.wav"))).unwrap();
         for event in of_port(truth, port, "digit") {
             let length = event.number("duration_ms").unwrap() / 1000.0;
             let from = samples(event.t);
@@ -136,7 +136,7 @@ fn the_digits_of_the_truth_are_heard_by_an_independent_receiver() {
 fn tones_stand_where_the_truth_says() {
     let (folder, truth) = demo();
     for port in [1, 5, 13] {
-        let audio = &wav::read(&folder.path().join(format!("port{port:02}.wav"))).unwrap()[0];
+        let audio = &wav::read(&folder.join(format!("port{port:02}.wav"))).unwrap()[0];
         for event in of_port(truth, port, "tone_start") {
             let (before, after) = (samples(event.t - 0.05), samples(event.t + 0.05));
             let quiet = level_dbm0(&audio[before..samples(event.t)]);
