@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use station::{Station, StationConfig};
 use tokio::signal::unix::{SignalKind, signal};
-use web::WebConfig;
+use web::{FirstPassword, Server, WebConfig};
 
 use crate::Failure;
 use crate::arguments::StationOptions;
@@ -28,26 +28,28 @@ fn serve(recorder: &Station, config: WebConfig) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::failed)?;
+    let first = web::ensure_first_account(recorder.catalog()).map_err(Failure::failed)?;
     runtime.block_on(async {
-        let first = web::ensure_first_account(recorder).await.map_err(Failure::failed)?;
-        let server = web::bind(&config, recorder.clone()).await.map_err(Failure::refused)?;
+        let server = Server::bind(config, recorder.clone()).await.map_err(Failure::refused)?;
         greet(recorder, &server, first.as_ref());
-        server.run(asked_to_stop()).await.map_err(Failure::failed)
+        server.run(asked_to_stop()).await;
+        Ok(())
     })
 }
 
 /// What the installer needs to see, and nothing more.
-fn greet(recorder: &Station, server: &web::Server, first: Option<&web::FirstPassword>) {
+fn greet(recorder: &Station, server: &Server, first: Option<&FirstPassword>) {
     let mut out = std::io::stdout().lock();
     let info = recorder.info();
     let ports = recorder.live().ports().len();
     // Nobody may be reading; the recorder goes on.
     let _ = writeln!(out, "hookline {} {}: recording {ports} ports", info.version, info.serial);
-    for address in server.addresses() {
-        let _ = writeln!(out, "pages: {address}");
-    }
     if let Some(first) = first {
         let _ = writeln!(out, "first login: {}  password: {}  (must be changed)", first.account, first.password);
+    }
+    if let Some(address) = server.https_address() {
+        let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+        let _ = writeln!(out, "pages: https://{host}:{}", address.port());
     }
     let _ = out.flush();
 }
