@@ -28,9 +28,10 @@ fn serve(recorder: &Station, config: WebConfig) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::failed)?;
-    let first = web::ensure_first_account(recorder.catalog()).map_err(Failure::failed)?;
     runtime.block_on(async {
         let server = Server::bind(config, recorder.clone()).await.map_err(Failure::refused)?;
+        // Behind the binding: a start that fails for an address has made no password that nobody saw.
+        let first = web::ensure_first_account(recorder.catalog()).map_err(Failure::failed)?;
         greet(recorder, &server, first.as_ref());
         server.run(asked_to_stop()).await;
         Ok(())
