@@ -168,9 +168,13 @@ impl CaptureLog {
         self.live.back().map_or(self.next_generation, |last| last.shared.generation)
     }
 
-    /// Bytes of all segments on the disk.
-    pub fn bytes(&self) -> u64 {
-        self.live.iter().chain(&self.free).map(|segment| segment.capacity).sum()
+    /// Declares everything in the log done with, so that the next start has nothing to read. Only for a log in which
+    /// every recording is done.
+    pub fn clear(&mut self) -> io::Result<()> {
+        self.commit()?;
+        self.free.extend(self.live.drain(..));
+        self.begin_segment()?;
+        self.commit()
     }
 
     fn write_buffer(&mut self) -> io::Result<()> {
@@ -192,9 +196,15 @@ impl CaptureLog {
     /// recycled segments, the later one is never overwritten before the earlier one has its new head on the disk.
     fn begin_segment(&mut self) -> io::Result<()> {
         self.commit()?;
-        let segment = match self.free.pop_front() {
-            Some(segment) => segment,
-            None => self.create_segment()?,
+        let segment = loop {
+            match self.free.pop_front() {
+                // Cut by whatever repaired the file system.
+                Some(segment) if segment.capacity < MIN_SEGMENT_BYTES => {
+                    durable::remove_if_there(&segment.path)?;
+                }
+                Some(segment) => break segment,
+                None => break self.create_segment()?,
+            }
         };
         let generation = self.next_generation;
         self.next_generation += 1;
@@ -277,7 +287,7 @@ fn parse_head(bytes: &[u8]) -> Option<Head> {
 }
 
 /// The segments on the disk, as `scan` found them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Found {
     live: VecDeque<Segment>,
     free: VecDeque<Segment>,
@@ -322,7 +332,7 @@ pub(crate) fn scan(folder: &Path, mut each: impl FnMut(Frame, Place)) -> io::Res
     let (mut live, mut free) = (VecDeque::new(), VecDeque::new());
     for (has_head, segment) in found {
         let shared = &segment.shared;
-        if shared.generation == 0 || shared.generation < oldest || segment.capacity < MIN_SEGMENT_BYTES {
+        if shared.generation == 0 || shared.generation < oldest {
             free.push_back(segment);
             continue;
         }

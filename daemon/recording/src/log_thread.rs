@@ -27,6 +27,8 @@ pub(crate) struct LogThread {
     pub finisher: Option<Sender<Open>>,
     pub health: Arc<Health>,
     pub period: Duration,
+    /// The segment in which the beginnings of all open recordings stand.
+    pub told_generation: u64,
 }
 
 /// An audio frame: whose, from where on, and which items of the batch it is made of.
@@ -51,7 +53,7 @@ impl LogThread {
             match taken {
                 Taken::More => {}
                 Taken::NoMoreAudio => self.finisher = None,
-                Taken::Closed => return,
+                Taken::Closed => return self.close(),
             }
         }
     }
@@ -80,6 +82,10 @@ impl LogThread {
     /// Writes all items: starts first, then audio (what belongs together as one frame), then the rest.
     fn write(&mut self, batch: &[Item]) -> io::Result<(Vec<Option<Place>>, Vec<AudioFrame>)> {
         let mut places = vec![None; batch.len()];
+        let generation = self.log.generation();
+        if generation != self.told_generation {
+            self.tell_beginnings()?;
+        }
         for (item, place) in batch.iter().zip(&mut places) {
             if let Item::Begin { number, start } = item {
                 *place = Some(self.log.append(Kind::Begin, *number, 0, &[&to_json(start)?])?);
@@ -104,7 +110,18 @@ impl LogThread {
             *place = Some(self.log.append(kind, number, position, &[&payload])?);
         }
         self.log.commit()?;
+        self.told_generation = generation;
         Ok((places, audio))
+    }
+
+    /// Says again at the head of a new segment what is being recorded: damage to one spot of the log then costs no
+    /// recording its identity.
+    fn tell_beginnings(&mut self) -> io::Result<()> {
+        for (number, start, known) in self.opens.beginnings() {
+            self.log.append(Kind::Begin, number, 0, &[&to_json(start)?])?;
+            self.log.append(Kind::Known, number, 0, &[&to_json(known)?])?;
+        }
+        Ok(())
     }
 
     fn write_audio(&mut self, batch: &[Item]) -> io::Result<Vec<AudioFrame>> {
@@ -193,6 +210,13 @@ impl LogThread {
                 // A finisher that is gone leaves the recording in the log, for the next start.
                 let _ = finisher.send(open);
             }
+        }
+    }
+
+    fn close(&mut self) {
+        if self.opens.is_empty() && self.finishing.is_empty() {
+            // If it fails, the next start reads the log, and finds everything done.
+            let _ = self.log.clear();
         }
     }
 

@@ -73,11 +73,9 @@ pub(crate) struct Opens {
     open: BTreeMap<u64, Open>,
     /// Which recording last claimed a sequence number.
     claimants: HashMap<u64, u64>,
-    /// Numbers whose recording is done; only filled by a scan.
-    done: std::collections::HashSet<u64>,
     highest_number: u64,
-    /// Audio whose beginning is damaged: it cannot be said whose it is.
-    pub strays: u64,
+    /// Frames whose beginning has not been seen: it is damaged, and may be said again later in the log.
+    strays: BTreeMap<u64, Vec<(Entry, Place)>>,
 }
 
 impl Opens {
@@ -96,7 +94,7 @@ impl Opens {
             }
             Entry::Done => {
                 self.open.remove(&number);
-                self.done.insert(number);
+                self.strays.remove(&number);
             }
             entry => match self.open.get_mut(&number) {
                 Some(open) => {
@@ -105,10 +103,7 @@ impl Opens {
                     }
                     open.apply(entry, place);
                 }
-                None if matches!(entry, Entry::Audio { .. }) && !self.done.contains(&number) => {
-                    self.strays += 1
-                }
-                None => {}
+                None => self.strays.entry(number).or_default().push((entry, place.clone())),
             },
         }
     }
@@ -133,6 +128,32 @@ impl Opens {
             claims: Vec::new(),
             recovered: false,
         });
+        for (entry, place) in self.strays.remove(&number).unwrap_or_default() {
+            if let Some(open) = self.open.get_mut(&number) {
+                open.first_generation = open.first_generation.min(place.segment.generation);
+            }
+            self.apply(number, entry, &place);
+        }
+    }
+
+    /// Recordings of which it cannot be said any more what they are.
+    pub fn strays(&self) -> usize {
+        let has_audio = |entries: &&Vec<(Entry, Place)>| {
+            entries.iter().any(|(entry, _)| matches!(entry, Entry::Audio { .. }))
+        };
+        self.strays.values().filter(has_audio).count()
+    }
+
+    /// What all open recordings began with and what is known of them, to be said again in a new segment.
+    pub fn beginnings(&self) -> impl Iterator<Item = (u64, &OpenStart, &Known)> {
+        self.open.values().filter_map(|open| match &open.what {
+            What::Audio(start) => Some((open.number, &**start, &open.known)),
+            What::WithoutAudio(_) => None,
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// Takes out a recording that has ended.

@@ -38,13 +38,18 @@ pub fn load(recording: &Path) -> Result<Peaks, ReadError> {
     if let Some(peaks) = kept(recording, &reader) {
         return Ok(peaks);
     }
-    let facts = reader.facts();
-    let mut builder = Builder::new(facts.codec.unwrap_or(Codec::ALaw), facts.tracks);
-    reader.for_each_kept(|kept| builder.add(kept))?;
-    let peaks = builder.finish();
+    let peaks = make(&reader)?;
     // Whoever asked gets them either way; without room they are made again next time.
     let _ = peaks.write_beside(recording);
     Ok(peaks)
+}
+
+/// Reads all of a recording's audio.
+pub(crate) fn make(reader: &Reader) -> Result<Peaks, ReadError> {
+    let facts = reader.facts();
+    let mut builder = Builder::new(facts.codec.unwrap_or(Codec::ALaw), facts.tracks);
+    reader.for_each_kept(|kept| builder.add(kept))?;
+    Ok(builder.finish())
 }
 
 /// The peaks file beside a recording, if it is whole and belongs to it.

@@ -129,7 +129,7 @@ pub(crate) fn start_tuned(
         settings.ports.iter().map(|&(codec, tracks)| chunks_per_port(codec, usize::from(tracks))).sum();
     let chunks = tuning.chunks.unwrap_or(chunks).max(1);
     let queue = Arc::new(Queue::new(chunks, settings.ports.len(), opens.highest_number() + 1));
-    let strays = opens.strays;
+    let strays = opens.strays();
     let (to_finish, done) = recover::sort_out(opens, sink.next_sequence());
     let recovered = Recovered { to_finish: to_finish.len(), already_finished: done.len(), strays };
     let finishing = to_finish.iter().chain(&done).map(|open| (open.number, open.first_generation)).collect();
@@ -155,6 +155,7 @@ pub(crate) fn start_tuned(
         finisher: Some(jobs),
         health: health.clone(),
         period: tuning.period,
+        told_generation: 0,
     };
     let finisher = Finisher {
         data: data.into(),

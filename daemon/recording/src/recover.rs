@@ -10,8 +10,8 @@ pub struct Recovered {
     pub to_finish: usize,
     /// Calls that were in the journal already.
     pub already_finished: usize,
-    /// Pieces of audio of which the log no longer says whose they are.
-    pub strays: u64,
+    /// Recordings of which a damaged log no longer says what they are: their audio is lost, and should be told.
+    pub strays: usize,
 }
 
 /// The recordings that have to be finished, in the order in which that must happen, and those that are done.

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-/// What has just been done, or (for those that say so) is about to be.
+/// What has just been done, or (where it says so) is about to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Step {
     /// About to create a segment of the capture log.
@@ -24,8 +24,6 @@ pub(crate) enum Step {
     InJournal,
     PeaksDeleted,
     FileDeleted,
-    /// A file that cannot be read has been moved away; its reason has yet to be written.
-    MovedAway,
 }
 
 type Hook = dyn Fn(Step) -> io::Result<()> + Send + Sync;

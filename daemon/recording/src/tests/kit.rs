@@ -9,6 +9,7 @@ use std::time::Duration;
 use line::{CallType, StartMode, StopMode};
 use signal::SampleIndex;
 
+use crate::check::Journalled;
 use crate::facts::{ClockQuality, Codec, Facts, Instant};
 use crate::open::{Known, OpenId, OpenStart, StopFacts, WithoutAudio};
 use crate::recorder::{Recorder, Service, Settings, Tuning, start_tuned};
@@ -43,6 +44,11 @@ impl Journal {
 
     pub fn records(&self) -> Vec<(Facts, Option<String>)> {
         self.lines.lock().unwrap().clone()
+    }
+
+    pub fn journalled(&self) -> Vec<Journalled> {
+        let records = self.records().into_iter();
+        records.map(|(facts, path)| Journalled { facts, path, deleted: false }).collect()
     }
 
     pub fn wait_for(&self, records: usize) {
