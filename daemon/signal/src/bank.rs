@@ -10,6 +10,7 @@ use crate::level::LevelMeter;
 use crate::tone::ToneDetector;
 use crate::tone_table::{china, country};
 use crate::units::SampleIndex;
+use crate::voice::VoiceDetector;
 
 /// What a track's detectors are told about it.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,7 @@ struct Detectors {
     hops: Hops,
     meter: LevelMeter,
     tones: ToneDetector,
+    voice: VoiceDetector,
 }
 
 impl Bank {
@@ -69,6 +71,7 @@ impl Bank {
     pub fn configure(&mut self, track: usize, config: &BankConfig) {
         if track < self.tracks {
             self.detectors.tones.set_country(track, country(&config.country).unwrap_or(china()));
+            self.detectors.voice.set_threshold_dbm0(track, config.voice_above_dbm0);
         }
     }
 
@@ -156,11 +159,19 @@ impl Bank {
 impl Detectors {
     #[inline(always)]
     fn process(&mut self, frame: &[Lanes], first: SampleIndex, out: &mut impl FnMut(usize, Detection)) {
-        self.dtmf.process(frame, first, out);
-        self.hops.process(frame, first, &mut |hop| {
-            self.meter.hop(hop);
-            self.tones.hop(hop, out);
-        });
+        // Hop by hop, so that what voice is told about digits does not depend on the frames.
+        let (mut rest, mut at) = (frame, first);
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(self.hops.missing().min(rest.len()));
+            self.dtmf.process(now, at, out);
+            self.hops.process(now, at, &mut |hop| {
+                self.meter.hop(hop);
+                self.tones.hop(hop, out);
+                self.voice.hop(hop, self.tones.sounding(), self.dtmf.sounding(), out);
+            });
+            at = at.plus(now.len() as u64);
+            rest = later;
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Hop {
     /// Energy without mains hum and offset: what a parabola over the hop explains (below about 100 Hz) is taken off.
     /// A hop is too short for a filter that separates 50 Hz from 300 Hz in any other way without a long memory.
     pub energy_above_hum: Lanes,
+    /// `energy_above_hum` of this hop and the three before it: 20 ms, a period of mains hum.
+    pub window_energy: Lanes,
     /// Largest square of a sample.
     pub peak_power: Lanes,
     /// Sums of four samples each, at 2 kHz. No filter but the sum stands in front: what lies above 1 kHz folds down,
@@ -65,10 +67,16 @@ const fn scaled(mut shape: [f32; LOW_SAMPLES], by: f32) -> [f32; LOW_SAMPLES] {
     shape
 }
 
+/// Hops in [`Hop::window_energy`].
+pub const WINDOW_HOPS: usize = 4;
+
 /// Cuts the samples of all lanes into hops, whatever the length of the frames.
 #[derive(Clone, Debug)]
 pub struct Hops {
     hop: Hop,
+    /// `energy_above_hum` of the last hops, and which of them is the oldest.
+    last: [Lanes; WINDOW_HOPS],
+    oldest: usize,
     /// Low-rate samples of `hop` that are there already.
     filled: usize,
     /// A group of four that a frame's end has cut, and how many of it are there.
@@ -83,9 +91,12 @@ impl Default for Hops {
                 end: SampleIndex(0),
                 energy: Lanes::ZERO,
                 energy_above_hum: Lanes::ZERO,
+                window_energy: Lanes::ZERO,
                 peak_power: Lanes::ZERO,
                 low: [Lanes::ZERO; LOW_SAMPLES],
             },
+            last: [Lanes::ZERO; WINDOW_HOPS],
+            oldest: 0,
             filled: 0,
             group: [Lanes::ZERO; DECIMATION],
             waiting: 0,
@@ -112,6 +123,11 @@ impl Hops {
         }
     }
 
+    /// Samples that are missing until the hop is whole.
+    pub fn missing(&self) -> usize {
+        HOP_SAMPLES - self.filled * DECIMATION - self.waiting
+    }
+
     /// One sample of a group that this frame does not hold whole; `done` samples of the frame will be read when it is.
     #[inline(always)]
     fn wait(&mut self, sample: &Lanes, first: SampleIndex, done: usize, each: &mut impl FnMut(&Hop)) {
@@ -136,6 +152,13 @@ impl Hops {
             self.filled = 0;
             self.hop.end = end;
             self.hop.take_off_hum();
+            self.last[self.oldest] = self.hop.energy_above_hum;
+            self.oldest = (self.oldest + 1) % WINDOW_HOPS;
+            // In the order of time, so that rounding does not depend on where the ring stands.
+            self.hop.window_energy = Lanes::ZERO;
+            for hop in 0..WINDOW_HOPS {
+                self.hop.window_energy += self.last[(self.oldest + hop) % WINDOW_HOPS];
+            }
             each(&self.hop);
             self.hop.energy = Lanes::ZERO;
             self.hop.peak_power = Lanes::ZERO;

@@ -18,6 +18,7 @@ mod tone_cadence;
 mod tone_fit;
 pub mod tone_table;
 pub mod units;
+pub mod voice;
 
 pub use bank::{Bank, BankConfig};
 pub use detection::{CallerId, CallerIdStandard, Detection, Digit, Tone};

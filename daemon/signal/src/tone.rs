@@ -8,15 +8,13 @@ use std::f64::consts::TAU;
 
 use crate::Detection;
 use crate::dbm0::power_from_dbm0;
-use crate::hop::{HOP_SAMPLES, HOPS_PER_SECOND, Hop, LOW_RATE_HZ, LOW_SAMPLES};
+use crate::hop::{HOP_SAMPLES, Hop, LOW_RATE_HZ, LOW_SAMPLES, WINDOW_HOPS};
 use crate::lanes::{LANES, LaneMask, Lanes, lanes_of};
 use crate::tone_cadence::{Burst, Rhythm};
-use crate::tone_fit::{Fit, PROBES, WINDOW_S, probe_hertz};
+use crate::tone_fit::{Fit, PROBES, probe_hertz};
 use crate::tone_table::{Country, Sound, china};
 use crate::units::{RATE_HZ, SampleIndex};
 
-/// Hops in a probe's window.
-const WINDOW_HOPS: usize = (WINDOW_S * HOPS_PER_SECOND as f32) as usize;
 /// Samples in a probe's window.
 const WINDOW_SAMPLES: usize = WINDOW_HOPS * HOP_SAMPLES;
 /// A burst begins when the probes catch this part of a window's energy, and ends when they catch less than
@@ -196,15 +194,23 @@ impl Default for ToneDetector {
             lanes: std::array::from_fn(|_| state.clone()),
         };
         for lane in 0..LANES {
-            detector.set_country(lane, china());
+            detector.point_at(lane, china());
         }
         detector
     }
 }
 
 impl ToneDetector {
-    /// Listens for the tones of `country` in a lane from now on. A tone that sounds there is forgotten.
+    /// Listens for the tones of `country` in a lane from now on. If it is another one than before, a tone that sounds
+    /// there is forgotten.
     pub fn set_country(&mut self, lane: usize, country: &'static Country) {
+        if std::ptr::eq(country, self.lanes[lane].rhythm.country()) {
+            return;
+        }
+        self.point_at(lane, country);
+    }
+
+    fn point_at(&mut self, lane: usize, country: &'static Country) {
         for (probe, hertz) in self.probes.iter_mut().zip(probe_hertz(country)) {
             probe.point_at(lane, hertz);
         }
@@ -217,19 +223,16 @@ impl ToneDetector {
         self.drop[lane] = if even { END_DROP } else { 0.0 };
     }
 
-    /// Lanes in which a window of 20 ms sounds like a tone just now.
-    pub fn sounding(&self) -> LaneMask {
-        self.on
+    /// 1 for lanes in which the last 20 ms sound like a tone, 0 for others.
+    pub fn sounding(&self) -> Lanes {
+        self.counting
     }
 
     #[inline(always)]
     pub fn hop(&mut self, hop: &Hop, out: &mut impl FnMut(usize, Detection)) {
         let oldest = self.oldest;
         self.energy[oldest] = hop.energy_above_hum;
-        let mut window = Lanes::ZERO;
-        for energy in &self.energy {
-            window += *energy;
-        }
+        let window = hop.window_energy;
         let mut tonal = Lanes::ZERO;
         for probe in &mut self.probes {
             let caught = probe.hop(&hop.low, oldest);

@@ -11,8 +11,8 @@ use crate::tone_table::{Country, Sound};
 
 /// Probes a lane has.
 pub const PROBES: usize = 4;
-/// Length of the probes' window in seconds.
-pub const WINDOW_S: f32 = 0.020;
+/// Length of the probes' window in seconds: [`crate::hop::WINDOW_HOPS`] hops.
+const WINDOW_S: f32 = 0.020;
 /// A single frequency gets two probes, this far to both sides.
 const SPREAD_HZ: f32 = 13.0;
 /// Two frequencies closer than this share their probes.

@@ -1,0 +1,224 @@
+//! Voice activity: when somebody speaks, with the first and the last sample of it.
+//!
+//! What is loud is not yet voice. Tones, digits, data, hum and noise keep their level from one moment to the next; a
+//! voice does not. So a stretch of loudness becomes voice when its level has been lively for long enough: that is
+//! said late, but with the sample at which the loudness began. Loud means above the lane's threshold and well above
+//! its noise floor, which follows the quiet moments quickly and steady noise slowly.
+//!
+//! All of it is arithmetic over the lanes, 200 times a second; only starts and stops leave the common path.
+
+use crate::Detection;
+use crate::dbm0::power_from_dbm0;
+use crate::hop::{HOP_SAMPLES, Hop, WINDOW_HOPS};
+use crate::lanes::{LaneMask, Lanes, lanes_of};
+use crate::units::SampleIndex;
+
+/// A lane's threshold unless it is set.
+pub const VOICE_ABOVE_DBM0: f32 = -38.0;
+/// Loud is so many times the noise floor (8 dB).
+const ABOVE_FLOOR: f32 = 6.3;
+/// The floor is taken to be at least this, and at most that.
+const FLOOR_LEAST_DBM0: f32 = -75.0;
+const FLOOR_MOST_DBM0: f32 = -20.0;
+/// Each hop the floor goes this part of the way down to a quieter level,
+const FLOOR_FALL: f32 = 0.2;
+/// rises by this factor under what may be voice (1 dB a second),
+const FLOOR_RISE: f32 = 1.001_15;
+/// and by this one under what is loud and steady (25 dB a second).
+const FLOOR_RISE_STEADY: f32 = 1.029;
+/// Hops of loudness after which the floor may rise quickly.
+const STEADY_AFTER_HOPS: f32 = 30.0;
+
+/// Quiet that separates one stretch of loudness from the next, at the beginning as at the end of voice: 350 ms.
+const APART_HOPS: f32 = 70.0;
+/// A steady tone of this length (80 ms) is a tone, and not a moment of a vowel; one that beats needs 200 ms.
+const TONE_HOPS: f32 = 16.0;
+const BEATING_TONE_HOPS: f32 = 40.0;
+/// Hops by which a tone, or a digit, is noticed late.
+const TONE_LATE_HOPS: f32 = 3.0;
+const SIGNAL_LATE_HOPS: f32 = 13.0;
+/// The change of the window's energy, relative and squared, counts at most this much a hop.
+const MOST_CHANGE: f32 = 0.1;
+/// The memory for lively hops: half a second.
+const FORGET: f32 = 0.01;
+/// Loudness is voice after so many hops of it,
+const VOICE_AFTER_HOPS: f32 = 14.0;
+/// if their changes sum up to this much,
+const LEAST_LIVELINESS: f32 = 0.25;
+/// and to this much for each (noise has 0.006, a tone nothing).
+const LEAST_CHANGE: f32 = 0.015;
+/// Voice goes on while the changes of the last 150 ms are, in the mean, above this.
+const STILL_LIVELY: f32 = 0.008;
+/// A stretch of loudness begins a little livelier than that: it must show that it is steady.
+const FIRST_LIVELINESS: f32 = 0.0095;
+const LIVELY_WEIGHT: f32 = 1.0 / 30.0;
+/// Voice has ended when there was none for as long.
+const HANGOVER_HOPS: f32 = APART_HOPS;
+/// Counters stop here, so that they stay exact and never overflow.
+const MOST_HOPS: f32 = 1e6;
+
+/// Hears voice in all lanes.
+#[derive(Clone, Debug)]
+pub struct VoiceDetector {
+    /// Energy of a hop at each lane's threshold.
+    threshold: Lanes,
+    /// Energy of a hop of the background noise.
+    floor: Lanes,
+    floor_least: f32,
+    floor_most: f32,
+    window_before: Lanes,
+    /// Hops of loudness, and of quiet, in a row.
+    loud_run: Lanes,
+    quiet_run: Lanes,
+    /// Hops of tone in a row.
+    tone_run: Lanes,
+    /// Hops since this stretch of loudness began.
+    since_first: Lanes,
+    /// Loud hops that were looked at, and their changes.
+    hops: Lanes,
+    changes: Lanes,
+    /// Mean change of late.
+    liveliness: Lanes,
+    /// Hops since the last one with voice.
+    since_voice: Lanes,
+    speaking: LaneMask,
+}
+
+impl Default for VoiceDetector {
+    fn default() -> Self {
+        let floor_least = hop_energy(FLOOR_LEAST_DBM0);
+        Self {
+            threshold: Lanes::splat(hop_energy(VOICE_ABOVE_DBM0)),
+            floor: Lanes::splat(floor_least),
+            floor_least,
+            floor_most: hop_energy(FLOOR_MOST_DBM0),
+            window_before: Lanes::ZERO,
+            loud_run: Lanes::ZERO,
+            quiet_run: Lanes::splat(APART_HOPS),
+            tone_run: Lanes::ZERO,
+            since_first: Lanes::ZERO,
+            hops: Lanes::ZERO,
+            changes: Lanes::ZERO,
+            liveliness: Lanes::ZERO,
+            since_voice: Lanes::splat(HANGOVER_HOPS),
+            speaking: 0,
+        }
+    }
+}
+
+fn hop_energy(dbm0: f32) -> f32 {
+    power_from_dbm0(dbm0) * HOP_SAMPLES as f32
+}
+
+/// 1 where `a` is above `b`, 0 elsewhere.
+#[inline(always)]
+fn above(a: Lanes, b: Lanes) -> Lanes {
+    a.zip(b, |a, b| if a > b { 1.0 } else { 0.0 })
+}
+
+/// `a` where `mask` is 1, `b` where it is 0.
+#[inline(always)]
+fn choose(mask: Lanes, a: Lanes, b: Lanes) -> Lanes {
+    let mut out = b;
+    for lane in 0..crate::LANES {
+        out.0[lane] = if mask.0[lane] > 0.5 { a.0[lane] } else { b.0[lane] };
+    }
+    out
+}
+
+impl VoiceDetector {
+    /// Voice in a lane is louder than this from now on.
+    pub fn set_threshold_dbm0(&mut self, lane: usize, dbm0: f32) {
+        self.threshold[lane] = hop_energy(dbm0);
+    }
+
+    /// `tones` is 1 for lanes in which a supervisory tone sounds, 0 for others; `signals` are the lanes in which a
+    /// DTMF digit or caller-ID data has been recognised and still goes on.
+    #[inline(always)]
+    pub fn hop(
+        &mut self,
+        hop: &Hop,
+        tones: Lanes,
+        signals: LaneMask,
+        out: &mut impl FnMut(usize, Detection),
+    ) {
+        let one = Lanes::splat(1.0);
+        let window = hop.window_energy;
+        let loud = above(hop.energy_above_hum, self.threshold.max(self.floor * ABOVE_FLOOR));
+        let first = loud * above(self.quiet_run, Lanes::splat(APART_HOPS - 0.5));
+        self.since_first = choose(first, Lanes::ZERO, (self.since_first + one).min(Lanes::splat(MOST_HOPS)));
+        self.hops = choose(first, Lanes::ZERO, self.hops);
+        self.changes = choose(first, Lanes::ZERO, self.changes);
+        self.liveliness = choose(first, Lanes::splat(FIRST_LIVELINESS), self.liveliness);
+        self.loud_run = (self.loud_run + one).min(Lanes::splat(MOST_HOPS)) * loud;
+        self.tone_run = (self.tone_run + one).min(Lanes::splat(MOST_HOPS)) * tones;
+        let lively = above(self.liveliness, Lanes::splat(STILL_LIVELY));
+        let tone_hops = choose(lively, Lanes::splat(BEATING_TONE_HOPS), Lanes::splat(TONE_HOPS));
+        let tone = above(self.tone_run, tone_hops - Lanes::splat(0.5));
+        self.quiet_run = choose(loud, Lanes::ZERO, (self.quiet_run + one).min(Lanes::splat(MOST_HOPS)));
+        self.quiet_run = choose(tone, Lanes::splat(APART_HOPS), self.quiet_run);
+
+        // Changes count only where the whole window and the one before it are loud: edges make a change of anything.
+        let whole = above(self.loud_run, Lanes::splat(WINDOW_HOPS as f32 + 0.5));
+        let looked_at = whole * (one - tones);
+        let change = window - self.window_before;
+        self.window_before = window;
+        let relative =
+            (change * change).zip(window, |change, window| change / (window * window).max(f32::MIN_POSITIVE));
+        let relative = relative.min(Lanes::splat(MOST_CHANGE));
+        self.hops = (self.hops + looked_at) * (1.0 - FORGET);
+        self.changes = (self.changes + relative * looked_at) * (1.0 - FORGET);
+        self.liveliness += (relative - self.liveliness) * whole * LIVELY_WEIGHT;
+        self.follow_noise(window * (1.0 / WINDOW_HOPS as f32), tones);
+
+        let lively = above(self.liveliness, Lanes::splat(STILL_LIVELY));
+        self.since_voice = choose(
+            loud * lively * (one - tone),
+            Lanes::ZERO,
+            (self.since_voice + one).min(Lanes::splat(MOST_HOPS)),
+        );
+        self.since_voice =
+            choose(tone, self.since_voice.max(self.tone_run + TONE_LATE_HOPS), self.since_voice);
+        for lane in lanes_of(signals) {
+            self.set_signal(lane);
+        }
+
+        let needed = (self.hops * LEAST_CHANGE).max(Lanes::splat(LEAST_LIVELINESS));
+        let enough = above(self.changes, needed) * looked_at;
+        let starting = (enough * self.hops).above(Lanes::splat(VOICE_AFTER_HOPS)) & !self.speaking;
+        let stopping = self.since_voice.above(Lanes::splat(HANGOVER_HOPS - 0.5)) & self.speaking;
+        for lane in lanes_of(starting) {
+            self.speaking |= 1 << lane;
+            self.since_voice[lane] = 0.0;
+            out(lane, Detection::VoiceStart { at: self.back(hop.end, self.since_first[lane] + 1.0) });
+        }
+        for lane in lanes_of(stopping) {
+            self.speaking &= !(1 << lane);
+            out(lane, Detection::VoiceStop { at: self.back(hop.end, self.since_voice[lane]).minus(1) });
+        }
+    }
+
+    #[inline(always)]
+    fn follow_noise(&mut self, level: Lanes, tones: Lanes) {
+        let steady = above(self.loud_run, Lanes::splat(STEADY_AFTER_HOPS))
+            * above(Lanes::splat(STILL_LIVELY), self.liveliness)
+            * (Lanes::splat(1.0) - tones);
+        let up = self.floor * choose(steady, Lanes::splat(FLOOR_RISE_STEADY), Lanes::splat(FLOOR_RISE));
+        let down = self.floor + (level - self.floor) * FLOOR_FALL;
+        let floor = choose(above(level, self.floor), up.min(level), down);
+        self.floor = floor.max(Lanes::splat(self.floor_least)).min(Lanes::splat(self.floor_most));
+    }
+
+    /// A digit or data: what was loud until now was no voice.
+    fn set_signal(&mut self, lane: usize) {
+        self.quiet_run[lane] = APART_HOPS;
+        self.hops[lane] = 0.0;
+        self.changes[lane] = 0.0;
+        self.liveliness[lane] = 0.0;
+        self.since_voice[lane] = self.since_voice[lane].max(SIGNAL_LATE_HOPS);
+    }
+
+    fn back(&self, end: SampleIndex, hops: f32) -> SampleIndex {
+        end.minus(hops as u64 * HOP_SAMPLES as u64)
+    }
+}
