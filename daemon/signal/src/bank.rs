@@ -7,6 +7,7 @@ use crate::dtmf::DtmfDetector;
 use crate::hop::Hops;
 use crate::lanes::{LANES, LaneMask, Lanes};
 use crate::level::LevelMeter;
+use crate::recent::Recent;
 use crate::tone::ToneDetector;
 use crate::tone_table::{china, country};
 use crate::units::SampleIndex;
@@ -37,6 +38,7 @@ pub struct Bank {
 
 #[derive(Clone, Debug, Default)]
 struct Detectors {
+    recent: Recent,
     dtmf: DtmfDetector,
     hops: Hops,
     meter: LevelMeter,
@@ -163,7 +165,9 @@ impl Detectors {
         let (mut rest, mut at) = (frame, first);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.hops.missing().min(rest.len()));
-            self.dtmf.process(now, at, out);
+            self.recent.process(now, at, &mut |recent, hop, behind| {
+                self.dtmf.hop(recent, hop, behind, out);
+            });
             self.hops.process(now, at, &mut |hop| {
                 self.meter.hop(hop);
                 self.tones.hop(hop, out);

@@ -8,9 +8,10 @@
 
 use arrayvec::ArrayVec;
 
-use crate::dtmf_bins::{Bins, GROUP, HOP, HopMeasures, PairInHop, WINDOW_HOPS};
+use crate::dtmf_bins::{Bins, GROUP, HopMeasures, PairInHop, WINDOW_HOPS};
 use crate::dtmf_fit::{self, BLOCK, MOST_BLOCKS, STEP};
 use crate::lanes::{LANES, LaneMask, Lanes, lanes_of};
+use crate::recent::{HOP, KEPT, Recent};
 use crate::units::SampleIndex;
 use crate::{Detection, Digit};
 
@@ -43,19 +44,12 @@ const EDGE: usize = 8;
 /// Samples that are judged at the most.
 const MOST_SAMPLES: usize = BLOCK + (MOST_BLOCKS - 1) * STEP;
 
-/// Samples kept for the judgement: 64 ms.
-const KEPT: usize = 512;
-/// Hops kept with their energies: 128 ms are more than the kept samples.
+/// Hops kept with their energies: 128 ms are more than the samples of `Recent`.
 const KEPT_HOPS: usize = 32;
 
 /// Listens for DTMF on [`LANES`] tracks.
 #[derive(Clone, Debug)]
-pub struct DtmfDetector {
-    kept: Box<[Lanes; KEPT]>,
-    /// Samples of the current hop that are there.
-    filled: usize,
-    /// Where in `kept` the current hop begins.
-    at: usize,
+pub(crate) struct DtmfDetector {
     bins: Bins,
     hops: Box<[HopMeasures; KEPT_HOPS]>,
     /// Hops measured so far, counting round.
@@ -63,6 +57,7 @@ pub struct DtmfDetector {
     runs: [Option<Run>; LANES],
     /// Lanes that have a run.
     running: LaneMask,
+    sounding: LaneMask,
 }
 
 /// A pair of tones that goes on in a lane. Hops are named by `hop_count` when they were measured.
@@ -104,58 +99,49 @@ impl Default for DtmfDetector {
 }
 
 impl DtmfDetector {
-    pub fn new() -> Self {
+    fn new() -> Self {
         Self {
-            kept: Box::new([Lanes::ZERO; KEPT]),
-            filled: 0,
-            at: 0,
             bins: Bins::default(),
             hops: Box::new([HopMeasures::ZERO; KEPT_HOPS]),
             hop_count: 0,
             runs: [None; LANES],
             running: 0,
+            sounding: 0,
         }
+    }
+
+    /// Takes the newest hop of all lanes; `now` is the sample behind it.
+    #[inline(always)]
+    pub(crate) fn hop(
+        &mut self,
+        recent: &Recent,
+        hop: &[Lanes; HOP],
+        now: SampleIndex,
+        out: &mut impl FnMut(usize, Detection),
+    ) {
+        let possible = self.bins.step(hop, &mut self.hops[self.hop_count as usize % KEPT_HOPS]);
+        for lane in lanes_of(possible | self.running) {
+            if let Some(heard) = self.follow(lane, possible & (1 << lane) != 0, recent, now) {
+                out(lane, heard);
+            }
+        }
+        self.hop_count = self.hop_count.wrapping_add(1);
     }
 
     /// Lanes in which a digit has been recognised and still goes on.
-    pub fn sounding(&self) -> LaneMask {
-        let recognised = |&lane: &usize| self.runs[lane].is_some_and(|run| run.passed > 0);
-        lanes_of(self.running).filter(recognised).fold(0, |lanes, lane| lanes | 1 << lane)
-    }
-
-    /// Takes the samples of all lanes from `first` on, which must follow the samples before without a gap.
-    #[inline(always)]
-    pub fn process(&mut self, frame: &[Lanes], first: SampleIndex, out: &mut impl FnMut(usize, Detection)) {
-        let mut done = 0;
-        while done < frame.len() {
-            let take = (HOP - self.filled).min(frame.len() - done);
-            let into = self.at + self.filled;
-            self.kept[into..into + take].copy_from_slice(&frame[done..done + take]);
-            self.filled += take;
-            done += take;
-            if self.filled < HOP {
-                break;
-            }
-            self.filled = 0;
-            let mut possible = 0;
-            if let Some(hop) = self.kept[self.at..].first_chunk::<HOP>() {
-                let energies = &mut self.hops[self.hop_count as usize % KEPT_HOPS];
-                possible = self.bins.step(hop, energies);
-            }
-            self.at = (self.at + HOP) % KEPT;
-            for lane in lanes_of(possible | self.running) {
-                let heard = self.follow(lane, possible & (1 << lane) != 0, first.plus(done as u64));
-                if let Some(heard) = heard {
-                    out(lane, heard);
-                }
-            }
-            self.hop_count = self.hop_count.wrapping_add(1);
-        }
+    pub(crate) fn sounding(&self) -> LaneMask {
+        self.sounding
     }
 
     /// One hop of one lane; `possible` says that its window could belong to a digit, `now` is the sample behind it.
     #[inline(never)]
-    fn follow(&mut self, lane: usize, possible: bool, now: SampleIndex) -> Option<Detection> {
+    fn follow(
+        &mut self,
+        lane: usize,
+        possible: bool,
+        recent: &Recent,
+        now: SampleIndex,
+    ) -> Option<Detection> {
         let Some(mut run) = self.runs[lane] else {
             if possible {
                 self.begin(lane);
@@ -178,8 +164,9 @@ impl DtmfDetector {
         if age == run.judge_at_age || ended && run.passed == 0 {
             let start_ago = self.start_ago(lane, &run);
             let start = *run.start.get_or_insert(now.minus(start_ago));
-            if self.judge(lane, &run, now.since(start)) {
+            if self.judge(lane, &run, recent, now.since(start)) {
                 run.passed = run.passed.saturating_add(1);
+                self.sounding |= 1 << lane;
             } else {
                 run.failed = run.failed.saturating_add(1);
             }
@@ -191,6 +178,7 @@ impl DtmfDetector {
         }
         self.runs[lane] = None;
         self.running &= !(1 << lane);
+        self.sounding &= !(1 << lane);
         if other_pair {
             self.begin(lane);
         }
@@ -270,12 +258,10 @@ impl DtmfDetector {
     }
 
     /// Fits the tones of a run that began `start_ago` samples ago to what is kept of it.
-    fn judge(&self, lane: usize, run: &Run, start_ago: u64) -> bool {
+    fn judge(&self, lane: usize, run: &Run, recent: &Recent, start_ago: u64) -> bool {
         let newest = self.end_ago(lane, run) as usize + EDGE;
         let oldest = (start_ago as usize).saturating_sub(EDGE).min(newest + MOST_SAMPLES).min(KEPT);
-        // `at` is where the next hop will be written: the oldest sample kept.
-        let samples: ArrayVec<f32, KEPT> =
-            (KEPT - oldest..KEPT).map(|i| self.kept[(self.at + i) % KEPT][lane]).collect();
+        let samples: ArrayVec<f32, KEPT> = recent.newest(lane, oldest).collect();
         let mut starts = ArrayVec::<usize, MOST_BLOCKS>::new();
         let mut start = 0;
         while start + BLOCK + newest <= oldest && !starts.is_full() {

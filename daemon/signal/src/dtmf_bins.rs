@@ -7,10 +7,9 @@ use std::f64::consts::TAU;
 use crate::dbm0::power_from_dbm0;
 use crate::dtmf_fit::TwoUnknowns;
 use crate::lanes::{LaneMask, Lanes};
+use crate::recent::HOP;
 use crate::units::RATE_HZ;
 
-/// Samples of a hop: 4 ms.
-pub(crate) const HOP: usize = 32;
 const HALF: usize = HOP / 2;
 /// Hops of a window.
 pub(crate) const WINDOW_HOPS: usize = 4;

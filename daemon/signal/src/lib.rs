@@ -4,7 +4,7 @@
 pub mod bank;
 pub mod dbm0;
 pub mod detection;
-pub mod dtmf;
+mod dtmf;
 mod dtmf_bins;
 mod dtmf_fit;
 mod dtmf_residue;
@@ -13,6 +13,7 @@ pub mod hook;
 pub mod hop;
 pub mod lanes;
 pub mod level;
+mod recent;
 pub mod tone;
 mod tone_cadence;
 mod tone_fit;

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use hookline_signal::dtmf::DtmfDetector;
-use hookline_signal::{Detection, LANES, Lanes, SampleIndex, g711};
+use hookline_signal::{Bank, BankConfig, Detection, LANES, SampleIndex, g711};
 use hookline_test_kit::corpus::{self, CorpusError};
 use hookline_test_kit::spandsp::{DtmfTone, Noise, dtmf, two_tones};
 
@@ -24,15 +23,14 @@ fn hear(tracks: &[Vec<i16>]) -> Vec<Vec<Heard>> {
     assert!(tracks.len() <= LANES);
     let length = tracks.iter().map(Vec::len).max().unwrap_or(0);
     let mut heard: Vec<Vec<Heard>> = tracks.iter().map(|_| Vec::new()).collect();
-    let mut detector = DtmfDetector::new();
-    let mut frame = [Lanes::ZERO; 80];
-    for first in (0..length).step_by(frame.len()) {
-        for (n, lanes) in frame.iter_mut().enumerate() {
-            for (lane, track) in tracks.iter().enumerate() {
-                lanes[lane] = f32::from(track.get(first + n).copied().unwrap_or(0));
-            }
-        }
-        detector.process(&frame, SampleIndex(first as u64), &mut |lane, detection| {
+    let config = BankConfig { country: "cn".into(), voice_above_dbm0: -38.0 };
+    let mut bank = Bank::new(&vec![config; tracks.len()]);
+    for first in (0..length).step_by(80) {
+        let block: Vec<i16> = tracks
+            .iter()
+            .flat_map(|track| (first..first + 80).map(|at| track.get(at).copied().unwrap_or(0)))
+            .collect();
+        bank.process(&block, SampleIndex(first as u64), &mut |lane, detection| {
             if let Detection::Digit { at, digit, samples } = detection {
                 heard[lane].push(Heard { at: at.0, digit: digit.as_char(), samples });
             }
