@@ -86,10 +86,17 @@ fn facts(sequence: u64) -> Facts {
     let stop_mode = match start_mode {
         StartMode::Voice => StopMode::Silence,
         StartMode::Manual => StopMode::Manual,
-        _ => dice.weighted(&[(960, StopMode::OnHook), (30, StopMode::Length), (9, StopMode::LineLost), (1, StopMode::PowerLoss)]),
+        _ => dice.weighted(&[
+            (960, StopMode::OnHook),
+            (30, StopMode::Length),
+            (9, StopMode::LineLost),
+            (1, StopMode::PowerLoss),
+        ]),
     };
     // Most calls are short, some are very long.
-    let seconds = 3 + dice.below(40) + if dice.below(4) == 0 { dice.below(600) } else { 0 }
+    let seconds = 3
+        + dice.below(40)
+        + if dice.below(4) == 0 { dice.below(600) } else { 0 }
         + if dice.below(200) == 0 { dice.below(3600) } else { 0 };
     let pre_roll_samples = if audio { 16_000 } else { 0 };
     let samples = if audio { seconds * 8000 + u64::from(pre_roll_samples) } else { 0 };
@@ -129,7 +136,11 @@ fn additions(sequence: u64, records: u64, into: &mut Vec<Body>) {
     let mut dice = Dice(sequence ^ 0xA5A5);
     let record = RecordId { serial: SERIAL.into(), sequence };
     let mut add = |change| {
-        into.push(Body::Annotation(Annotation { record: record.clone(), account: Some("officer".into()), change }));
+        into.push(Body::Annotation(Annotation {
+            record: record.clone(),
+            account: Some("officer".into()),
+            change,
+        }));
     };
     if dice.below(100) == 0 {
         add(Change::Grade(if dice.below(5) == 0 { Grade::Permanent } else { Grade::Important }));
@@ -327,7 +338,10 @@ const MIX: &[(&str, usize, Make)] = &[
 fn measure(catalog: &Catalog, records: u64) -> Result<bool, Error> {
     let mut dice = Dice(4711);
     let mut all = Vec::new();
-    println!("{:<46} {:>7} {:>10} {:>10} {:>10} {:>9}", "query", "filters", "p50 ms", "p99 ms", "max ms", "found");
+    println!(
+        "{:<46} {:>7} {:>10} {:>10} {:>10} {:>9}",
+        "query", "filters", "p50 ms", "p99 ms", "max ms", "found"
+    );
     for (name, filters, make) in MIX {
         let mut times = Vec::with_capacity(RUNS);
         let mut found = 0;
@@ -346,7 +360,11 @@ fn measure(catalog: &Catalog, records: u64) -> Result<bool, Error> {
     let [p50, p99, max] = quantiles(&mut all);
     println!("{:<46} {:>7} {p50:>10.2} {p99:>10.2} {max:>10.2}", "the whole mix", "");
     let holds = p99 < FLOOR.as_secs_f64() * 1000.0;
-    println!("floor: p99 under {} ms over {records} records: {}", FLOOR.as_millis(), if holds { "holds" } else { "FAILS" });
+    println!(
+        "floor: p99 under {} ms over {records} records: {}",
+        FLOOR.as_millis(),
+        if holds { "holds" } else { "FAILS" }
+    );
     Ok(holds)
 }
 

@@ -48,7 +48,7 @@ impl Catalog {
         self.inner.pool.read("list records", |sql| {
             let Some(filter) = Filter::of(sql, scope, query)? else { return Ok(()) };
             let mut keys = Vec::new();
-            sources::walk(&filter, u64::MAX, &mut |row| {
+            sources::walk(&filter, u64::MAX, &mut |row, _| {
                 keys.push(row.key);
                 ControlFlow::Continue(())
             })?;

@@ -92,10 +92,9 @@ pub fn reindex(root: &Path, serial: &str) -> Result<Reindexed, Error> {
         catalog.append(group.to_vec())?;
     }
     done.findings.extend(catalog.holes()?);
-    done.records = catalog
-        .inner
-        .pool
-        .read("count records", |sql| sql.query_row("SELECT count(*) FROM record", [], |row| row.get(0).map(unsigned)))?;
+    done.records = catalog.inner.pool.read("count records", |sql| {
+        sql.query_row("SELECT count(*) FROM record", [], |row| row.get(0).map(unsigned))
+    })?;
     Ok(done)
 }
 

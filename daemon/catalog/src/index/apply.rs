@@ -9,11 +9,10 @@ use rusqlite::{Connection, OptionalExtension, Result, params};
 use crate::audit::AuditResult;
 use crate::entry::{AlarmRaised, Body, Change, Entry, Record};
 use crate::index::combo::{self, Combo, length_class};
+use crate::index::numbers;
 use crate::journal::{Place, Placed};
 use crate::record::Grade;
 
-/// Characters of a number's end that `number_tail` keeps.
-pub const TAIL_CHARACTERS: usize = 8;
 /// Bits of a key behind the microseconds.
 const KEY_BITS: u32 = 12;
 /// Numbers remembered between records.
@@ -323,26 +322,11 @@ impl Work<'_> {
         if let Some(id) = self.memory.numbers.get(text) {
             return Ok(*id);
         }
-        let mut find = self.sql.prepare_cached("SELECT id FROM number WHERE text = ?1")?;
-        let found: Option<i64> = find.query_row([text], |row| row.get(0)).optional()?;
-        let id = match found {
-            Some(id) => id,
-            None => self.new_number(text)?,
-        };
+        let id = numbers::take_in(self.sql, text)?;
         if self.memory.numbers.len() >= REMEMBERED_NUMBERS {
             self.memory.numbers.clear();
         }
         self.memory.numbers.insert(text.to_owned(), id);
-        Ok(id)
-    }
-
-    fn new_number(&self, text: &str) -> Result<i64> {
-        let mut insert = self.sql.prepare_cached("INSERT INTO number (text) VALUES (?1) RETURNING id")?;
-        let id: i64 = insert.query_row([text], |row| row.get(0))?;
-        let mut insert = self.sql.prepare_cached("INSERT OR IGNORE INTO number_tail VALUES (?1, ?2)")?;
-        for (begin, _) in text.char_indices() {
-            insert.execute(params![beginning(&text[begin..], TAIL_CHARACTERS), id])?;
-        }
         Ok(id)
     }
 
@@ -449,11 +433,6 @@ fn name_of(value: &impl serde::Serialize) -> String {
         Ok(serde_json::Value::String(name)) => name,
         _ => String::new(),
     }
-}
-
-/// The first `characters` of a text, or all of it.
-pub fn beginning(text: &str, characters: usize) -> &str {
-    text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
 /// SQLite's integers are signed; counts and sequence numbers never reach the sign.

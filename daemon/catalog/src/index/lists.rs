@@ -11,6 +11,9 @@ use crate::query::{Cursor, Page, PageRequest, RecordQuery};
 use crate::record::RecordRow;
 use crate::scope::Scope;
 
+/// Rows that are looked at for the count's sake.
+const COUNTING_WORK: u64 = 24_000;
+
 pub fn records(
     sql: &Connection,
     scope: &Scope,
@@ -32,16 +35,21 @@ pub fn records(
     }
 
     let mut keys = Vec::with_capacity(limit + 1);
-    let mut counted = 0;
-    let wanted = if count_rows { most + 1 } else { limit as u64 + 1 };
-    walk(&filter, wanted, &mut |row| {
+    let (mut counted, mut all_counted) = (0, true);
+    // What has to be looked at row by row is counted only as far as it is cheap.
+    let wanted = if count_rows && !filter.looks_at_rows() { most + 1 } else { limit as u64 + 1 };
+    walk(&filter, wanted, &mut |row, work| {
         counted += 1;
         if row.key < after && keys.len() <= limit {
             keys.push(row.key);
         }
         let page_full = keys.len() > limit;
-        let count_full = !count_rows || counted > most;
-        if page_full && count_full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        let count_on = count_rows && counted <= most && work < COUNTING_WORK;
+        if page_full && !count_on {
+            all_counted = false;
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
     })?;
     if count_rows {
         total = Some(counted);
@@ -54,6 +62,6 @@ pub fn records(
         items: rows::fetch(sql, &keys)?,
         next,
         total: total.map(|total| total.min(most)),
-        total_is_least: total.is_some_and(|total| total > most),
+        total_is_least: count_rows && !all_counted || total.is_some_and(|total| total > most),
     })
 }

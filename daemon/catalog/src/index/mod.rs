@@ -5,6 +5,7 @@ pub mod combo;
 pub mod dump;
 pub mod history;
 pub mod lists;
+pub mod numbers;
 pub mod people;
 pub mod rows;
 pub mod schema;

@@ -6,6 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 use crate::index::apply::{signed, unsigned};
 use crate::index::combo::{self, Combo};
 use crate::index::named;
+use crate::index::numbers;
 use crate::journal::Place;
 use crate::record::{Deleted, DeletionReason, RecordRow, Tag};
 
@@ -15,16 +16,12 @@ pub fn fetch(connection: &Connection, keys: &[i64]) -> Result<Vec<RecordRow>> {
     let sql = format!(
         "SELECT s.port, s.duration_ms, st.serial, r.sequence, r.call_id, r.segment, r.port_name, r.start_us,
                 r.clock_quality, r.pre_roll_ms, r.peer_name, r.withheld, r.tracks, r.codec, r.file, r.file_missing,
-                ln.text, pn.text, lc.name, pc.name, a.score, a.note, a.plays, d.utc_us, d.account, d.reason,
+                s.line, s.peer, a.score, a.note, a.plays, d.utc_us, d.account, d.reason,
                 {}
          FROM skim s
          JOIN record r ON r.key = s.key
          JOIN combo c ON c.id = s.combo
          JOIN station st ON st.id = r.station
-         LEFT JOIN number ln ON ln.id = s.line
-         LEFT JOIN number pn ON pn.id = s.peer
-         LEFT JOIN contact lc ON lc.number = ln.text
-         LEFT JOIN contact pc ON pc.number = pn.text
          LEFT JOIN annotation a ON a.key = s.key
          LEFT JOIN deletion d ON d.key = s.key
          WHERE s.key = ?1",
@@ -36,7 +33,11 @@ pub fn fetch(connection: &Connection, keys: &[i64]) -> Result<Vec<RecordRow>> {
     )?;
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
-        if let Some(mut row) = find.query_row([key], record_row).optional()? {
+        let found =
+            find.query_row([key], |row| Ok((record_row(row)?, row.get(16)?, row.get(17)?))).optional()?;
+        if let Some((mut row, line, peer)) = found {
+            (row.line_number, row.line_contact) = number_and_contact(connection, line)?;
+            (row.peer_number, row.peer_contact) = number_and_contact(connection, peer)?;
             row.tags = tags.query_map([key], tag)?.collect::<Result<_>>()?;
             rows.push(row);
         }
@@ -44,9 +45,18 @@ pub fn fetch(connection: &Connection, keys: &[i64]) -> Result<Vec<RecordRow>> {
     Ok(rows)
 }
 
+fn number_and_contact(sql: &Connection, number: Option<i64>) -> Result<(Option<String>, Option<String>)> {
+    let Some(number) = number else { return Ok((None, None)) };
+    let text = numbers::text_of(sql, number)?;
+    let mut find = sql.prepare_cached("SELECT name FROM contact WHERE number = ?1")?;
+    let contact = find.query_row([&text], |row| row.get(0)).optional()?;
+    Ok((text, contact))
+}
+
+/// All but the numbers, their contacts and the tags.
 fn record_row(row: &Row<'_>) -> Result<RecordRow> {
-    let combo = Combo::from_row(row, 26)?;
-    let deleted_us: Option<i64> = row.get(23)?;
+    let combo = Combo::from_row(row, 24)?;
+    let deleted_us: Option<i64> = row.get(21)?;
     Ok(RecordRow {
         port: row.get(0)?,
         duration_ms: unsigned(row.get(1)?),
@@ -61,11 +71,11 @@ fn record_row(row: &Row<'_>) -> Result<RecordRow> {
         start_mode: combo.start_mode,
         stop_mode: combo.stop_mode,
         call_type: combo.call_type,
-        line_number: row.get(16)?,
-        peer_number: row.get(17)?,
+        line_number: None,
+        peer_number: None,
         peer_name: row.get(10)?,
-        line_contact: row.get(18)?,
-        peer_contact: row.get(19)?,
+        line_contact: None,
+        peer_contact: None,
         withheld: row.get(11)?,
         tracks: row.get(12)?,
         codec: match row.get_ref(13)? {
@@ -75,16 +85,16 @@ fn record_row(row: &Row<'_>) -> Result<RecordRow> {
         file: row.get(14)?,
         file_missing: row.get(15)?,
         grade: combo.grade,
-        score: row.get(20)?,
-        note: row.get(21)?,
+        score: row.get(18)?,
+        note: row.get(19)?,
         tags: Vec::new(),
-        play_count: row.get::<_, Option<i64>>(22)?.map_or(0, unsigned),
+        play_count: row.get::<_, Option<i64>>(20)?.map_or(0, unsigned),
         deleted: match deleted_us {
             None => None,
             Some(utc_us) => Some(Deleted {
                 utc_us,
-                account: row.get(24)?,
-                reason: named(row, 25, DeletionReason::from_name)?,
+                account: row.get(22)?,
+                reason: named(row, 23, DeletionReason::from_name)?,
             }),
         },
     })

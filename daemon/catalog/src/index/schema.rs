@@ -21,12 +21,16 @@ const APPLICATION_ID: i32 = 0x484B_4C43;
 const TABLES: &str = "
 CREATE TABLE applied (
     one INTEGER PRIMARY KEY CHECK (one = 1),
-    sequence INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL, crc INTEGER NOT NULL
+    sequence INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL, crc INTEGER NOT NULL,
+    -- Rows of number, for the searches' guesses.
+    numbers INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE station (id INTEGER PRIMARY KEY, serial TEXT NOT NULL UNIQUE) STRICT;
 
-CREATE TABLE number (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+-- Plain numbers are their own id, see `numbers`; other texts have negative ones.
+CREATE TABLE number (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
+CREATE UNIQUE INDEX number_other ON number (text) WHERE id < 0;
 -- Every end of every number, at most 8 characters of it: a fragment is the beginning of one of them.
 CREATE TABLE number_tail (tail TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (tail, number)) STRICT, WITHOUT ROWID;
 
@@ -105,7 +109,7 @@ CREATE TABLE account (
 CREATE TABLE contact (number TEXT PRIMARY KEY, name TEXT NOT NULL, department TEXT NOT NULL, note TEXT NOT NULL) STRICT;
 CREATE INDEX contact_name ON contact (name);
 
-INSERT INTO applied VALUES (1, 0, 0, 0, 0);
+INSERT INTO applied VALUES (1, 0, 0, 0, 0, 0);
 ";
 
 /// The one connection that writes. Makes the tables in an empty file; `Ok(Err(why))` if the file is not a catalog of

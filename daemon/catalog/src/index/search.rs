@@ -11,14 +11,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use line::CallType;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
-use crate::index::apply::{TAIL_CHARACTERS, beginning, key_from_us, unsigned, us_from_key};
+use crate::index::apply::{key_from_us, unsigned, us_from_key};
 use crate::index::combo::{self, Combo, Overlap};
+use crate::index::numbers::{self, Fragment};
 use crate::query::{AudioFilter, DeletedFilter, RecordQuery};
 use crate::record::sn_of;
 use crate::scope::{Only, Scope};
 
-/// A fragment that stands in more numbers than this is looked for in the numbers of each record instead.
-const FEW_NUMBERS: usize = 10_000;
+/// A fragment that stands in this many numbers or more is only looked for in the numbers of each record.
+const FEW_NUMBERS: usize = 4_000;
+/// The tails that begin with parameter 1.
+pub const TAILS_WITH: &str = "tail >= ?1 AND tail < ?1 || char(1114111)";
 
 /// The narrow row that every filter can be judged by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +65,11 @@ pub struct Filter<'c> {
 /// A fragment of a number on one side.
 pub struct NumberTest {
     pub side: Side,
-    pub numbers: Numbers,
+    pub fragment: Fragment,
+    /// The numbers that contain it, if they are few.
+    pub few: Option<Vec<i64>>,
+    /// Numbers that are not plain, looked at before.
+    seen: RefCell<HashMap<i64, bool>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,11 +81,18 @@ pub enum Side {
     Callee,
 }
 
-pub enum Numbers {
-    /// These, and no others.
-    Few(HashSet<i64>),
-    /// Too many to list: each is looked at once.
-    Many { fragment: String, seen: RefCell<HashMap<i64, bool>> },
+impl NumberTest {
+    fn fits(&self, sql: &Connection, number: i64) -> Result<bool> {
+        if number > 0 {
+            return Ok(self.fragment.is_in_packed(number));
+        }
+        if let Some(fits) = self.seen.borrow().get(&number) {
+            return Ok(*fits);
+        }
+        let fits = self.fragment.is_in(sql, number)?;
+        self.seen.borrow_mut().insert(number, fits);
+        Ok(fits)
+    }
 }
 
 /// Records with the text in their note, or a contact of that name on either side.
@@ -170,44 +184,38 @@ impl<'c> Filter<'c> {
         ];
         for (side, text) in asked {
             let Some(text) = fragment(text) else { continue };
-            let numbers = self.numbers_with(text)?;
-            if matches!(&numbers, Numbers::Few(few) if few.is_empty()) {
+            let fragment = Fragment::new(text);
+            let few = self.numbers_with(&fragment)?;
+            if few.as_ref().is_some_and(Vec::is_empty) {
                 return Ok(false);
             }
-            self.numbers.push(NumberTest { side, numbers });
+            self.numbers.push(NumberTest { side, fragment, few, seen: RefCell::default() });
         }
         Ok(true)
     }
 
-    fn numbers_with(&self, text: &str) -> Result<Numbers> {
-        let begin = beginning(text, TAIL_CHARACTERS);
-        let sql = "SELECT number FROM number_tail WHERE tail >= ?1 AND tail < ?1 || char(1114111) LIMIT ?2";
-        let mut find = self.sql.prepare_cached(sql)?;
-        let mut rows = find.query(params![begin, FEW_NUMBERS as i64])?;
-        let mut few = HashSet::new();
-        let mut read = 0;
-        while let Some(row) = rows.next()? {
-            few.insert(row.get::<_, i64>(0)?);
-            read += 1;
+    /// `None`: there are too many to list.
+    fn numbers_with(&self, fragment: &Fragment) -> Result<Option<Vec<i64>>> {
+        let begin = numbers::beginning(&fragment.text);
+        let sql = format!("SELECT number FROM number_tail WHERE {TAILS_WITH} LIMIT ?2");
+        let mut find = self.sql.prepare_cached(&sql)?;
+        let mut ids: Vec<i64> =
+            find.query_map(params![begin, FEW_NUMBERS as i64], |row| row.get(0))?.collect::<Result<_>>()?;
+        if ids.len() == FEW_NUMBERS {
+            return Ok(None);
         }
-        if read == FEW_NUMBERS {
-            return Ok(Numbers::Many { fragment: text.to_owned(), seen: RefCell::default() });
-        }
-        if begin.len() < text.len() {
-            let mut whole = HashSet::new();
-            for id in few {
-                if self.number_contains(id, text)? {
-                    whole.insert(id);
+        ids.sort_unstable();
+        ids.dedup();
+        if begin.len() < fragment.text.len() {
+            let mut whole = Vec::new();
+            for id in ids {
+                if fragment.is_in(self.sql, id)? {
+                    whole.push(id);
                 }
             }
-            few = whole;
+            ids = whole;
         }
-        Ok(Numbers::Few(few))
-    }
-
-    fn number_contains(&self, id: i64, text: &str) -> Result<bool> {
-        let mut find = self.sql.prepare_cached("SELECT text FROM number WHERE id = ?1")?;
-        find.query_row([id], |row| Ok(row.get_ref(0)?.as_str()?.contains(text)))
+        Ok(Some(ids))
     }
 
     /// `false`: a score, tag, text or call is nowhere.
@@ -232,17 +240,24 @@ impl<'c> Filter<'c> {
                  WHERE note IS NOT NULL AND instr(lower(note), lower(?1)) > 0",
                 [text],
             )?;
-            let numbers = self.set(
-                "SELECT n.id FROM contact c JOIN number n ON n.text = c.number
-                 WHERE instr(lower(c.name), lower(?1)) > 0",
-                [text],
-            )?;
+            let numbers = self.numbers_of_contacts(text)?;
             if keys.is_empty() && numbers.is_empty() {
                 return Ok(false);
             }
             self.text = Some(TextTest { keys, numbers });
         }
         Ok(self.keys.iter().all(|keys| !keys.is_empty()))
+    }
+
+    fn numbers_of_contacts(&self, name: &str) -> Result<HashSet<i64>> {
+        let sql = "SELECT number FROM contact WHERE instr(lower(name), lower(?1)) > 0";
+        let mut find = self.sql.prepare_cached(sql)?;
+        let mut rows = find.query([name])?;
+        let mut ids = HashSet::new();
+        while let Some(row) = rows.next()? {
+            ids.extend(numbers::find(self.sql, row.get_ref(0)?.as_str()?)?);
+        }
+        Ok(ids)
     }
 
     fn require(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
@@ -303,31 +318,32 @@ impl<'c> Filter<'c> {
 
     fn number_fits(&self, test: &NumberTest, row: &Skim, call_type: CallType) -> Result<bool> {
         let (line, peer) = sides(test.side, call_type);
-        let mut fits = false;
-        if line && let Some(number) = row.line {
-            fits = self.contains(&test.numbers, number)?;
-        }
-        if !fits
-            && peer
-            && let Some(number) = row.peer
-        {
-            fits = self.contains(&test.numbers, number)?;
-        }
-        Ok(fits)
-    }
-
-    fn contains(&self, numbers: &Numbers, number: i64) -> Result<bool> {
-        match numbers {
-            Numbers::Few(few) => Ok(few.contains(&number)),
-            Numbers::Many { fragment, seen } => {
-                if let Some(fits) = seen.borrow().get(&number) {
-                    return Ok(*fits);
-                }
-                let fits = self.number_contains(number, fragment)?;
-                seen.borrow_mut().insert(number, fits);
-                Ok(fits)
+        for number in [row.line.filter(|_| line), row.peer.filter(|_| peer)].into_iter().flatten() {
+            if test.fits(self.sql, number)? {
+                return Ok(true);
             }
         }
+        Ok(false)
+    }
+
+    /// What share of the rows that port, combination and time let pass the rest of the query lets pass: a guess, from
+    /// how many numbers there are and how many of them are asked for.
+    pub fn guessed_share(&self) -> Result<f64> {
+        let numbers: i64 =
+            self.sql.prepare_cached("SELECT numbers FROM applied")?.query_row([], |row| row.get(0))?;
+        let numbers = numbers.max(1) as f64;
+        let mut share: f64 = 1.0;
+        for test in &self.numbers {
+            share *= test.few.as_ref().map_or(0.02, |few| (few.len() as f64 / numbers).min(1.0));
+        }
+        if let Some(text) = &self.text {
+            let records = self.all_records.max(1) as f64;
+            share *= (text.keys.len() as f64 / records + text.numbers.len() as f64 / numbers).min(1.0);
+        }
+        if self.combos.values().any(|allowed| allowed.part_length) {
+            share *= 0.3;
+        }
+        Ok(share)
     }
 
     pub fn sql(&self) -> &'c Connection {

@@ -1,17 +1,18 @@
-//! Ways to the rows of a query, newest first, and the choice between them by how many rows each has to look at:
+//! Ways to the rows of a query, newest first, and the choice between them by how much work each is likely to be:
 //!
 //! - the keys that an index of scores, tags or calls gave;
 //! - all records of the numbers that contain a fragment, while they are not too many;
 //! - all records in order of time;
 //! - lists of one combination, or of one port and combination, each in order of time, merged.
 
-use std::collections::{BinaryHeap, HashSet, VecDeque};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 
 use rusqlite::{Connection, Result, Row, params};
 
 use crate::index::apply::unsigned;
-use crate::index::search::{Filter, Numbers, Side, Skim};
+use crate::index::numbers;
+use crate::index::search::{Filter, NumberTest, Side, Skim, TAILS_WITH};
 
 /// Rows of numbers that are gathered at most before another way is taken.
 const GATHERED_ROWS: usize = 20_000;
@@ -22,37 +23,44 @@ const HOPEFUL_ROWS: u64 = 20_000;
 const COST_ROW: f64 = 2.5;
 const COST_MERGED_ROW: f64 = 5.0;
 const COST_LIST: f64 = 50.0;
+const COST_NUMBER: f64 = 25.0;
+/// Gathering tells the whole count as well: for that it may cost this much more (5 ms).
+const COST_OF_COUNT: f64 = 50_000.0;
 
-/// Tells every record that the filter takes, newest first, until `each` breaks off. `wanted`: how many the caller
-/// means to take; the way is chosen by it.
-pub fn walk(filter: &Filter<'_>, wanted: u64, each: &mut dyn FnMut(&Skim) -> ControlFlow<()>) -> Result<()> {
-    let mut judge = |row: &Skim| -> Result<ControlFlow<()>> {
-        Ok(if filter.takes(row)? { each(row) } else { ControlFlow::Continue(()) })
+/// Tells every record that the filter takes, newest first, until `each` breaks off; beside it, how much work looking
+/// for them has been so far, in rows. `wanted`: how many the caller means to take; the way is chosen by it.
+pub fn walk(
+    filter: &Filter<'_>,
+    wanted: u64,
+    each: &mut dyn FnMut(&Skim, u64) -> ControlFlow<()>,
+) -> Result<()> {
+    let mut judge = |row: &Skim, work: u64| -> Result<ControlFlow<()>> {
+        Ok(if filter.takes(row)? { each(row, work) } else { ControlFlow::Continue(()) })
     };
     if let Some(rows) = rows_of_keys(filter)? {
         return tell(&rows, &mut judge);
     }
-    if let Some(rows) = rows_of_numbers(filter)? {
+    let plan = plan(filter, wanted)?;
+    if plan.gather
+        && let Some(rows) = rows_of_numbers(filter)?
+    {
         return tell(&rows, &mut judge);
     }
-    match choose(filter, wanted)? {
-        Way::Time => match by_time(filter, filter.before, u64::MAX, &mut judge)? {
-            Ended::Whole | Ended::Broken => Ok(()),
-            Ended::Unfinished { .. } => Ok(()),
+    match plan.way {
+        Way::Time => by_time(filter, u64::MAX, &mut judge).map(drop),
+        Way::TimeThenLists(lists) => match by_time(filter, HOPEFUL_ROWS, &mut judge)? {
+            Some(before) => merge(filter, lists, (before, HOPEFUL_ROWS), wanted, &mut judge),
+            None => Ok(()),
         },
-        Way::TimeThenLists(lists) => match by_time(filter, filter.before, HOPEFUL_ROWS, &mut judge)? {
-            Ended::Whole | Ended::Broken => Ok(()),
-            Ended::Unfinished { before } => merge(filter, lists, before, wanted, &mut judge),
-        },
-        Way::Lists(lists) => merge(filter, lists, filter.before, wanted, &mut judge),
+        Way::Lists(lists) => merge(filter, lists, (filter.before, 0), wanted, &mut judge),
     }
 }
 
-type Judge<'a> = dyn FnMut(&Skim) -> Result<ControlFlow<()>> + 'a;
+type Judge<'a> = dyn FnMut(&Skim, u64) -> Result<ControlFlow<()>> + 'a;
 
 fn tell(rows: &[Skim], judge: &mut Judge<'_>) -> Result<()> {
     for row in rows {
-        if judge(row)?.is_break() {
+        if judge(row, 0)?.is_break() {
             break;
         }
     }
@@ -61,7 +69,7 @@ fn tell(rows: &[Skim], judge: &mut Judge<'_>) -> Result<()> {
 
 // ---- keys and numbers ----
 
-/// Rows of the keys that the smallest of the filter's key sets allows, newest first.
+/// Rows of the keys that all of the filter's key sets allow, newest first.
 fn rows_of_keys(filter: &Filter<'_>) -> Result<Option<Vec<Skim>>> {
     let Some(smallest) = filter.keys.iter().min_by_key(|keys| keys.len()) else { return Ok(None) };
     let inside = |key: &&i64| filter.keys.iter().all(|keys| keys.contains(key));
@@ -80,22 +88,20 @@ fn fetch(sql: &Connection, mut keys: Vec<i64>) -> Result<Vec<Skim>> {
     Ok(rows)
 }
 
-/// All rows of the numbers that a fragment allows, newest first; `None` if there is no such fragment or they are too
-/// many.
+/// The number test that the fewest numbers pass.
+fn narrowest<'a>(filter: &'a Filter<'_>) -> Option<(&'a NumberTest, &'a Vec<i64>)> {
+    let listed = filter.numbers.iter().filter_map(|test| Some((test, test.few.as_ref()?)));
+    listed.min_by_key(|(_, few)| few.len())
+}
+
+/// All rows of the numbers that a fragment or a contact's name allows, newest first; `None` if they are too many.
 fn rows_of_numbers(filter: &Filter<'_>) -> Result<Option<Vec<Skim>>> {
-    let mut best: Option<(&HashSet<i64>, Side)> = None;
-    for test in &filter.numbers {
-        if let Numbers::Few(few) = &test.numbers
-            && best.is_none_or(|(other, _)| few.len() < other.len())
-        {
-            best = Some((few, test.side));
-        }
-    }
     let mut rows = Vec::new();
-    let complete = match (best, &filter.text) {
-        (Some((numbers, side)), _) => gather(filter, numbers, side, &mut rows)?,
+    let complete = match (narrowest(filter), &filter.text) {
+        (Some((test, few)), _) => gather_tails(filter, test, few, &mut rows)?,
         (None, Some(text)) => {
-            let complete = gather(filter, &text.numbers, Side::Either, &mut rows)?;
+            let numbers: Vec<i64> = text.numbers.iter().copied().collect();
+            let complete = gather(filter, &numbers, Side::Either, &mut rows)?;
             if complete {
                 rows.extend(fetch(filter.sql(), text.keys.iter().copied().collect())?);
             }
@@ -111,22 +117,48 @@ fn rows_of_numbers(filter: &Filter<'_>) -> Result<Option<Vec<Skim>>> {
     Ok(Some(rows))
 }
 
-/// `false`: there are too many.
-fn gather(filter: &Filter<'_>, numbers: &HashSet<i64>, side: Side, rows: &mut Vec<Skim>) -> Result<bool> {
-    let mut ids: Vec<i64> = numbers.iter().copied().collect();
-    ids.sort_unstable();
-    let by_line = "SELECT key, port, combo, duration_ms, line, peer FROM skim INDEXED BY skim_line
-                   WHERE line = ?1 AND key >= ?2 AND key < ?3 LIMIT ?4";
-    let by_peer = "SELECT key, port, combo, duration_ms, line, peer FROM skim INDEXED BY skim_peer
-                   WHERE peer = ?1 AND key >= ?2 AND key < ?3 LIMIT ?4";
-    for (statement, wanted) in [(by_line, side != Side::Peer), (by_peer, side != Side::Line)] {
-        if !wanted {
-            continue;
+/// The indexes that a side needs, as column and name: the numbers stand in one of them, or in both.
+fn indexes(side: Side) -> impl Iterator<Item = (&'static str, &'static str)> {
+    let all = [("line", "skim_line", Side::Peer), ("peer", "skim_peer", Side::Line)];
+    all.into_iter().filter(move |(_, _, other)| *other != side).map(|(column, index, _)| (column, index))
+}
+
+/// Rows of all numbers with a fragment, in one statement. `false`: there are too many.
+fn gather_tails(filter: &Filter<'_>, test: &NumberTest, few: &[i64], rows: &mut Vec<Skim>) -> Result<bool> {
+    let begin = numbers::beginning(&test.fragment.text);
+    if begin.len() < test.fragment.text.len() {
+        return gather(filter, few, test.side, rows);
+    }
+    for (column, index) in indexes(test.side) {
+        let sql = format!(
+            "SELECT s.key, s.port, s.combo, s.duration_ms, s.line, s.peer
+             FROM number_tail t CROSS JOIN skim s INDEXED BY {index} ON s.{column} = t.number
+             WHERE {TAILS_WITH} AND s.key >= ?2 AND s.key < ?3 LIMIT ?4"
+        );
+        let mut find = filter.sql().prepare_cached(&sql)?;
+        let room = GATHERED_ROWS - rows.len() + 1;
+        let mut found = find.query(params![begin, filter.from, filter.before, room as i64])?;
+        while let Some(row) = found.next()? {
+            rows.push(whole_row(row)?);
         }
-        let mut find = filter.sql().prepare_cached(statement)?;
-        for id in &ids {
+        if rows.len() > GATHERED_ROWS {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Rows of these numbers. `false`: there are too many.
+fn gather(filter: &Filter<'_>, numbers: &[i64], side: Side, rows: &mut Vec<Skim>) -> Result<bool> {
+    for (column, index) in indexes(side) {
+        let sql = format!(
+            "SELECT key, port, combo, duration_ms, line, peer FROM skim INDEXED BY {index}
+             WHERE {column} = ?1 AND key >= ?2 AND key < ?3 LIMIT ?4"
+        );
+        let mut find = filter.sql().prepare_cached(&sql)?;
+        for number in numbers {
             let room = GATHERED_ROWS - rows.len() + 1;
-            let mut found = find.query(params![id, filter.from, filter.before, room as i64])?;
+            let mut found = find.query(params![number, filter.from, filter.before, room as i64])?;
             while let Some(row) = found.next()? {
                 rows.push(whole_row(row)?);
             }
@@ -151,6 +183,12 @@ fn whole_row(row: &Row<'_>) -> Result<Skim> {
 
 // ---- the choice ----
 
+struct Plan {
+    /// First try to gather the rows of numbers.
+    gather: bool,
+    way: Way,
+}
+
 enum Way {
     Time,
     /// In order of time first, since that should end soon; the lists behind it, if it does not.
@@ -164,30 +202,47 @@ enum ListOf {
     PortCombo(u16, i64),
 }
 
-fn choose(filter: &Filter<'_>, wanted: u64) -> Result<Way> {
-    let of_combos: u64 = filter.combos.values().map(|allowed| allowed.records).sum();
-    let all = filter.all_records.max(1) as f64;
+fn plan(filter: &Filter<'_>, wanted: u64) -> Result<Plan> {
     let (lists, matching) = match &filter.ports {
-        None => (combo_lists(filter), of_combos),
+        None => (combo_lists(filter), records_of_combos(filter)),
         Some(ports) => port_lists(filter, ports)?,
     };
-    if lists.is_empty() {
-        return Ok(Way::Lists(lists));
-    }
-    // What only the row can tell is guessed to let one in twenty pass.
-    let chance = if filter.looks_at_rows() { 0.05 } else { 1.0 };
-    let share = (matching as f64 * chance / all).max(1e-9);
-    let rows_by_time = (wanted as f64 / share).min(all);
-    let rows_by_lists = (wanted as f64 / chance).min(matching as f64);
-    let by_time = rows_by_time * COST_ROW;
+    let inside = share_of_time(filter)?;
+    let (all, matching) = (filter.all_records.max(1) as f64 * inside, matching as f64 * inside);
+    let share = filter.guessed_share()?.max(1e-9);
+    let rows_by_lists = (wanted as f64 / share).min(matching);
+    let rows_by_time = (wanted as f64 / share / (matching / all).max(1e-9)).min(all);
     let by_lists = rows_by_lists * COST_MERGED_ROW + lists.len() as f64 * COST_LIST;
-    Ok(if by_lists <= by_time {
+    let by_time = rows_by_time * COST_ROW;
+    let numbers = match (narrowest(filter), &filter.text) {
+        (Some((_, few)), _) => Some(few.len()),
+        (None, Some(text)) => Some(text.numbers.len() + text.keys.len()),
+        (None, None) => None,
+    };
+    let affordable = by_lists.min(by_time) + COST_OF_COUNT;
+    let gather = numbers.is_some_and(|numbers| numbers as f64 * COST_NUMBER < affordable);
+    let way = if by_lists <= by_time {
         Way::Lists(lists)
-    } else if matching as f64 > all / 2.0 {
+    } else if matching > all / 2.0 {
         Way::Time
     } else {
         Way::TimeThenLists(lists)
-    })
+    };
+    Ok(Plan { gather, way })
+}
+
+/// What share of all records lies between the filter's first and last key, if they came evenly.
+fn share_of_time(filter: &Filter<'_>) -> Result<f64> {
+    let sql = "SELECT (SELECT min(key) FROM skim), (SELECT max(key) FROM skim)";
+    let ends: (Option<i64>, Option<i64>) =
+        filter.sql().prepare_cached(sql)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = ends else { return Ok(1.0) };
+    let asked = filter.before.min(last).saturating_sub(filter.from.max(first)).max(0);
+    Ok((asked as f64 / (last - first).max(1) as f64).clamp(1e-6, 1.0))
+}
+
+fn records_of_combos(filter: &Filter<'_>) -> u64 {
+    filter.combos.values().map(|allowed| allowed.records).sum()
 }
 
 fn combo_lists(filter: &Filter<'_>) -> Vec<ListOf> {
@@ -197,7 +252,7 @@ fn combo_lists(filter: &Filter<'_>) -> Vec<ListOf> {
 }
 
 /// Lists of these ports, and how many records stand in them.
-fn port_lists(filter: &Filter<'_>, ports: &std::collections::BTreeSet<u16>) -> Result<(Vec<ListOf>, u64)> {
+fn port_lists(filter: &Filter<'_>, ports: &BTreeSet<u16>) -> Result<(Vec<ListOf>, u64)> {
     let mut find = filter
         .sql()
         .prepare_cached("SELECT combo, records FROM combo_count WHERE port = ?1 AND records > 0")?;
@@ -222,39 +277,31 @@ pub fn known_count(filter: &Filter<'_>) -> Result<Option<u64>> {
         return Ok(None);
     }
     Ok(Some(match &filter.ports {
-        None => filter.combos.values().map(|allowed| allowed.records).sum(),
+        None => records_of_combos(filter),
         Some(ports) => port_lists(filter, ports)?.1,
     }))
 }
 
 // ---- in order of time ----
 
-enum Ended {
-    /// No row is left.
-    Whole,
-    /// The caller has enough.
-    Broken,
-    /// Rows are left before this key.
-    Unfinished { before: i64 },
-}
-
-fn by_time(filter: &Filter<'_>, before: i64, most: u64, judge: &mut Judge<'_>) -> Result<Ended> {
+/// Looks at `most` rows at most; then gives the key before which rows are left.
+fn by_time(filter: &Filter<'_>, most: u64, judge: &mut Judge<'_>) -> Result<Option<i64>> {
     let mut find = filter.sql().prepare_cached(
         "SELECT key, port, combo, duration_ms, line, peer FROM skim WHERE key >= ?1 AND key < ?2 ORDER BY key DESC",
     )?;
-    let mut rows = find.query([filter.from, before])?;
+    let mut rows = find.query([filter.from, filter.before])?;
     let mut looked_at = 0;
     while let Some(row) = rows.next()? {
         let row = whole_row(row)?;
-        if judge(&row)?.is_break() {
-            return Ok(Ended::Broken);
-        }
         looked_at += 1;
+        if judge(&row, looked_at)?.is_break() {
+            return Ok(None);
+        }
         if looked_at >= most {
-            return Ok(Ended::Unfinished { before: row.key });
+            return Ok(Some(row.key));
         }
     }
-    Ok(Ended::Whole)
+    Ok(None)
 }
 
 // ---- merged lists ----
@@ -268,10 +315,11 @@ struct List {
     piece: usize,
 }
 
+/// Merges lists from a key on, before which some work was done already.
 fn merge(
     filter: &Filter<'_>,
     lists: Vec<ListOf>,
-    before: i64,
+    (before, mut work): (i64, u64),
     wanted: u64,
     judge: &mut Judge<'_>,
 ) -> Result<()> {
@@ -287,8 +335,9 @@ fn merge(
     }
     while let Some((_, index)) = heads.pop() {
         let list = &mut lists[index];
+        work += 2; // a merged row costs about two in order of time
         if let Some(row) = list.rows.pop_front()
-            && judge(&row)?.is_break()
+            && judge(&row, work)?.is_break()
         {
             return Ok(());
         }
