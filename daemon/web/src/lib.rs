@@ -1,1 +1,119 @@
+//! The HTTP interface of a box: HTTPS, sessions, `/api/v1`, live push, and the pages compiled in. The contract is
+//! `openapi.json` in this folder; `README.md` says what it cannot.
+//!
+//! ```text
+//! ensure_first_account(&catalog) -> Option<FirstPassword>     once, before serving; shown on the console
+//! serve(WebConfig, Station, shutdown)                          until `shutdown`
+//! Server::bind(WebConfig, Station) -> Server                   the same in two steps, for those who ask for a free port
+//! ```
 
+mod api;
+mod app;
+mod body;
+mod contacts;
+mod error;
+mod fields;
+mod filters;
+mod first;
+mod guard;
+mod headers;
+mod pages;
+mod password;
+mod plays;
+mod problem;
+mod query;
+mod random;
+mod range;
+mod redirect;
+pub mod routes;
+mod server;
+mod session;
+mod stream;
+mod table;
+mod throttle;
+mod time;
+mod tls;
+mod trail;
+mod wav;
+mod words;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use station::Station;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+pub use api::meta::OPENAPI;
+pub use error::WebError;
+pub use first::{FIRST_ACCOUNT, FirstPassword, ensure_first_account};
+
+use crate::app::App;
+use crate::password::Hasher;
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub struct WebConfig {
+    pub https: SocketAddr,
+    /// Sends people to HTTPS; `None`: nothing listens there.
+    pub http: Option<SocketAddr>,
+}
+
+/// Bound to its addresses, not yet answering.
+pub struct Server {
+    https: TcpListener,
+    http: Option<TcpListener>,
+    tls: TlsAcceptor,
+    router: Router,
+}
+
+impl Server {
+    /// Binds the addresses; makes the box's certificate in `identity/` of the data folder if there is none.
+    ///
+    /// # Errors
+    /// An address that is in use, or a certificate that cannot be made or read.
+    pub async fn bind(config: WebConfig, station: Station) -> Result<Self, WebError> {
+        let folder = station.data_dir().path().join("identity");
+        let tls = tls::server_config(&folder, &station.info().serial)?;
+        let https = listen(config.https).await?;
+        let http = match config.http {
+            Some(address) => Some(listen(address).await?),
+            None => None,
+        };
+        let app = App::new(station, Hasher::new().map_err(WebError::Hash)?);
+        Ok(Self { https, http, tls: TlsAcceptor::from(Arc::new(tls)), router: routes::router(&app) })
+    }
+
+    /// Where HTTPS listens; tells the port when the configured one was 0.
+    pub fn https_address(&self) -> Option<SocketAddr> {
+        self.https.local_addr().ok()
+    }
+
+    /// Where the redirection listens.
+    pub fn http_address(&self) -> Option<SocketAddr> {
+        self.http.as_ref()?.local_addr().ok()
+    }
+
+    /// Answers until `shutdown`, then lets requests under way finish for a few seconds.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        server::run(self.https, self.http, self.tls, self.router, shutdown).await;
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, WebError> {
+    TcpListener::bind(address).await.map_err(|source| WebError::Listen { address, source })
+}
+
+/// Binds and answers until `shutdown`.
+///
+/// # Errors
+/// Those of [`Server::bind`].
+pub async fn serve(
+    config: WebConfig,
+    station: Station,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), WebError> {
+    Server::bind(config, station).await?.run(shutdown).await;
+    Ok(())
+}

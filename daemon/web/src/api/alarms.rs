@@ -1,0 +1,68 @@
+//! Alarms, current and past, and who has seen them.
+
+use axum::extract::{Path, State};
+use catalog::AlarmRow;
+use chrono_tz::Tz;
+use serde_json::{Value, json};
+
+use super::{Answer, json_answer, page_json, page_request, scope_of};
+use crate::app::App;
+use crate::fields::{Fields, Given};
+use crate::filters::alarm_query;
+use crate::problem::Problem;
+use crate::query::{Query, whole_of};
+use crate::session::Caller;
+use crate::time;
+use crate::trail::Trail;
+
+fn alarm_json(alarm: &AlarmRow, zone: Tz) -> Value {
+    let at = |us: i64| time::in_zone(us, zone);
+    let acknowledged = alarm
+        .acknowledged
+        .as_ref()
+        .map(|by| json!({ "time": at(by.utc_us), "account": by.account, "note": by.note }));
+    json!({
+        "id": alarm.id.to_string(),
+        "code": alarm.code,
+        "params": alarm.params,
+        "category": alarm.category.name(),
+        "severity": alarm.severity.name(),
+        "port": alarm.port,
+        "thing": alarm.thing,
+        "raised_at": at(alarm.raised_us),
+        "cleared_at": alarm.cleared_us.map(at),
+        "count": alarm.count,
+        "last_raised_at": at(alarm.last_raised_us),
+        "acknowledged": acknowledged,
+    })
+}
+
+pub async fn list_alarms(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
+    let page = page_request(&mut query)?;
+    let filters = alarm_query(&mut query)?;
+    query.finish()?;
+    let page = app.blocking(move |app| Ok(app.catalog().alarms(&scope_of(&caller), &filters, page)?)).await?;
+    Ok(json_answer(&page_json(&page, |alarm| alarm_json(alarm, app.zone()))))
+}
+
+pub async fn acknowledge_alarm(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    mut fields: Fields,
+) -> Answer {
+    let note = match fields.nullable_text("note", 0..=500)? {
+        Given::Value(note) => Some(note).filter(|note| !note.is_empty()),
+        Given::Absent | Given::Null => None,
+    };
+    fields.finish()?;
+    let number = whole_of(&id).ok_or_else(|| Problem::not_found("alarm", &id))?;
+    let alarm = app
+        .blocking(move |app| {
+            let alarm = app.catalog().acknowledge(number, &caller.account, note.as_deref());
+            let trail = Trail::of(&caller, "alarm", "acknowledge").with("id", number.to_string());
+            trail.with("note", note).ended(app.catalog(), alarm.map_err(Problem::from))
+        })
+        .await?;
+    Ok(json_answer(&alarm_json(&alarm, app.zone())))
+}

@@ -1,0 +1,376 @@
+//! Lists as files: recordings and the audit trail, as CSV while it is sent, or as a spreadsheet.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use catalog::{AuditQuery, AuditRow, Cursor, PageRequest, RecordQuery, RecordRow, Scope};
+use catalog::{record_id_from_text, record_id_text};
+use chrono::Offset;
+use chrono_tz::Tz;
+use hyper::header::{self, HeaderValue};
+use recording::RecordId;
+
+use super::download::content_disposition;
+use super::{Answer, expected_names, scope_of};
+use crate::app::App;
+use crate::filters::{audit_query, record_query};
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::session::Caller;
+use crate::stream::{self, Pieces};
+use crate::table::{Cell, Sheet, csv_row};
+use crate::time;
+use crate::trail::Trail;
+use crate::words::Language;
+
+/// Rows read from the catalog at a time.
+const ROWS_AT_ONCE: u32 = 500;
+/// Ids that fit into an address.
+const MOST_IDS: usize = 1000;
+const PIECE_BYTES: u64 = 64 * 1024;
+
+const RECORD_COLUMNS: [(&str, f64); 21] = [
+    ("sn", 22.0),
+    ("id", 26.0),
+    ("port", 8.0),
+    ("port_name", 16.0),
+    ("start", 20.0),
+    ("duration", 10.0),
+    ("caller", 16.0),
+    ("callee", 16.0),
+    ("line_number", 14.0),
+    ("peer_number", 16.0),
+    ("line_contact", 14.0),
+    ("peer_contact", 14.0),
+    ("call_type", 14.0),
+    ("start_mode", 14.0),
+    ("stop_mode", 14.0),
+    ("grade", 10.0),
+    ("score", 8.0),
+    ("tags", 24.0),
+    ("note", 30.0),
+    ("play_count", 10.0),
+    ("deleted", 20.0),
+];
+
+const AUDIT_COLUMNS: [(&str, f64); 10] = [
+    ("time", 20.0),
+    ("account", 14.0),
+    ("display_name", 14.0),
+    ("ip", 16.0),
+    ("item", 12.0),
+    ("port", 8.0),
+    ("operation", 18.0),
+    ("parameters", 50.0),
+    ("result", 10.0),
+    ("detail", 20.0),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Csv,
+    Xlsx,
+}
+
+impl Format {
+    fn of(query: &mut Query) -> Result<Self, Problem> {
+        query.required("format", "one of xlsx, csv", |text| match text {
+            "csv" => Some(Self::Csv),
+            "xlsx" => Some(Self::Xlsx),
+            _ => None,
+        })
+    }
+
+    fn ending(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Xlsx => "xlsx",
+        }
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Csv => "text/csv; charset=utf-8",
+            Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        }
+    }
+}
+
+/// `lang`, or what the person chose for the pages, or English.
+pub fn language_of(query: &mut Query, caller: &Caller) -> Result<Language, Problem> {
+    let names = expected_names(Language::ALL, Language::name);
+    let asked = query.one("lang", &names, Language::from_name)?;
+    Ok(asked.or_else(|| caller.language.as_deref().and_then(Language::from_name)).unwrap_or_default())
+}
+
+/// `0:05:06`
+pub fn duration_text(ms: u64) -> String {
+    let seconds = ms / 1000;
+    format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
+/// Gives the rows of a table, some at a time. No rows are the end.
+trait Rows: Send + 'static {
+    fn next(&mut self, app: &App) -> Result<Vec<Vec<Cell>>, Problem>;
+}
+
+struct RecordRows {
+    scope: Scope,
+    filters: RecordQuery,
+    /// Instead of the filters.
+    ids: Option<VecDeque<RecordId>>,
+    after: Option<Cursor>,
+    at_end: bool,
+    language: Language,
+}
+
+impl Rows for RecordRows {
+    fn next(&mut self, app: &App) -> Result<Vec<Vec<Cell>>, Problem> {
+        let rows = if let Some(ids) = &mut self.ids {
+            let mut rows = Vec::new();
+            // Ids that do not exist any more give no row; only no ids are the end.
+            while rows.is_empty() && !ids.is_empty() {
+                let some: Vec<RecordId> = ids.drain(..ids.len().min(ROWS_AT_ONCE as usize)).collect();
+                rows = app.catalog().records_by_id(&self.scope, &some)?;
+            }
+            rows
+        } else if self.at_end {
+            Vec::new()
+        } else {
+            let page = PageRequest { after: self.after, limit: ROWS_AT_ONCE, count_up_to: 0 };
+            let page = app.catalog().records(&self.scope, &self.filters, page)?;
+            (self.after, self.at_end) = (page.next, page.next.is_none());
+            page.items
+        };
+        Ok(rows.iter().map(|row| record_cells(row, self.language)).collect())
+    }
+}
+
+fn record_cells(row: &RecordRow, language: Language) -> Vec<Cell> {
+    let word = |column, code: &str| Cell::Text(language.value(column, code).to_owned());
+    let tags: Vec<&str> = row.tags.iter().map(|tag| tag.text.as_str()).collect();
+    vec![
+        Cell::Text(row.sn()),
+        Cell::Text(record_id_text(&row.id).to_string()),
+        Cell::Number(f64::from(row.port)),
+        Cell::Text(row.port_name.clone()),
+        Cell::Time { us: row.start_us, offset_s: row.offset_s },
+        Cell::DurationMs(row.duration_ms),
+        Cell::optional(row.caller()),
+        Cell::optional(row.callee()),
+        Cell::optional(row.line_number.as_deref()),
+        Cell::optional(row.peer_number.as_deref()),
+        Cell::optional(row.line_contact.as_deref()),
+        Cell::optional(row.peer_contact.as_deref()),
+        word("call_type", row.call_type.name()),
+        word("start_mode", row.start_mode.name()),
+        word("stop_mode", row.stop_mode.name()),
+        word("grade", row.grade.name()),
+        row.score.map_or(Cell::Empty, |score| Cell::Number(f64::from(score))),
+        Cell::Text(tags.join(", ")),
+        Cell::optional(row.note.as_deref()),
+        Cell::Number(row.play_count as f64),
+        row.deleted
+            .as_ref()
+            .map_or(Cell::Empty, |deleted| Cell::Time { us: deleted.utc_us, offset_s: row.offset_s }),
+    ]
+}
+
+struct AuditRows {
+    scope: Scope,
+    filters: AuditQuery,
+    after: Option<Cursor>,
+    at_end: bool,
+    language: Language,
+}
+
+impl Rows for AuditRows {
+    fn next(&mut self, app: &App) -> Result<Vec<Vec<Cell>>, Problem> {
+        if self.at_end {
+            return Ok(Vec::new());
+        }
+        let page = PageRequest { after: self.after, limit: ROWS_AT_ONCE, count_up_to: 0 };
+        let page = app.catalog().audit_trail(&self.scope, &self.filters, page)?;
+        (self.after, self.at_end) = (page.next, page.next.is_none());
+        Ok(page.items.iter().map(|row| audit_cells(row, app.zone(), self.language)).collect())
+    }
+}
+
+fn audit_cells(row: &AuditRow, zone: Tz, language: Language) -> Vec<Cell> {
+    let entry = &row.entry;
+    let word = |column, code: &str| Cell::Text(language.value(column, code).to_owned());
+    let parameters = match entry.params.is_empty() {
+        true => Cell::Empty,
+        false => Cell::Text(serde_json::Value::Object(entry.params.clone()).to_string()),
+    };
+    vec![
+        Cell::Time { us: row.utc_us, offset_s: offset_s(row.utc_us, zone) },
+        Cell::optional(entry.account.as_deref()),
+        Cell::optional(entry.display_name.as_deref()),
+        Cell::optional(entry.ip.as_deref()),
+        word("item", &entry.item),
+        entry.port.map_or(Cell::Empty, |port| Cell::Number(f64::from(port))),
+        word("operation", &entry.operation),
+        parameters,
+        word("result", entry.result.name()),
+        Cell::optional(entry.detail.as_deref()),
+    ]
+}
+
+fn offset_s(us: i64, zone: Tz) -> i32 {
+    let moment = chrono::DateTime::from_timestamp_micros(us).unwrap_or_default();
+    moment.with_timezone(&zone).offset().fix().local_minus_utc()
+}
+
+pub async fn export_recordings(
+    State(app): State<App>,
+    caller: Caller,
+    RawQuery(asked): RawQuery,
+    mut query: Query,
+) -> Answer {
+    let format = Format::of(&mut query)?;
+    let language = language_of(&mut query, &caller)?;
+    let expected = format!("at most {MOST_IDS} ids of recordings");
+    let ids: VecDeque<RecordId> = query.many("ids", &expected, record_id_from_text)?;
+    if ids.len() > MOST_IDS {
+        return Err(Problem::field_invalid("ids", &expected));
+    }
+    let filters = record_query(&mut query)?;
+    query.finish()?;
+    let ids = Some(ids).filter(|ids| !ids.is_empty());
+    let rows = RecordRows { scope: scope_of(&caller), filters, ids, after: None, at_end: false, language };
+    file(app, caller, "recording", format, language, &RECORD_COLUMNS, rows, asked).await
+}
+
+pub async fn export_audit(
+    State(app): State<App>,
+    caller: Caller,
+    RawQuery(asked): RawQuery,
+    mut query: Query,
+) -> Answer {
+    let format = Format::of(&mut query)?;
+    let language = language_of(&mut query, &caller)?;
+    let filters = audit_query(&mut query)?;
+    query.finish()?;
+    let rows = AuditRows { scope: scope_of(&caller), filters, after: None, at_end: false, language };
+    file(app, caller, "audit", format, language, &AUDIT_COLUMNS, rows, asked).await
+}
+
+#[allow(clippy::too_many_arguments)] // one file, described
+async fn file(
+    app: App,
+    caller: Caller,
+    item: &str,
+    format: Format,
+    language: Language,
+    columns: &'static [(&'static str, f64)],
+    rows: impl Rows,
+    asked: Option<String>,
+) -> Answer {
+    let place = app.exports.clone().try_acquire_owned().map_err(|_| Problem::busy(30))?;
+    let trail = Trail::of(&caller, item, "export").with("format", format.ending()).with("query", asked);
+    app.blocking(move |app| trail.ok(app.catalog())).await?;
+    let headings: Vec<&'static str> = columns.iter().map(|(code, _)| language.column(code)).collect();
+    let body = match format {
+        Format::Csv => csv_body(&app, &headings, rows, place),
+        Format::Xlsx => {
+            let widths: Vec<f64> = columns.iter().map(|(_, width)| *width).collect();
+            let sheet = app.blocking(move |app| sheet(app, &headings, &widths, rows)).await?;
+            stream::body(&app, sheet, place)
+        }
+    };
+    let now = time::in_zone(time::now_us(), app.zone());
+    let day = now.get(..10).unwrap_or_default();
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    let name = format!("{item}s-{day}.{}", format.ending()).replace("audits", "audit");
+    if let Ok(value) = HeaderValue::from_str(&content_disposition(&name)) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    Ok(response)
+}
+
+struct CsvPieces<R> {
+    app: App,
+    /// A byte order mark, by which spreadsheets know UTF-8, and the headings.
+    head: Option<String>,
+    rows: R,
+}
+
+impl<R: Rows> Pieces for CsvPieces<R> {
+    fn next(&mut self) -> Result<Bytes, Problem> {
+        if let Some(head) = self.head.take() {
+            return Ok(head.into());
+        }
+        let rows = self.rows.next(&self.app)?;
+        Ok(rows.iter().map(|cells| csv_row(cells)).collect::<String>().into())
+    }
+}
+
+fn csv_body(app: &App, headings: &[&'static str], rows: impl Rows, place: impl Send + 'static) -> Body {
+    let headings: Vec<Cell> = headings.iter().map(|heading| Cell::Text((*heading).to_owned())).collect();
+    let head = Some(format!("\u{feff}{}", csv_row(&headings)));
+    stream::body(app, CsvPieces { app: app.clone(), head, rows }, place)
+}
+
+struct SheetPieces {
+    file: File,
+    at: u64,
+    length: u64,
+}
+
+impl Pieces for SheetPieces {
+    fn next(&mut self) -> Result<Bytes, Problem> {
+        let mut bytes = vec![0; (self.length - self.at).min(PIECE_BYTES) as usize];
+        let read = self.file.read_exact_at(&mut bytes, self.at);
+        read.map_err(|error| Problem::storage("read a temporary file", error))?;
+        self.at += bytes.len() as u64;
+        Ok(bytes.into())
+    }
+}
+
+/// Blocks until the whole sheet is written: a spreadsheet cannot be sent while it grows.
+fn sheet(
+    app: &App,
+    headings: &[&'static str],
+    widths: &[f64],
+    mut rows: impl Rows,
+) -> Result<SheetPieces, Problem> {
+    let mut sheet = Sheet::new(headings, widths)?;
+    loop {
+        let some = rows.next(app)?;
+        if some.is_empty() {
+            break;
+        }
+        some.iter().try_for_each(|cells| sheet.add(cells))?;
+    }
+    let file = sheet.finish()?;
+    let length = file.metadata().map_err(|error| Problem::storage("read a temporary file", error))?.len();
+    Ok(SheetPieces { file, at: 0, length })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_hours_minutes_seconds() {
+        assert_eq!(duration_text(306_999), "0:05:06");
+        assert_eq!(duration_text(0), "0:00:00");
+        assert_eq!(duration_text(90_061_000), "25:01:01");
+    }
+
+    #[test]
+    fn every_column_has_a_word_in_every_language() {
+        for (code, _) in RECORD_COLUMNS.iter().chain(&AUDIT_COLUMNS) {
+            assert!(!Language::Simplified.column(code).is_ascii(), "{code}");
+            assert!(!Language::Traditional.column(code).is_ascii(), "{code}");
+            assert_ne!(Language::English.column(code), *code, "{code}");
+        }
+    }
+}

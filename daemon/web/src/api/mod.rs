@@ -1,0 +1,75 @@
+//! The handlers of `/api/v1`, a file a subject. Which route asks which right stands in `routes` alone.
+
+pub mod accounts;
+pub mod alarms;
+pub mod audio;
+pub mod audit;
+pub mod channels;
+pub mod contacts;
+pub mod download;
+pub mod export;
+pub mod listen;
+pub mod live;
+pub mod meta;
+pub mod ports;
+pub mod recordings;
+pub mod session;
+
+use axum::response::{IntoResponse, Response};
+use catalog::{Cursor, Page, PageRequest, Scope};
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
+use serde_json::{Value, json};
+
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::session::Caller;
+
+/// What a handler answers.
+pub type Answer = Result<Response, Problem>;
+
+pub fn json_answer(value: &Value) -> Response {
+    let mut response = value.to_string().into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+pub fn created(value: &Value) -> Response {
+    let mut response = json_answer(value);
+    *response.status_mut() = StatusCode::CREATED;
+    response
+}
+
+/// 204.
+pub fn done() -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// What the caller may see. On a station everybody who has the right sees every port.
+pub fn scope_of(_caller: &Caller) -> Scope {
+    Scope::everything()
+}
+
+/// `limit` and `after`. Only the first page is counted.
+pub fn page_request(query: &mut Query) -> Result<PageRequest, Problem> {
+    let limit = query.whole("limit", 1..=200)?.unwrap_or(50) as u32;
+    let after =
+        query.one("after", "the `next` of a page of this list", |text| text.parse::<Cursor>().ok())?;
+    let count_up_to = if after.is_none() { 10_000 } else { 0 };
+    Ok(PageRequest { after, limit, count_up_to })
+}
+
+pub fn page_json<T>(page: &Page<T>, item: impl Fn(&T) -> Value) -> Value {
+    json!({
+        "items": page.items.iter().map(item).collect::<Vec<_>>(),
+        "next": page.next.map(|cursor| cursor.to_string()),
+        "total": page.total,
+        "total_is_least": page.total_is_least,
+    })
+}
+
+/// One of a fixed set of names, for `Query` and `Fields`.
+pub fn expected_names<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
+    let names: Vec<&str> = all.iter().map(|one| name(*one)).collect();
+    format!("one of {}", names.join(", "))
+}

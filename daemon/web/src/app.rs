@@ -1,0 +1,174 @@
+//! What every request handler has at hand: the station, who is logged in, and a bounded way to do blocking work.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use catalog::{Account, AccountRow, Catalog};
+use chrono_tz::Tz;
+use station::{ChannelError, Station, StationError};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use crate::password::Hasher;
+use crate::plays::Plays;
+use crate::problem::{Code, Problem};
+use crate::session::Sessions;
+use crate::throttle::Throttle;
+
+/// Queries and file reads at the same time; more wait for their turn, so that pages cannot take all the disk.
+const BLOCKING_AT_ONCE: usize = 8;
+/// ZIP downloads and spreadsheets at the same time: each holds some memory for as long as its client reads.
+const EXPORTS_AT_ONCE: usize = 8;
+/// People listening live at the same time.
+const LISTENERS_AT_ONCE: usize = 64;
+
+/// Shared by all requests; cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Shared>);
+
+pub struct Shared {
+    pub station: Station,
+    pub sessions: Sessions,
+    pub throttle: Throttle,
+    pub hasher: Hasher,
+    pub plays: Plays,
+    pub exports: Arc<Semaphore>,
+    pub listeners: Arc<Semaphore>,
+    people: Mutex<()>,
+    blocking: Arc<Semaphore>,
+}
+
+impl std::ops::Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+impl App {
+    pub fn new(station: Station, hasher: Hasher) -> Self {
+        Self(Arc::new(Shared {
+            station,
+            sessions: Sessions::default(),
+            throttle: Throttle::default(),
+            hasher,
+            plays: Plays::default(),
+            exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
+            listeners: Arc::new(Semaphore::new(LISTENERS_AT_ONCE)),
+            people: Mutex::new(()),
+            blocking: Arc::new(Semaphore::new(BLOCKING_AT_ONCE)),
+        }))
+    }
+
+    pub fn catalog(&self) -> &Catalog {
+        self.station.catalog()
+    }
+
+    pub fn zone(&self) -> Tz {
+        self.station.time_zone()
+    }
+
+    /// Runs what waits for the disk. Once begun it goes on to its end, also when the client has gone.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.blocking.clone().acquire_owned().await.map_err(Problem::internal)?;
+        let app = self.clone();
+        let task = spawn_blocking(move || {
+            let result = work(&app);
+            drop(turn);
+            result
+        });
+        task.await.map_err(Problem::internal)?
+    }
+}
+
+impl From<catalog::Error> for Problem {
+    fn from(error: catalog::Error) -> Self {
+        use catalog::Error;
+        match error {
+            Error::NoRecord(id) => Self::not_found("recording", id),
+            Error::NoTag { tag, .. } => Self::not_found("tag", tag),
+            Error::NoAlarm(id) => Self::not_found("alarm", id),
+            Error::NoAccount(name) => Self::not_found("account", name),
+            Error::NoContact(number) => Self::not_found("contact", number),
+            Error::BadScore(_) => Self::field_invalid("score", "a whole number from 1 to 10"),
+            other => Self::storage(other.code(), other),
+        }
+    }
+}
+
+impl App {
+    /// Held while an account or contact is read, judged and written: they are written whole, and two changes at once
+    /// must not undo each other.
+    pub fn one_at_a_time(&self) -> MutexGuard<'_, ()> {
+        self.people.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes an account as it stands now, in the catalog and in its open sessions. Blocks.
+    ///
+    /// # Errors
+    /// `not_found` when it has been removed meanwhile.
+    pub fn change_account(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut Account),
+    ) -> Result<AccountRow, Problem> {
+        let _one_at_a_time = self.one_at_a_time();
+        let mut row = self.catalog().account(name)?.ok_or_else(|| Problem::not_found("account", name))?;
+        change(&mut row.account);
+        self.catalog().set_account(row.account.clone())?;
+        self.sessions.update(&row.account);
+        Ok(row)
+    }
+}
+
+impl From<StationError> for Problem {
+    fn from(error: StationError) -> Self {
+        let sentence = error.to_string();
+        match error {
+            StationError::Catalog(error) => error.into(),
+            StationError::NoSuchPort { port } | StationError::Channels(ChannelError::NoSuchPort(port)) => {
+                Self::not_found("port", port)
+            }
+            StationError::Channels(ChannelError::Invalid { port, field, reason }) => {
+                Self::new(Code::SettingInvalid, sentence)
+                    .with("port", port)
+                    .with("field", field)
+                    .with("reason", reason)
+            }
+            StationError::Setting { port, reason } => Self::new(Code::SettingInvalid, sentence)
+                .with("port", port)
+                .with("field", reason.field())
+                .with("reason", reason.to_string()),
+            StationError::Channels(ChannelError::NothingToUndo) => {
+                Self::new(Code::NothingToUndo, "There is no change to take back.")
+            }
+            StationError::Command { port, reason } => {
+                Self::new(Code::RecordRefused, sentence).with("port", port).with("reason", refusal(reason))
+            }
+            StationError::NoVoltage { port } => {
+                Self::new(Code::CalibrationRefused, sentence).with("port", port).with("reason", "no_voltage")
+            }
+            StationError::TooManyListeners { .. } | StationError::Stopping => Self::busy(5),
+            other => Self::storage(other.code(), other),
+        }
+    }
+}
+
+/// Why a recording by hand was refused, as a code for the pages.
+fn refusal(reason: line::CommandError) -> &'static str {
+    use line::CommandError;
+    match reason {
+        CommandError::AlreadyRecording => "already_recording",
+        CommandError::NotRecording => "not_recording",
+        CommandError::ManualStopNotAllowed => "manual_stop_not_allowed",
+        CommandError::DoNotRecord => "do_not_record",
+        CommandError::NotInUse => "not_in_use",
+        CommandError::NoAlarm => "no_alarm",
+    }
+}

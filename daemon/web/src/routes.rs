@@ -1,0 +1,177 @@
+//! The one table of routes: method, path, who may, handler. The router is built from it, `openapi.json` is tested
+//! against it, and nothing is reachable that does not stand here.
+
+use axum::extract::Request;
+use axum::handler::Handler;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Router, response::IntoResponse};
+use catalog::Right;
+use hyper::Method;
+
+use crate::api::{
+    accounts, alarms, audio, audit, channels, contacts, download, export, listen, live, meta, ports,
+    recordings, session,
+};
+use crate::app::App;
+use crate::guard::{Access, guard};
+use crate::headers;
+use crate::pages;
+use crate::problem::Problem;
+
+/// Where the interface lives.
+pub const BASE: &str = "/api/v1";
+
+/// One route of the interface.
+pub struct Route {
+    pub method: Method,
+    /// Under [`BASE`], as `openapi.json` writes it.
+    pub path: &'static str,
+    pub access: Access,
+    handler: MethodRouter<App>,
+}
+
+fn route<H, T>(method: Method, path: &'static str, access: Access, handler: H) -> Route
+where
+    H: Handler<T, App>,
+    T: 'static,
+{
+    let filter = match method {
+        Method::POST => MethodFilter::POST,
+        Method::PATCH => MethodFilter::PATCH,
+        Method::DELETE => MethodFilter::DELETE,
+        Method::HEAD => MethodFilter::HEAD,
+        _ => MethodFilter::GET,
+    };
+    Route { method, path, access, handler: on(filter, handler) }
+}
+
+/// Every route of the interface.
+#[rustfmt::skip] // a table
+pub fn table() -> Vec<Route> {
+    use Access::{Entering, Open, Right as R, RightByForm, Session};
+    use Right::{Accounts, Alarms, Annotate, Audit, Delete, Download, Listen, Live, Settings};
+    let (get, head, post, patch, delete) = (Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE);
+    vec![
+        route(post.clone(), "/login", Open, session::login),
+        route(post.clone(), "/logout", Entering, session::logout),
+        route(get.clone(), "/session", Entering, session::get_session),
+        route(patch.clone(), "/session", Entering, session::change_session),
+        route(post.clone(), "/password", Entering, session::change_password),
+        route(get.clone(), "/box", Session, meta::get_box),
+
+        route(get.clone(), "/ports", R(Live), ports::list_ports),
+        route(get.clone(), "/ports/{port}/recordings", R(Listen), ports::recall),
+        route(post.clone(), "/ports/{port}/record", R(Settings), ports::record),
+        route(post.clone(), "/ports/{port}/calibration", R(Settings), ports::calibrate),
+        route(get.clone(), "/live", R(Live), live::live),
+        route(get.clone(), "/ports/{port}/listen", R(Listen), listen::listen_live),
+
+        route(get.clone(), "/recordings", R(Listen), recordings::list_recordings),
+        route(get.clone(), "/recordings/export", R(Listen), export::export_recordings),
+        route(get.clone(), "/recordings/statistics", R(Listen), recordings::recording_statistics),
+        route(post.clone(), "/recordings/grade", R(Annotate), recordings::grade_recordings),
+        route(post.clone(), "/recordings/delete", R(Delete), recordings::delete_recordings),
+        route(post.clone(), "/recordings/download", RightByForm(Download), download::download_recordings),
+        route(get.clone(), "/recordings/{id}", R(Listen), recordings::get_recording),
+        route(patch.clone(), "/recordings/{id}", R(Annotate), recordings::annotate_recording),
+        route(get.clone(), "/recordings/{id}/audio", R(Listen), audio::recording_audio),
+        route(head.clone(), "/recordings/{id}/audio", R(Listen), audio::recording_audio),
+        route(get.clone(), "/recordings/{id}/file", R(Download), audio::recording_file),
+        route(head, "/recordings/{id}/file", R(Download), audio::recording_file),
+        route(get.clone(), "/recordings/{id}/peaks", R(Listen), audio::recording_peaks),
+        route(post.clone(), "/recordings/{id}/tags", R(Annotate), recordings::add_tag),
+        route(delete.clone(), "/recordings/{id}/tags/{tag}", R(Annotate), recordings::remove_tag),
+        route(get.clone(), "/tags", R(Annotate), recordings::list_tag_texts),
+
+        route(get.clone(), "/alarms", R(Live), alarms::list_alarms),
+        route(post.clone(), "/alarms/{id}/acknowledge", R(Alarms), alarms::acknowledge_alarm),
+
+        route(get.clone(), "/channels", R(Settings), channels::list_channels),
+        route(patch.clone(), "/channels", R(Settings), channels::change_channels),
+        route(post.clone(), "/channels/undo", R(Settings), channels::undo_channels),
+        route(post.clone(), "/channels/volts/reset", R(Settings), channels::reset_volts),
+
+        route(get.clone(), "/audit", R(Audit), audit::list_audit),
+        route(get.clone(), "/audit/export", R(Audit), export::export_audit),
+
+        route(get.clone(), "/accounts", R(Accounts), accounts::list_accounts),
+        route(post.clone(), "/accounts", R(Accounts), accounts::create_account),
+        route(patch.clone(), "/accounts/{name}", R(Accounts), accounts::change_account),
+        route(delete.clone(), "/accounts/{name}", R(Accounts), accounts::delete_account),
+
+        route(get.clone(), "/contacts", R(Live), contacts::list_contacts),
+        route(post, "/contacts", R(Settings), contacts::create_contact),
+        route(patch, "/contacts/{number}", R(Settings), contacts::change_contact),
+        route(delete, "/contacts/{number}", R(Settings), contacts::delete_contact),
+
+        route(get.clone(), "/openapi.json", Open, meta::get_openapi),
+        route(get, "/health", Open, meta::get_health),
+    ]
+}
+
+/// The interface and the pages.
+pub fn router(app: &App) -> Router {
+    let mut interface = Router::new();
+    for route in table() {
+        let guarded = route.handler.layer(from_fn_with_state((app.clone(), route.access), guard));
+        interface = interface.route(&format!("{BASE}{}", route.path), guarded);
+    }
+    interface
+        .fallback(pages::serve)
+        .method_not_allowed_fallback(async |request: Request| {
+            Problem::method_not_allowed(request.method()).into_response()
+        })
+        .layer(from_fn(headers::secure))
+        .with_state(app.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeMap;
+
+    /// The contract names the same routes with the same rights, and nothing else.
+    #[test]
+    fn the_contract_and_the_table_are_the_same() {
+        let document: Value = serde_json::from_str(meta::OPENAPI).expect("JSON");
+        let mut contract = BTreeMap::new();
+        for (path, operations) in document["paths"].as_object().expect("paths") {
+            for (method, operation) in operations.as_object().expect("operations") {
+                let right = operation["x-right"].as_str().expect("a right").to_owned();
+                contract.insert((path.clone(), method.to_uppercase()), right);
+            }
+        }
+        let table: BTreeMap<_, _> = table()
+            .iter()
+            .map(|route| ((route.path.to_owned(), route.method.to_string()), route.access.name().to_owned()))
+            .collect();
+        assert_eq!(table, contract);
+    }
+
+    #[test]
+    fn every_error_code_is_in_the_contract_with_its_status_and_an_example() {
+        use crate::problem::Code;
+        let document: Value = serde_json::from_str(meta::OPENAPI).expect("JSON");
+        let named: Vec<&str> = document["components"]["schemas"]["ErrorCode"]["enum"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        let ours: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(ours.len(), named.len());
+        let responses = document["components"]["responses"].as_object().expect("responses");
+        for code in Code::ALL {
+            assert!(named.contains(&code.name()), "{}", code.name());
+            let example = responses
+                .values()
+                .find_map(|response| {
+                    response["content"]["application/problem+json"]["examples"].get(code.name())
+                })
+                .unwrap_or_else(|| panic!("no example of {}", code.name()));
+            assert_eq!(example["value"]["status"], code.status().as_u16(), "{}", code.name());
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! The listening sockets: HTTPS for everything, HTTP to send people there. Every wait for a client has an end, and one
+//! address cannot take all connections.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tower_service::Service;
+
+use crate::guard::Peer;
+use crate::redirect;
+use crate::throttle::network_of;
+
+/// TLS handshake and each request's head must be through by then.
+const HEAD_WITHIN: Duration = Duration::from_secs(15);
+/// A client that takes nothing of an answer for so long is dropped.
+const TAKES_WITHIN: Duration = Duration::from_secs(60);
+/// Requests under way at the end get this long.
+const FINISH_WITHIN: Duration = Duration::from_secs(5);
+/// How often an HTTP/2 client is asked whether it is still there.
+const PING_EVERY: Duration = Duration::from_secs(30);
+
+const MOST_CONNECTIONS: usize = 512;
+/// An office behind one address has this many for all its people.
+const MOST_PER_ADDRESS: usize = 128;
+/// Requests that one HTTP/2 connection has under way.
+const MOST_STREAMS: u32 = 64;
+const HEAD_BYTES: usize = 32 * 1024;
+
+/// Connections open now, by address.
+#[derive(Clone)]
+struct Doorman {
+    all: Arc<Semaphore>,
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// A place that one connection holds until it is dropped.
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    address: IpAddr,
+    by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+impl Doorman {
+    fn new() -> Self {
+        Self { all: Arc::new(Semaphore::new(MOST_CONNECTIONS)), by_address: Arc::default() }
+    }
+
+    /// `None`: no more of this address, or no more at all.
+    fn place_for(&self, address: IpAddr) -> Option<Place> {
+        let address = network_of(address);
+        let permit = self.all.clone().try_acquire_owned().ok()?;
+        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= MOST_PER_ADDRESS {
+            return None;
+        }
+        *count += 1;
+        Some(Place { _permit: permit, address, by_address: self.by_address.clone() })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+/// Answers until `shutdown`, then lets what is under way finish for a few seconds.
+pub async fn run(
+    https: TcpListener,
+    http: Option<TcpListener>,
+    tls: TlsAcceptor,
+    router: Router,
+    shutdown: impl Future<Output = ()>,
+) {
+    let (doorman, graceful) = (Doorman::new(), GracefulShutdown::new());
+    let https_port = https.local_addr().map_or(443, |address| address.port());
+    tokio::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            accepted = https.accept() => {
+                if let Some((stream, peer, place)) = admitted(accepted, &doorman).await {
+                    tokio::spawn(answer_https(stream, peer, place, tls.clone(), router.clone(), graceful.watcher()));
+                }
+            }
+            accepted = accept_if_any(http.as_ref()) => {
+                if let Some((stream, _, place)) = admitted(accepted, &doorman).await {
+                    tokio::spawn(answer_http(stream, place, https_port, graceful.watcher()));
+                }
+            }
+        }
+    }
+    drop((https, http));
+    if timeout(FINISH_WITHIN, graceful.shutdown()).await.is_err() {
+        eprintln!("web: some connections were still busy at the end and have been cut off");
+    }
+}
+
+async fn accept_if_any(listener: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr)> {
+    match listener {
+        Some(listener) => listener.accept().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn admitted(
+    accepted: io::Result<(TcpStream, SocketAddr)>,
+    doorman: &Doorman,
+) -> Option<(TcpStream, IpAddr, Place)> {
+    match accepted {
+        Ok((stream, peer)) => {
+            let place = doorman.place_for(peer.ip())?;
+            // Live state goes out in small messages; they must not wait for more.
+            let _ = stream.set_nodelay(true);
+            Some((stream, peer.ip().to_canonical(), place))
+        }
+        Err(error) => {
+            // Out of file descriptors, mostly: trying again at once would take the processor from recording.
+            eprintln!("web: cannot accept a connection: {error}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}
+
+async fn answer_https(
+    stream: TcpStream,
+    peer: IpAddr,
+    place: Place,
+    tls: TlsAcceptor,
+    router: Router,
+    watcher: Watcher,
+) {
+    let _place = place;
+    // What strangers send by mistake (plain HTTP, port scans) is not worth a line in the log.
+    let Ok(Ok(stream)) = timeout(HEAD_WITHIN, tls.accept(stream)).await else { return };
+    let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(TAKES_WITHIN));
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().call(request)
+    });
+    let builder = if http2 { builder().http2_only() } else { builder().http1_only() };
+    let connection =
+        builder.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service).into_owned();
+    // A connection that breaks is the client's affair.
+    let _ = watcher.watch(connection).await;
+}
+
+async fn answer_http(stream: TcpStream, place: Place, https_port: u16, watcher: Watcher) {
+    let _place = place;
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(TAKES_WITHIN));
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        std::future::ready(Ok::<_, std::convert::Infallible>(redirect::to_https(&request, https_port)))
+    });
+    let builder = builder().http1_only();
+    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
+    let _ = watcher.watch(connection).await;
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(HEAD_BYTES as u32)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(HEAD_WITHIN);
+    builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn one_address_leaves_room_for_others_and_places_come_back() {
+        let doorman = Doorman::new();
+        let (greedy, other) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)));
+        let places: Vec<Place> = std::iter::from_fn(|| doorman.place_for(greedy)).collect();
+        assert_eq!(places.len(), MOST_PER_ADDRESS);
+        assert!(doorman.place_for(other).is_some());
+        drop(places);
+        assert!(doorman.place_for(greedy).is_some());
+        assert_eq!(doorman.all.available_permits(), MOST_CONNECTIONS);
+        assert!(doorman.by_address.lock().expect("sound").is_empty());
+    }
+}

@@ -1,0 +1,49 @@
+//! Answers that are made while they are sent: each piece in a blocking task, the next one only when the client has
+//! taken the one before. Memory stays bounded, and a slow client holds no thread.
+
+use axum::body::{Body, Bytes};
+use http_body_util::channel::Channel;
+
+use crate::app::App;
+use crate::problem::Problem;
+
+/// Pieces that lie ready; with the one being made and the one being sent this is all an answer holds.
+const READY: usize = 1;
+
+/// Something that gives a file piece by piece. An empty piece is the end.
+pub trait Pieces: Send + 'static {
+    /// Blocks.
+    ///
+    /// # Errors
+    /// The answer is broken off, so that the client does not take half for whole.
+    fn next(&mut self) -> Result<Bytes, Problem>;
+}
+
+/// A body of pieces; `held` is dropped when the last one has been taken or the client has gone.
+pub fn body(app: &App, mut pieces: impl Pieces, held: impl Send + 'static) -> Body {
+    let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(READY);
+    let app = app.clone();
+    tokio::spawn(async move {
+        let _held = held;
+        loop {
+            let made = app.blocking(move |_| {
+                let piece = pieces.next()?;
+                Ok((pieces, piece))
+            });
+            match made.await {
+                Ok((_, piece)) if piece.is_empty() => break,
+                Ok((rest, piece)) => {
+                    pieces = rest;
+                    if sender.send_data(piece).await.is_err() {
+                        break;
+                    }
+                }
+                Err(problem) => {
+                    sender.abort(std::io::Error::other(problem.title));
+                    break;
+                }
+            }
+        }
+    });
+    Body::new(channel)
+}

@@ -1,0 +1,215 @@
+//! Words of files that people take away (spreadsheets, manifests), in their language. The API itself speaks in codes.
+
+/// Languages of pages and files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// 简体中文
+    Simplified,
+    /// 繁體中文
+    Traditional,
+    #[default]
+    English,
+}
+
+impl Language {
+    pub const ALL: &[Self] = &[Self::Simplified, Self::Traditional, Self::English];
+
+    /// BCP 47, as the API writes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Simplified => "zh-CN",
+            Self::Traditional => "zh-TW",
+            Self::English => "en",
+        }
+    }
+
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|language| language.name() == name)
+    }
+
+    fn of(self, words: &Words) -> &'static str {
+        match self {
+            Self::Simplified => words.0,
+            Self::Traditional => words.1,
+            Self::English => words.2,
+        }
+    }
+
+    /// The heading of a column; the code itself where there is no word for it.
+    pub fn column(self, code: &'static str) -> &'static str {
+        find(COLUMNS, code).map_or(code, |words| self.of(words))
+    }
+
+    /// The word for a value of a column; the code itself where there is no word for it.
+    pub fn value<'a>(self, column: &str, code: &'a str) -> &'a str {
+        let table = match column {
+            "start_mode" => START_MODES,
+            "stop_mode" => STOP_MODES,
+            "call_type" => CALL_TYPES,
+            "grade" => GRADES,
+            "result" => RESULTS,
+            "item" => ITEMS,
+            "operation" => OPERATIONS,
+            _ => return code,
+        };
+        find(table, code).map_or(code, |words| self.of(words))
+    }
+}
+
+/// Simplified, Traditional, English.
+struct Words(&'static str, &'static str, &'static str);
+
+type Table = &'static [(&'static str, Words)];
+
+fn find(table: Table, code: &str) -> Option<&'static Words> {
+    table.iter().find(|(name, _)| *name == code).map(|(_, words)| words)
+}
+
+const COLUMNS: Table = &[
+    ("sn", Words("录音SN", "錄音SN", "SN")),
+    ("id", Words("录音编号", "錄音編號", "Record")),
+    ("port", Words("录音端口", "錄音線路埠", "Port")),
+    ("port_name", Words("端口名称", "線路埠名稱", "Port name")),
+    ("start", Words("开始时间", "開始時間", "Start")),
+    ("duration", Words("时长", "時長", "Duration")),
+    ("caller", Words("主叫", "主叫", "Caller")),
+    ("callee", Words("被叫", "被叫", "Callee")),
+    ("line_number", Words("线路号码", "線路號碼", "Line number")),
+    ("peer_number", Words("对方号码", "對方號碼", "Peer number")),
+    ("line_contact", Words("本方姓名", "本方姓名", "Line contact")),
+    ("peer_contact", Words("对方姓名", "對方姓名", "Peer contact")),
+    ("call_type", Words("通话类型", "通話類型", "Call type")),
+    ("start_mode", Words("起始模式", "起始模式", "Start mode")),
+    ("stop_mode", Words("停止模式", "停止模式", "Stop mode")),
+    ("grade", Words("级别", "級別", "Grade")),
+    ("score", Words("评分", "評分", "Score")),
+    ("tags", Words("标签", "標籤", "Tags")),
+    ("note", Words("备注", "備註", "Note")),
+    ("play_count", Words("播放次数", "播放次數", "Play count")),
+    ("deleted", Words("已删除", "已刪除", "Deleted")),
+    ("file", Words("文件", "檔案", "File")),
+    ("bytes", Words("字节数", "位元組數", "Bytes")),
+    ("file_sha256", Words("文件 SHA-256", "檔案 SHA-256", "File SHA-256")),
+    ("audio_sha256", Words("音频 SHA-256", "音訊 SHA-256", "Audio SHA-256")),
+    ("problem", Words("问题", "問題", "Problem")),
+    ("time", Words("时间", "時間", "Time")),
+    ("account", Words("账号", "帳號", "Account")),
+    ("display_name", Words("姓名", "姓名", "Name")),
+    ("ip", Words("IP 地址", "IP 位址", "IP address")),
+    ("item", Words("对象", "項目", "Item")),
+    ("operation", Words("操作", "操作", "Operation")),
+    ("parameters", Words("参数", "參數", "Parameters")),
+    ("result", Words("结果", "結果", "Result")),
+    ("detail", Words("详情", "詳情", "Detail")),
+];
+
+const START_MODES: Table = &[
+    ("voltage", Words("压控录音", "壓控錄音", "off-hook by voltage")),
+    ("voice", Words("声控录音", "聲控錄音", "voice")),
+    ("key", Words("键控录音", "鍵控錄音", "DTMF code")),
+    ("signalling", Words("信令录音", "信令錄音", "signalling")),
+    ("schedule", Words("定时录音", "定時錄音", "schedule")),
+    ("continuous", Words("全时录音", "全時錄音", "continuous")),
+    ("manual", Words("手动录音", "手動錄音", "manual")),
+];
+
+const STOP_MODES: Table = &[
+    ("on_hook", Words("挂机停止", "掛斷停止", "on-hook")),
+    ("silence", Words("静默停止", "靜默停止", "silence")),
+    ("busy_tone", Words("忙音停止", "忙線音停止", "busy tone")),
+    ("release", Words("信令停止", "信令停止", "release")),
+    ("line_lost", Words("断线停止", "斷線停止", "line lost")),
+    ("schedule", Words("定时停止", "定時停止", "schedule")),
+    ("length", Words("限时停止", "限時停止", "length")),
+    ("manual", Words("手动停止", "手動停止", "manual")),
+    ("shutdown", Words("关机停止", "關機停止", "shutdown")),
+    ("power_loss", Words("断电停止", "斷電停止", "power loss")),
+];
+
+const CALL_TYPES: Table = &[
+    ("incoming_answered", Words("呼入已接", "來電已接", "incoming answered")),
+    ("incoming_missed", Words("呼入未接", "未接來電", "incoming missed")),
+    ("outgoing_answered", Words("呼出已接", "去電已接", "outgoing answered")),
+    ("outgoing_unanswered", Words("呼出未接", "去電未接", "outgoing unanswered")),
+    ("unknown", Words("未知", "未知", "unknown")),
+];
+
+const GRADES: Table = &[
+    ("normal", Words("普通", "普通", "normal")),
+    ("important", Words("重要", "重要", "important")),
+    ("permanent", Words("永久", "永久", "permanent")),
+];
+
+const RESULTS: Table = &[
+    ("ok", Words("成功", "成功", "ok")),
+    ("refused", Words("拒绝", "拒絕", "refused")),
+    ("failed", Words("失败", "失敗", "failed")),
+];
+
+const ITEMS: Table = &[
+    ("session", Words("登录", "登入", "session")),
+    ("account", Words("账号", "帳號", "account")),
+    ("recording", Words("录音", "錄音", "recording")),
+    ("channel", Words("通道", "通道", "channel")),
+    ("alarm", Words("告警", "告警", "alarm")),
+    ("contact", Words("客户资料", "聯絡人", "contact")),
+    ("audit", Words("操作日志", "操作紀錄", "audit trail")),
+];
+
+const OPERATIONS: Table = &[
+    ("login", Words("登录", "登入", "log in")),
+    ("logout", Words("退出", "登出", "log out")),
+    ("change_password", Words("修改密码", "變更密碼", "change password")),
+    ("create", Words("新建", "新增", "create")),
+    ("change", Words("修改", "修改", "change")),
+    ("delete", Words("删除", "刪除", "delete")),
+    ("undo", Words("撤销", "復原", "undo")),
+    ("play", Words("播放", "播放", "play")),
+    ("download", Words("下载", "下載", "download")),
+    ("export", Words("导出", "匯出", "export")),
+    ("annotate", Words("批注", "註記", "annotate")),
+    ("tag_add", Words("添加标签", "新增標籤", "add tag")),
+    ("tag_remove", Words("删除标签", "移除標籤", "remove tag")),
+    ("listen_start", Words("开始监听", "開始即時聆聽", "start listening")),
+    ("listen_stop", Words("停止监听", "停止即時聆聽", "stop listening")),
+    ("record_start", Words("手动开始录音", "手動開始錄音", "start recording")),
+    ("record_stop", Words("手动停止录音", "手動停止錄音", "stop recording")),
+    ("calibrate", Words("校准", "校準", "calibrate")),
+    ("volts_reset", Words("重置电压极值", "重設電壓極值", "reset voltage range")),
+    ("acknowledge", Words("确认告警", "確認告警", "acknowledge")),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use catalog::{AuditResult, Grade};
+    use line::{CallType, StartMode, StopMode};
+
+    #[test]
+    fn every_name_of_the_api_has_a_word_in_every_language() {
+        let names: Vec<(&str, Vec<&str>)> = vec![
+            ("start_mode", StartMode::ALL.iter().map(|one| one.name()).collect()),
+            ("stop_mode", StopMode::ALL.iter().map(|one| one.name()).collect()),
+            ("call_type", CallType::ALL.iter().map(|one| one.name()).collect()),
+            ("grade", Grade::ALL.iter().map(|one| one.name()).collect()),
+            ("result", AuditResult::ALL.iter().map(|one| one.name()).collect()),
+        ];
+        for (column, names) in names {
+            for name in names {
+                let chinese = Language::Simplified.value(column, name);
+                assert!(!chinese.is_ascii(), "{column} {name}");
+                assert!(!Language::Traditional.value(column, name).is_ascii(), "{column} {name}");
+                assert!(Language::English.value(column, name).is_ascii(), "{column} {name}");
+            }
+        }
+    }
+
+    #[test]
+    fn words_follow_the_reader() {
+        assert_eq!(Language::Simplified.value("stop_mode", "power_loss"), "断电停止");
+        assert_eq!(Language::Traditional.column("port"), "錄音線路埠");
+        assert_eq!(Language::English.value("operation", "of_a_newer_release"), "of_a_newer_release");
+        assert_eq!(Language::from_name("zh-TW"), Some(Language::Traditional));
+        assert_eq!(Language::from_name("zh"), None);
+    }
+}

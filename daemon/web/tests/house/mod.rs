@@ -1,0 +1,119 @@
+//! A real station behind a real TLS socket, and a client that holds every answer against the contract.
+
+#![allow(dead_code)] // every test file uses a part
+
+pub mod client;
+pub mod contract;
+pub mod scenario;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use station::{Station, StationConfig};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use web::{Server, WebConfig, ensure_first_account};
+
+pub use client::{Answer, Client};
+
+pub const NEW_PASSWORD: &str = "correct horse battery";
+
+/// A running box. Dropping it stops everything.
+pub struct House {
+    pub data: TempDir,
+    pub station: Station,
+    pub address: std::net::SocketAddr,
+    pub http_address: std::net::SocketAddr,
+    pub first_password: String,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl House {
+    /// Two ports on which a short call repeats every few seconds.
+    pub async fn open() -> Self {
+        let data = tempfile::tempdir().expect("a folder");
+        let scenario = data.path().join("scenario");
+        scenario::make(&scenario);
+        let config = StationConfig { data: data.path().join("data"), scenario: Some(scenario) };
+        let station = tokio::task::spawn_blocking(move || Station::start(&config))
+            .await
+            .expect("no panic")
+            .expect("a station");
+        let first = ensure_first_account(station.catalog()).expect("an account").expect("the first one");
+        assert!(ensure_first_account(station.catalog()).expect("looked").is_none(), "only once");
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let server =
+            Server::bind(WebConfig { https: any, http: Some(any) }, station.clone()).await.expect("bound");
+        let address = server.https_address().expect("bound");
+        let http_address = server.http_address().expect("bound");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let server = tokio::spawn(server.run(async move {
+            let _ = stopped.await;
+        }));
+        Self {
+            data,
+            station,
+            address,
+            http_address,
+            first_password: first.password,
+            stop: Some(stop),
+            server: Some(server),
+        }
+    }
+
+    pub async fn close(mut self) {
+        drop(self.stop.take());
+        if let Some(server) = self.server.take() {
+            tokio::time::timeout(Duration::from_secs(10), server)
+                .await
+                .expect("ends in time")
+                .expect("no panic");
+        }
+        let station = self.station.clone();
+        tokio::task::spawn_blocking(move || station.stop()).await.expect("no panic").expect("stopped");
+    }
+
+    pub fn client(&self) -> Client {
+        Client::new(self.address, self.data.path().join("data/identity/tls-certificate.pem"))
+    }
+
+    /// Logged in with every right.
+    pub async fn admin(&self) -> Client {
+        let mut client = self.client();
+        let first = client.login("admin", &self.first_password).await;
+        if first.status == 401 {
+            client.login("admin", NEW_PASSWORD).await.expect(200);
+            return client;
+        }
+        first.expect(200);
+        let change = json!({ "old": self.first_password, "new": NEW_PASSWORD });
+        let session = client.post("/password", change).await.expect(200);
+        assert_eq!(session["must_change_password"], false);
+        client
+    }
+
+    /// Logged in with these rights only.
+    pub async fn person(&self, admin: &mut Client, name: &str, rights: &[&str]) -> Client {
+        let first = "first words of all";
+        let account = json!({ "name": name, "rights": rights, "password": first });
+        admin.post("/accounts", account).await.expect(201);
+        let mut client = self.client();
+        client.login(name, first).await.expect(200);
+        client.post("/password", json!({ "old": first, "new": NEW_PASSWORD })).await.expect(200);
+        client
+    }
+
+    /// Waits until a recording with audio is in the list.
+    pub async fn a_recording(&self, client: &mut Client) -> Value {
+        for _ in 0..300 {
+            let list = client.get("/recordings?audio=with&limit=1").await.expect(200);
+            if let Some(recording) = list["items"].get(0) {
+                return recording.clone();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no recording within 30 s");
+    }
+}
