@@ -42,6 +42,8 @@ export function usesIn(source) {
     for (const [, , key] of source.matchAll(/\b(?:\$t|t|te)\(\s*(['"`])([\w.-]+)\1/g)) named.add(key)
     for (const [, key] of source.matchAll(/\bkeypath="([\w.-]+)"/g)) named.add(key)
     for (const [, prefix] of source.matchAll(/`([a-z][\w.]*[._])\$\{/g)) prefixes.add(prefix)
+    // Tables of settings name the key below which a choice has its words.
+    for (const [, prefix] of source.matchAll(/\bwords: '(\w+)'/g)) prefixes.add(`${prefix}.`)
     const quoted = new Set([...source.matchAll(/['"`]([a-z]\w*(?:\.[\w-]+)+)['"`]/g)].map(([, text]) => text))
     return { named, prefixes, quoted }
 }
@@ -57,6 +59,8 @@ export function check({ english, others, sources, enumerations, same }) {
     const faults = []
     const uses = sources.map(usesIn)
     const named = new Set(uses.flatMap(({ named: set }) => [...set]))
+    // Tables of settings name the key below which a choice has its words.
+    for (const [, prefix] of source.matchAll(/\bwords: '(\w+)'/g)) prefixes.add(`${prefix}.`)
     const quoted = new Set(uses.flatMap(({ quoted: set }) => [...set]))
     const prefixes = [...new Set(uses.flatMap(({ prefixes: set }) => [...set]))]
 

@@ -989,6 +989,7 @@ export interface components {
       | 'count_mismatch'
       | 'audio_absent'
       | 'recording_deleted'
+      | 'recording_permanent'
       | 'file_missing'
       | 'setting_invalid'
       | 'nothing_to_undo'
@@ -1031,7 +1032,7 @@ export interface components {
       meters: components['schemas']['Meter'][]
       /** @description Only ports whose state changed since the message before. */
       ports: components['schemas']['Port'][]
-      /** @description Records the box has made; when it grows, lists are stale. */
+      /** @description Counts up with whatever the box writes down (records, annotations, alarms); when it grows, lists are stale. */
       records: number
       time: components['schemas']['Time']
       /** @constant */

@@ -11,6 +11,8 @@ export function asProblem(error: unknown): ApiProblem {
 export function codeText(code: string, params: Record<string, unknown> = {}): string {
   const { t, te } = i18n.global
   if (!te(`problem.${code}`)) return t('problem.other', { code })
+  const reason = `problem_reason.${code}.${String(params['reason'])}`
+  if (te(reason)) return t(reason, params)
   const words: Record<string, unknown> = { ...params }
   const field = typeof params['field'] === 'string' ? params['field'] : ''
   words['field'] = te(`setting.${field}`)
@@ -18,6 +20,10 @@ export function codeText(code: string, params: Record<string, unknown> = {}): st
     : te(`field.${field}`)
       ? t(`field.${field}`)
       : field
+  // The box says what would be right in English; the pages know it in every language.
+  words['expected'] = te(`setting_range.${field}`)
+    ? t(`setting_range.${field}`)
+    : (params['expected'] ?? params['reason'])
   if (typeof params['right'] === 'string') words['right'] = t(`right.${params['right']}`)
   return t(`problem.${code}`, words)
 }

@@ -1,7 +1,8 @@
-// The recordings list behind its page: filters, page and open row in the address; rows, selection and the current row here.
-import { computed, ref, shallowReactive, shallowRef, watch } from 'vue'
+// The recordings list behind its page: filters, page and open row in the address; selection and the current row here.
+import { computed, ref, shallowReactive, watch } from 'vue'
 import { useRoute, useRouter, type LocationQueryRaw } from 'vue-router'
 import { api, type Recording } from '@/api'
+import { usePaged } from '@/paged'
 import { boxNow, zone } from '@/stores/box'
 import { recordsMade } from '@/stores/live'
 import { annotated } from '@/stores/player'
@@ -14,87 +15,60 @@ export function useRecordingList() {
   const route = useRoute()
   const router = useRouter()
 
-  const rows = shallowRef<Recording[] | null>(null)
-  const total = shallowRef<{ count: number; least: boolean } | null>(null)
-  const next = ref<string | null>(null)
-  const loading = ref(false)
-  const problem = shallowRef<unknown>(null)
   const current = ref(0)
   const selected = shallowReactive(new Map<string, Recording>())
   const madeWhenLoaded = ref(0)
-  /** Cursors of the pages before this one. */
-  const trail = ref<string[]>([])
-  let asking: AbortController | undefined
 
   const text = (name: string) => {
     const value = route.query[name]
     return typeof value === 'string' ? value : ''
   }
   const filters = computed(() => filtersFrom(route.query))
-  const after = computed(() => text('after'))
   const opened = computed(() => text('open') || null)
   const size = computed(() => PAGE_SIZES.find((one) => String(one) === text('limit')) ?? DEFAULT_SIZE)
-  /** Only what makes other rows; opening a row does not ask again. */
-  const asked = computed(() => JSON.stringify([addressOf(filters.value), after.value, size.value]))
+
+  /** What the box is asked now, without the page. */
+  const query = () => apiQuery(filters.value, zone(), boxNow.value || Date.now())
+
+  const paged = usePaged<Recording>({
+    // Opening a row changes the address too, but does not ask again.
+    key: () => JSON.stringify([addressOf(filters.value), size.value]),
+    ask: async (after, signal) => {
+      const made = recordsMade.value
+      const found = await api.recordings({ ...query(), limit: size.value, after }, signal)
+      madeWhenLoaded.value = made
+      return found
+    },
+  })
+  const { rows, after } = paged
+
+  /** Records made since this first page was loaded. */
   const fresh = computed(() =>
     after.value === '' && madeWhenLoaded.value > 0
       ? Math.max(0, recordsMade.value - madeWhenLoaded.value)
       : 0,
   )
 
-  function go(change: LocationQueryRaw, replace = false): void {
-    const base: LocationQueryRaw = { ...addressOf(filters.value) }
-    if (after.value) base['after'] = after.value
-    if (size.value !== DEFAULT_SIZE) base['limit'] = String(size.value)
-    if (opened.value) base['open'] = opened.value
-    const query = { ...base, ...change }
-    void (replace ? router.replace({ query }) : router.push({ query }))
-  }
-
   function setFilters(to: Filters): void {
-    trail.value = []
     selected.clear()
-    const query: LocationQueryRaw = { ...addressOf(to) }
-    if (size.value !== DEFAULT_SIZE) query['limit'] = String(size.value)
-    if (to.period === 'custom' && !to.from && !to.to) query['period'] = 'custom'
-    void router.push({ query })
+    const next: LocationQueryRaw = { ...addressOf(to) }
+    if (size.value !== DEFAULT_SIZE) next['limit'] = String(size.value)
+    void router.push({ query: next })
   }
 
-  function nextPage(): void {
-    if (!next.value) return
-    trail.value.push(after.value)
-    go({ after: next.value, open: undefined })
+  function setSize(to: number): void {
+    void router.push({
+      query: {
+        ...route.query,
+        limit: to === DEFAULT_SIZE ? undefined : String(to),
+        after: undefined,
+        open: undefined,
+      },
+    })
   }
 
-  function previousPage(): void {
-    if (!after.value) return
-    go({ after: trail.value.pop() || undefined, open: undefined })
-  }
-
-  async function load(keepCurrent = false): Promise<void> {
-    asking?.abort()
-    const mine = new AbortController()
-    asking = mine
-    loading.value = true
-    problem.value = null
-    const made = recordsMade.value
-    try {
-      const query = apiQuery(filters.value, zone(), boxNow.value || Date.now())
-      const found = await api.recordings(
-        { ...query, limit: size.value, ...(after.value ? { after: after.value } : {}) },
-        mine.signal,
-      )
-      rows.value = found.items
-      next.value = found.next
-      if (found.total !== null) total.value = { count: found.total, least: found.total_is_least }
-      else if (!after.value) total.value = null
-      madeWhenLoaded.value = made
-      current.value = keepCurrent ? Math.min(current.value, Math.max(0, found.items.length - 1)) : 0
-    } catch (error) {
-      if (!mine.signal.aborted) problem.value = error
-    } finally {
-      if (asking === mine) loading.value = false
-    }
+  function open(id: string | null): void {
+    void router.replace({ query: { ...route.query, open: id ?? undefined } })
   }
 
   function select(which: readonly Recording[], on: boolean): void {
@@ -104,9 +78,10 @@ export function useRecordingList() {
     }
   }
 
-  watch(asked, () => void load(), { immediate: true })
-  watch(after, (cursor) => {
-    if (!cursor) trail.value = []
+  // The current row stays the same recording when the list is loaded again.
+  watch(rows, (now, before) => {
+    const id = before?.[current.value]?.id
+    current.value = Math.max(0, now?.findIndex((one) => one.id === id) ?? 0)
   })
   // What was counted before the live push told its first number is not stale.
   watch(recordsMade, (made) => {
@@ -119,23 +94,17 @@ export function useRecordingList() {
   })
 
   return {
-    rows,
-    total,
-    next,
-    loading,
-    problem,
+    ...paged,
     current,
     selected,
     filters,
-    after,
     opened,
     size,
     fresh,
-    go,
+    query,
     setFilters,
-    nextPage,
-    previousPage,
-    load,
+    setSize,
+    open,
     select,
   }
 }

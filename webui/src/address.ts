@@ -1,0 +1,46 @@
+// Single values of the address bar, for the filters of simple lists.
+import { computed, type WritableComputedRef } from 'vue'
+import { useRoute, useRouter } from 'vue-router'
+
+/** A text in the address under `name`; setting it opens the list's first page again. */
+export function useAddressText(name: string, otherwise = ''): WritableComputedRef<string> {
+  const route = useRoute()
+  const router = useRouter()
+  return computed({
+    get: () => {
+      const value = route.query[name]
+      return typeof value === 'string' ? value : otherwise
+    },
+    set: (value) => {
+      const kept = value === otherwise || value === '' ? undefined : value
+      void router.push({ query: { ...route.query, [name]: kept, after: undefined } })
+    },
+  })
+}
+
+/** One of `known`, or `otherwise`. */
+export function useAddressChoice<T extends string>(
+  name: string,
+  known: readonly T[],
+  otherwise: T,
+): WritableComputedRef<T> {
+  const text = useAddressText(name, otherwise)
+  return computed({
+    get: () => known.find((one) => one === text.value) ?? otherwise,
+    set: (value) => (text.value = value),
+  })
+}
+
+/** Two local times of the address, changed together. */
+export function useAddressSpan(from: string, to: string): WritableComputedRef<[string, string] | undefined> {
+  const route = useRoute()
+  const router = useRouter()
+  const [first, last] = [useAddressText(from), useAddressText(to)]
+  return computed({
+    get: (): [string, string] | undefined =>
+      first.value && last.value ? [first.value, last.value] : undefined,
+    set: (span: [string, string] | undefined) => {
+      void router.push({ query: { ...route.query, [from]: span?.[0], [to]: span?.[1], after: undefined } })
+    },
+  })
+}

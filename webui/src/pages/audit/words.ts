@@ -1,0 +1,25 @@
+// Codes of the audit trail in the reader's language. A code of a newer release is shown as it is.
+import { i18n } from '@/i18n'
+
+const known = (key: string, otherwise: string) => (i18n.global.te(key) ? i18n.global.t(key) : otherwise)
+
+export const itemText = (item: string) => known(`audit_item.${item}`, item)
+export const operationText = (operation: string) => known(`audit_operation.${operation}`, operation)
+
+function valueText(value: unknown): string {
+  if (value === null) return '–'
+  if (Array.isArray(value)) return value.map(valueText).join(' ')
+  if (typeof value === 'object') {
+    return Object.entries(value)
+      .map(([name, inner]) => `${nameText(name)} ${valueText(inner)}`)
+      .join('; ')
+  }
+  return String(value)
+}
+
+const nameText = (name: string) => known(`setting.${name}`, known(`field.${name}`, name))
+
+/** `端口 3; 摘机门限 21`: what the action was done with. */
+export function parameterText(parameters: Record<string, unknown>): string {
+  return valueText(parameters)
+}
