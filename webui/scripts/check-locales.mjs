@@ -59,8 +59,6 @@ export function check({ english, others, sources, enumerations, same }) {
     const faults = []
     const uses = sources.map(usesIn)
     const named = new Set(uses.flatMap(({ named: set }) => [...set]))
-    // Tables of settings name the key below which a choice has its words.
-    for (const [, prefix] of source.matchAll(/\bwords: '(\w+)'/g)) prefixes.add(`${prefix}.`)
     const quoted = new Set(uses.flatMap(({ quoted: set }) => [...set]))
     const prefixes = [...new Set(uses.flatMap(({ prefixes: set }) => [...set]))]
 

@@ -40,7 +40,7 @@ describe('keys of the recordings list', () => {
     expect(press('Enter', '<button></button>')).toBeNull()
     expect(press(' ', '<button></button>')).toBeNull()
     expect(press('ArrowUp', '<button></button>')).toBe('up')
-    expect(press('Enter', '<tr></tr>')).toBe('play')
+    expect(press('Enter', '<li></li>')).toBe('play')
   })
 
   it('leaves the browser its own shortcuts', () => {
