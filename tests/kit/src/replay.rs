@@ -60,15 +60,26 @@ pub fn run(program: &Path, arguments: &[&str]) -> Result<Ran, ReplayError> {
 
 /// Detection of a whole scenario: `hookline replay SCENARIO --out … --no-write` with further `options`.
 pub fn detect(hookline: &Path, scenario: &Path, options: &[&str]) -> Result<(Vec<Event>, Ran), ReplayError> {
-    let out = scenario.join("replayed");
+    let mut all = vec!["--no-write"];
+    all.extend(options);
+    replay(hookline, scenario, &scenario.join("replayed"), &all)
+}
+
+/// A whole replay into the data folder `out`, which is made anew.
+pub fn replay(
+    hookline: &Path,
+    scenario: &Path,
+    out: &Path,
+    options: &[&str],
+) -> Result<(Vec<Event>, Ran), ReplayError> {
     // What an earlier run left must not be read as this one's.
-    if let Err(source) = fs::remove_dir_all(&out)
+    if let Err(source) = fs::remove_dir_all(out)
         && source.kind() != io::ErrorKind::NotFound
     {
-        return Err(ReplayError::Clear { path: out, source });
+        return Err(ReplayError::Clear { path: out.into(), source });
     }
     let (scenario, out_text) = (scenario.display().to_string(), out.display().to_string());
-    let mut arguments = vec!["replay", &scenario, "--out", &out_text, "--no-write"];
+    let mut arguments = vec!["replay", &scenario, "--out", &out_text];
     arguments.extend(options);
     let ran = run(hookline, &arguments)?;
     let gaps = gaps_of(&ran.output)?;

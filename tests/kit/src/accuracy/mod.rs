@@ -5,6 +5,7 @@ mod caller_id;
 mod crosscheck;
 mod dtmf;
 mod false_alarms;
+mod files;
 mod lines;
 mod tones;
 
@@ -91,7 +92,8 @@ pub struct Bench {
     pub short: bool,
 }
 
-pub const SECTIONS: [&str; 6] = ["dtmf", "caller-id", "tones", "false-alarms", "lines", "cross-check"];
+pub const SECTIONS: [&str; 7] =
+    ["dtmf", "caller-id", "tones", "false-alarms", "lines", "files", "cross-check"];
 
 /// Runs one section.
 pub fn run(bench: &Bench, section: &str) -> Result<Section, AccuracyError> {
@@ -101,6 +103,7 @@ pub fn run(bench: &Bench, section: &str) -> Result<Section, AccuracyError> {
         "tones" => tones::run(bench),
         "false-alarms" => false_alarms::run(bench),
         "lines" => lines::run(bench),
+        "files" => files::run(bench),
         "cross-check" => crosscheck::run(bench),
         _ => Err(AccuracyError::Section { name: section.into() }),
     }
