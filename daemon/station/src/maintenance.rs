@@ -31,7 +31,7 @@ pub fn check(path: &Path) -> Result<Vec<String>, StationError> {
     Ok(findings)
 }
 
-/// What the journal says of every record, by its catalog.
+/// What the journal says of every record, in its order, by its catalog.
 fn journalled(catalog: &Catalog) -> Result<Vec<Journalled>, StationError> {
     let everything =
         RecordQuery { audio: AudioFilter::All, deleted: DeletedFilter::All, ..RecordQuery::default() };
@@ -40,6 +40,7 @@ fn journalled(catalog: &Catalog) -> Result<Vec<Journalled>, StationError> {
         ids.push(row.id);
         ControlFlow::Continue(())
     })?;
+    ids.sort();
     let mut records = Vec::with_capacity(ids.len());
     for id in ids {
         if let Some(detail) = catalog.record(&Scope::everything(), &id)? {
