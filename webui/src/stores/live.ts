@@ -39,7 +39,9 @@ export const alarmCounts = computed(() => counts.value)
 export const recordsMade = computed(() => made.value)
 export const liveState = computed(() => state.value)
 
-export const port = (number: number) => byNumber.get(number)
+/** One port by its number; follows when the list of ports comes. */
+export const port = (number: number): PortLive | undefined =>
+  order.value.length > 0 ? byNumber.get(number) : undefined
 
 /** Newest levels of a port in dBm0: near side (or both on one track), far side. */
 export function levelsOf(number: number): readonly [number, number | null] {
