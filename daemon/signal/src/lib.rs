@@ -2,6 +2,8 @@
 //! no allocation in the sample path. The same input gives the same detections, whatever the length of the blocks.
 
 pub mod bank;
+pub mod caller_id;
+pub mod caller_id_dtmf;
 pub mod dbm0;
 pub mod detection;
 mod dtmf;
@@ -22,6 +24,7 @@ pub mod units;
 pub mod voice;
 
 pub use bank::{Bank, BankConfig};
+pub use caller_id_dtmf::DtmfCallerId;
 pub use detection::{CallerId, CallerIdStandard, Detection, Digit, Tone};
 pub use lanes::{LANES, Lanes};
 pub use units::{RATE_HZ, SampleIndex};
