@@ -22,7 +22,10 @@ export default defineConfig({
     manifest: true,
   },
   server: {
-    proxy: { '/api': { target: station, secure: false, changeOrigin: true, ws: true } },
+    // The station answers only to pages of its own address.
+    proxy: {
+      '/api': { target: station, secure: false, changeOrigin: true, ws: true, headers: { origin: station } },
+    },
   },
   test: {
     environment: 'happy-dom',
