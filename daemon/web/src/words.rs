@@ -174,7 +174,6 @@ const OPERATIONS: Table = &[
     ("listen_stop", Words("停止监听", "停止即時聆聽", "stop listening")),
     ("record_start", Words("手动开始录音", "手動開始錄音", "start recording")),
     ("record_stop", Words("手动停止录音", "手動停止錄音", "stop recording")),
-    ("calibrate", Words("校准", "校準", "calibrate")),
     ("volts_reset", Words("重置电压极值", "重設電壓極值", "reset voltage range")),
     ("acknowledge", Words("确认告警", "確認告警", "acknowledge")),
 ];

@@ -2,12 +2,12 @@
 
 mod house;
 
+use hookline_web::routes::table;
 use house::{Client, House, NEW_PASSWORD};
 use http_body_util::Full;
 use hyper::Method;
 use hyper::header;
 use serde_json::json;
-use web::routes::table;
 
 /// An address of a route, with something in its parameters.
 fn address(path: &str) -> String {
@@ -251,8 +251,10 @@ async fn guess(client: &Client, worker: usize, tries: usize) -> usize {
             json!({ "name": format!("account{}", n % 50), "password": format!("{worker} {n}") }).to_string();
         let request = client.request(Method::POST, "/login").header(header::CONTENT_TYPE, "application/json");
         sender.ready().await.expect("ready");
-        let response =
-            sender.send_request(request.body(Full::from(body)).expect("a request")).await.expect("an answer");
+        let response = sender
+            .send_request(request.body(Full::<axum::body::Bytes>::from(body)).expect("a request"))
+            .await
+            .expect("an answer");
         match response.status().as_u16() {
             401 => looked_at += 1,
             429 | 503 => {}

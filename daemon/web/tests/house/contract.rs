@@ -6,7 +6,8 @@ use std::sync::{LazyLock, Mutex};
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-static DOCUMENT: LazyLock<Value> = LazyLock::new(|| serde_json::from_str(web::OPENAPI).expect("JSON"));
+static DOCUMENT: LazyLock<Value> =
+    LazyLock::new(|| serde_json::from_str(hookline_web::OPENAPI).expect("JSON"));
 static VALIDATORS: LazyLock<Mutex<HashMap<String, &'static Validator>>> = LazyLock::new(Mutex::default);
 /// Operations and statuses that were seen, as `get /box 200`.
 pub static SEEN: LazyLock<Mutex<std::collections::BTreeSet<String>>> = LazyLock::new(Mutex::default);

@@ -1,6 +1,6 @@
 //! A real station behind a real TLS socket, and a client that holds every answer against the contract.
 
-#![allow(dead_code)] // every test file uses a part
+#![allow(dead_code, unused_imports)] // every test file uses a part
 
 pub mod client;
 pub mod contract;
@@ -8,12 +8,12 @@ pub mod scenario;
 
 use std::time::Duration;
 
+use hookline_web::{Server, WebConfig, ensure_first_account};
 use serde_json::{Value, json};
 use station::{Station, StationConfig};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use web::{Server, WebConfig, ensure_first_account};
 
 pub use client::{Answer, Client};
 
