@@ -105,11 +105,10 @@ fn replay(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
             Long("out") => out = Some(PathBuf::from(parser.value()?)),
             Long("threads") => {
                 let value = text(parser.value()?, "--threads")?;
-                threads = value
-                    .parse()
-                    .ok()
-                    .filter(|threads| (1..=1024).contains(threads))
-                    .ok_or_else(|| usage(format!("--threads {value}: expected a number from 1 to 1024")))?;
+                threads =
+                    value.parse().ok().filter(|threads| (1..=1024).contains(threads)).ok_or_else(|| {
+                        usage(format!("--threads {value}: expected a number from 1 to 1024"))
+                    })?;
             }
             Long("no-write") => no_write = true,
             Long("arm") => match text(parser.value()?, "--arm")?.as_str() {

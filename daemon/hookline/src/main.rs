@@ -26,20 +26,23 @@ impl Failure {
 }
 
 fn main() -> ExitCode {
-    let result = arguments::parse(std::env::args_os().skip(1)).map_err(Failure::refused).and_then(|command| match command {
-        Command::Help => {
-            print!("{}", arguments::HELP);
-            Ok(())
-        }
-        Command::Version => {
-            println!("hookline {}", env!("CARGO_PKG_VERSION"));
-            Ok(())
-        }
-        Command::Station(options) => station::run(options),
-        Command::Replay(options) => replay(&options),
-        Command::Reindex { data } => reindex(&data),
-        Command::Check { data } => check(&data),
-    });
+    let result =
+        arguments::parse(std::env::args_os().skip(1)).map_err(Failure::refused).and_then(|command| {
+            match command {
+                Command::Help => {
+                    print!("{}", arguments::HELP);
+                    Ok(())
+                }
+                Command::Version => {
+                    println!("hookline {}", env!("CARGO_PKG_VERSION"));
+                    Ok(())
+                }
+                Command::Station(options) => station::run(options),
+                Command::Replay(options) => replay(&options),
+                Command::Reindex { data } => reindex(&data),
+                Command::Check { data } => check(&data),
+            }
+        });
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 
 use station::{Station, StationConfig};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use web::{FirstPassword, Server, WebConfig};
 
 use crate::Failure;
@@ -32,8 +32,10 @@ fn serve(recorder: &Station, config: WebConfig) -> Result<(), Failure> {
         let server = Server::bind(config, recorder.clone()).await.map_err(Failure::refused)?;
         // Behind the binding: a start that fails for an address has made no password that nobody saw.
         let first = web::ensure_first_account(recorder.catalog()).map_err(Failure::failed)?;
+        // Before anybody is told that the station is there: from then on it may be asked to stop.
+        let stop = StopSignals::install().map_err(Failure::failed)?;
         greet(recorder, &server, first.as_ref());
-        server.run(asked_to_stop()).await;
+        server.run(stop.received()).await;
         Ok(())
     })
 }
@@ -46,23 +48,33 @@ fn greet(recorder: &Station, server: &Server, first: Option<&FirstPassword>) {
     // Nobody may be reading; the recorder goes on.
     let _ = writeln!(out, "hookline {} {}: recording {ports} ports", info.version, info.serial);
     if let Some(first) = first {
-        let _ = writeln!(out, "first login: {}  password: {}  (must be changed)", first.account, first.password);
+        let _ =
+            writeln!(out, "first login: {}  password: {}  (must be changed)", first.account, first.password);
     }
     if let Some(address) = server.https_address() {
-        let host = if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
+        let host =
+            if address.ip().is_unspecified() { "localhost".to_owned() } else { address.ip().to_string() };
         let _ = writeln!(out, "pages: https://{host}:{}", address.port());
     }
     let _ = out.flush();
 }
 
-async fn asked_to_stop() {
-    let (Ok(mut term), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        // Without signal handlers the process ends at once when asked, and the next start repairs.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals by which a service manager or a person at the terminal ends the station.
+struct StopSignals {
+    term: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn install() -> std::io::Result<Self> {
+        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

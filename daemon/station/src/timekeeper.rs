@@ -51,12 +51,6 @@ impl Timekeeper {
         call_id(&self.anchor, call)
     }
 
-    /// The sample that is being taken now.
-    pub fn sample_now(&self) -> SampleIndex {
-        let us = (self.clock.now().monotonic_us - self.anchor.moment.monotonic_us).max(0) as u64;
-        SampleIndex((u128::from(us) * u128::from(signal::RATE_HZ) / 1_000_000) as u64)
-    }
-
     pub fn now_us(&self) -> i64 {
         self.clock.now().utc_us
     }
@@ -120,7 +114,6 @@ mod tests {
             (instant.utc_us, instant.monotonic_us, instant.offset_s),
             (1_005_000_000, 55_000_000, 8 * 3600)
         );
-        assert_eq!(keeper.sample_now(), SampleIndex(80_000));
 
         // An hour's step: the same sample is told by the new clock, and its monotonic time stays.
         later(1_010_000_000 + 3_600_000_000, 60_000_000);
