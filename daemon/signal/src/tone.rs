@@ -293,8 +293,8 @@ impl ToneDetector {
                 self.wait_for_steady(lane, now.since(start));
             }
             Phase::Pausing { start, end } => {
-                let burst = self.burst(lane, start, end);
                 if end.since(start) >= SHORTEST_BURST_SAMPLES {
+                    let burst = self.burst(lane, start, end);
                     self.lanes[lane].rhythm.burst(burst, &mut say);
                     self.behind[lane] = 0.0;
                     self.lanes[lane].phase = Phase::Behind { hop_energy: self.mean_energy(lane) };

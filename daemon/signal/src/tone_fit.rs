@@ -47,11 +47,28 @@ pub fn probe_hertz(country: &Country) -> [f32; PROBES] {
     probes
 }
 
-/// What a country's probes would catch of tones: the model that bursts are compared with.
+/// What a country's probes would catch of its tones: the models that bursts are compared with.
 #[derive(Clone, Debug)]
 pub struct Fit {
-    country: &'static Country,
-    probes: [f32; PROBES],
+    sounds: Vec<SoundModel>,
+}
+
+/// A pure tone and the share of its energy that each probe catches.
+#[derive(Clone, Copy, Debug)]
+struct PureTone {
+    hertz: f32,
+    caught: [f32; PROBES],
+}
+
+#[derive(Clone, Debug)]
+struct SoundModel {
+    /// The tones of the table that sound like this, a bit for each.
+    tones: u8,
+    most_unexplained: f32,
+    /// The frequency, or the lower one of two, wherever within its tolerance.
+    low: Vec<PureTone>,
+    /// The higher one of two.
+    high: Vec<PureTone>,
 }
 
 /// What a burst sounded like.
@@ -64,22 +81,39 @@ pub struct Fitted {
 }
 
 impl Fit {
-    pub fn new(country: &'static Country) -> Self {
-        Self { country, probes: probe_hertz(country) }
+    pub fn new(country: &Country) -> Self {
+        let probes = probe_hertz(country);
+        let reach = country.tolerance_hz + MARGIN_HZ;
+        let steps = (reach / GRID_HZ).ceil() as i32;
+        let around = |hertz: f32| {
+            let offs = (-steps..=steps).map(|step| hertz + step as f32 * GRID_HZ);
+            offs.map(|hertz| PureTone { hertz, caught: caught(probes, hertz) }).collect()
+        };
+        let mut sounds: Vec<SoundModel> = Vec::new();
+        for (index, tone) in country.tones.iter().enumerate() {
+            let alike = country.tones.iter().enumerate().filter(|(_, other)| other.sound == tone.sound);
+            let tones = alike.fold(0u8, |bits, (other, _)| bits | 1 << other);
+            if tones.trailing_zeros() as usize == index {
+                let (low, high) = tone.sound.hertz();
+                let most_unexplained = match tone.sound {
+                    Sound::Modulated(_) => MOST_UNEXPLAINED_MODULATED,
+                    Sound::One(_) | Sound::Two(..) => MOST_UNEXPLAINED,
+                };
+                let high = high.map_or(Vec::new(), around);
+                sounds.push(SoundModel { tones, most_unexplained, low: around(low), high });
+            }
+        }
+        Self { sounds }
     }
 
     /// Which tones explain the shares of a burst's energy that the probes caught.
     pub fn sounds(&self, shares: [f32; PROBES]) -> Fitted {
         let mut fitted = Fitted { tones: 0, hertz: 0.0 };
         let mut closest = f32::INFINITY;
-        for (index, tone) in self.country.tones.iter().enumerate() {
-            let (unexplained, hertz) = self.unexplained(tone.sound, shares);
-            let most = match tone.sound {
-                Sound::Modulated(_) => MOST_UNEXPLAINED_MODULATED,
-                Sound::One(_) | Sound::Two(..) => MOST_UNEXPLAINED,
-            };
-            if unexplained <= most {
-                fitted.tones |= 1 << index;
+        for sound in &self.sounds {
+            let (unexplained, hertz) = sound.unexplained(shares);
+            if unexplained <= sound.most_unexplained {
+                fitted.tones |= sound.tones;
                 if unexplained < closest {
                     closest = unexplained;
                     fitted.hertz = hertz;
@@ -88,52 +122,47 @@ impl Fit {
         }
         fitted
     }
+}
 
-    /// The smallest part of `shares` that a sound leaves unexplained, and its frequency then.
-    fn unexplained(&self, sound: Sound, shares: [f32; PROBES]) -> (f32, f32) {
-        let reach = self.country.tolerance_hz + MARGIN_HZ;
-        let steps = (reach / GRID_HZ).ceil() as i32;
-        let (low, high) = sound.hertz();
-        let mut best = (f32::INFINITY, low);
-        for step in -steps..=steps {
-            let off = step as f32 * GRID_HZ;
-            let model = self.caught(low + off);
-            let unexplained = match high {
-                None => distance(shares, model),
-                Some(high) => self.unexplained_by_two(shares, model, high, reach),
-            };
+impl SoundModel {
+    /// The smallest part of `shares` that the sound leaves unexplained, and its frequency then.
+    fn unexplained(&self, shares: [f32; PROBES]) -> (f32, f32) {
+        let mut best = (f32::INFINITY, 0.0);
+        let mut consider = |unexplained: f32, hertz: f32| {
             if unexplained < best.0 {
-                best = (unexplained, low + off);
+                best = (unexplained, hertz);
+            }
+        };
+        for low in &self.low {
+            if self.high.is_empty() {
+                consider(distance(shares, low.caught), low.hertz);
+            }
+            for high in &self.high {
+                if let Some(model) = mixture(shares, low.caught, high.caught) {
+                    consider(distance(shares, model), low.hertz);
+                }
             }
         }
         best
     }
+}
 
-    fn unexplained_by_two(&self, shares: [f32; PROBES], low: [f32; PROBES], high: f32, reach: f32) -> f32 {
-        let steps = (reach / GRID_HZ).ceil() as i32;
-        let mut best = f32::INFINITY;
-        for step in -steps..=steps {
-            let high = self.caught(high + step as f32 * GRID_HZ);
-            // The mixture of both that comes closest, by least squares.
-            let (mut over, mut under) = (0.0, 0.0);
-            for probe in 0..PROBES {
-                let apart = low[probe] - high[probe];
-                over += (shares[probe] - high[probe]) * apart;
-                under += apart * apart;
-            }
-            let share = over / under.max(f32::MIN_POSITIVE);
-            if (LEAST_SHARE..=1.0 - LEAST_SHARE).contains(&share) {
-                let model = std::array::from_fn(|probe| share * low[probe] + (1.0 - share) * high[probe]);
-                best = best.min(distance(shares, model));
-            }
-        }
-        best
+/// The mixture of two tones that comes closest to `shares` by least squares, if both have part in it.
+fn mixture(shares: [f32; PROBES], low: [f32; PROBES], high: [f32; PROBES]) -> Option<[f32; PROBES]> {
+    let (mut over, mut under) = (0.0, 0.0);
+    for probe in 0..PROBES {
+        let apart = low[probe] - high[probe];
+        over += (shares[probe] - high[probe]) * apart;
+        under += apart * apart;
     }
+    let share = over / under.max(f32::MIN_POSITIVE);
+    let mixed = std::array::from_fn(|probe| share * low[probe] + (1.0 - share) * high[probe]);
+    (LEAST_SHARE..=1.0 - LEAST_SHARE).contains(&share).then_some(mixed)
+}
 
-    /// The share of a pure tone of `hertz` that each probe catches.
-    fn caught(&self, hertz: f32) -> [f32; PROBES] {
-        self.probes.map(|probe| if probe == 0.0 { 0.0 } else { sinc((hertz - probe) * WINDOW_S).powi(2) })
-    }
+/// The share of a pure tone of `hertz` that each probe catches.
+fn caught(probes: [f32; PROBES], hertz: f32) -> [f32; PROBES] {
+    probes.map(|probe| if probe == 0.0 { 0.0 } else { sinc((hertz - probe) * WINDOW_S).powi(2) })
 }
 
 /// How much of what was caught, or should have been, is not in the other, relative to what should.
@@ -180,17 +209,17 @@ mod tests {
     #[test]
     fn every_sound_is_found_within_its_tolerance_and_not_far_outside() {
         for country in COUNTRIES {
-            let fit = Fit::new(country);
+            let (fit, probes) = (Fit::new(country), probe_hertz(country));
             for (index, tone) in country.tones.iter().enumerate() {
                 let Sound::One(hertz) = tone.sound else { continue };
                 for off in [-1.0, -0.5, 0.0, 0.5, 1.0] {
                     let tone_hertz = hertz + off * country.tolerance_hz;
-                    let fitted = fit.sounds(fit.caught(tone_hertz));
+                    let fitted = fit.sounds(caught(probes, tone_hertz));
                     assert!(fitted.tones & (1 << index) != 0, "{} {tone_hertz}", country.code);
                     assert!((fitted.hertz - tone_hertz).abs() < 4.0, "{} {tone_hertz}", country.code);
                 }
                 for off in [-60.0, 60.0] {
-                    let heard = fit.sounds(fit.caught(hertz + off)).tones;
+                    let heard = fit.sounds(caught(probes, hertz + off)).tones;
                     assert_eq!(heard & (1 << index), 0, "{} {hertz} {off}", country.code);
                 }
             }
@@ -199,25 +228,25 @@ mod tests {
 
     #[test]
     fn a_dtmf_digit_with_950_hz_in_it_is_no_howler() {
-        let fit = Fit::new(china());
-        let half = fit.caught(941.0).map(|share| share * 0.5);
+        let probes = probe_hertz(china());
+        let half = caught(probes, 941.0).map(|share| share * 0.5);
         assert_eq!(tones(china(), half), []);
-        assert_eq!(tones(china(), fit.caught(941.0)), [Tone::Howler]);
+        assert_eq!(tones(china(), caught(probes, 941.0)), [Tone::Howler]);
         assert_eq!(tones(china(), [0.0; PROBES]), []);
     }
 
     #[test]
     fn two_frequencies_are_told_from_one() {
         let us = country("us").unwrap_or(china());
-        let fit = Fit::new(us);
+        let probes = probe_hertz(us);
         let both = |a: f32, b: f32, share: f32| {
-            let (a, b) = (fit.caught(a), fit.caught(b));
+            let (a, b) = (caught(probes, a), caught(probes, b));
             std::array::from_fn(|i| share * a[i] + (1.0 - share) * b[i])
         };
         // One tone in the middle catches as much of both probes; only the beat tells them apart (see `tone`).
         assert_eq!(tones(us, both(440.0, 480.0, 0.5)), [Tone::Ringback, Tone::CallWaiting]);
         assert_eq!(tones(us, both(480.0, 620.0, 0.7)), [Tone::Busy, Tone::Congestion]);
         assert_eq!(tones(us, both(350.0, 440.0, 0.4)), [Tone::Dial, Tone::SpecialDial]);
-        assert_eq!(tones(us, fit.caught(440.0)), [Tone::CallWaiting]);
+        assert_eq!(tones(us, caught(probes, 440.0)), [Tone::CallWaiting]);
     }
 }

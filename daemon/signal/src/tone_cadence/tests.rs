@@ -1,0 +1,184 @@
+//! Rhythms played as bare bursts.
+
+use super::*;
+use crate::tone_table::{COUNTRIES, china, country};
+use proptest::prelude::*;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Heard {
+    Start(Tone, u64),
+    Stop(Tone, u64),
+}
+use Heard::{Start, Stop};
+
+/// Plays (start ms, end ms) bursts of a sound that fits every tone in `fits`, then waits 20 s. Times are samples.
+fn heard(country: &'static Country, fits: u8, bursts: &[(u32, u32)]) -> Vec<Heard> {
+    let mut out = Vec::new();
+    let mut rhythm = Rhythm::new(country);
+    let mut say = |what: Detection| match what {
+        Detection::ToneStart { at, tone } => out.push(Start(tone, at.0)),
+        Detection::ToneStop { at, tone } => out.push(Stop(tone, at.0 + 1)),
+        other => panic!("{other:?}"),
+    };
+    for &(start, end) in bursts {
+        let at = |ms| SampleIndex(ms_to_samples(ms));
+        let burst = Burst { start: at(start), end: at(end), fits, hertz: 450.0, level_db: 60.0 };
+        let mut sounded = 0;
+        while let Some(look) =
+            rhythm.look_at_steady(sounded).filter(|&look| look < burst.end.since(burst.start))
+        {
+            rhythm.still_sounding(&Burst { end: burst.start.plus(look), ..burst }, &mut say);
+            sounded = look;
+        }
+        rhythm.burst(burst, &mut say);
+    }
+    let end = bursts.last().map_or(0, |burst| burst.1) + 40_000;
+    rhythm.timeout(SampleIndex(ms_to_samples(end)), &mut say);
+    out
+}
+
+/// `periods` of a cadence, each length off by `scale`.
+fn play(cadence: &[Step], periods: usize, scale: f64) -> Vec<(u32, u32)> {
+    let mut at = 1000.0;
+    let mut bursts = Vec::new();
+    for step in cadence.iter().cycle().take(cadence.len() * periods) {
+        let end = at + f64::from(step.on_ms) * scale;
+        bursts.push((at as u32, end as u32));
+        at = end + f64::from(step.off_ms) * scale;
+    }
+    bursts
+}
+
+#[test]
+fn every_cadence_is_named_right_within_its_tolerance() {
+    for country in COUNTRIES {
+        for tone in country.tones {
+            // Sounds that are the same cannot be told apart by anything but the cadence.
+            let fits = country.tones.iter().enumerate().filter(|(_, other)| other.sound == tone.sound);
+            let fits = fits.fold(0, |bits, (index, _)| bits | 1 << index);
+            for scale in [0.9, 0.95, 1.0, 1.05, 1.1] {
+                let bursts =
+                    if tone.cadence.is_empty() { vec![(1000, 5000)] } else { play(tone.cadence, 4, scale) };
+                let end = ms_to_samples(bursts[bursts.len() - 1].1);
+                assert_eq!(
+                    heard(country, fits, &bursts),
+                    [Start(tone.tone, 8000), Stop(tone.tone, end)],
+                    "{} {:?} at {scale}",
+                    country.code,
+                    tone.tone
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn parts_of_a_ringback_tone() {
+    let cn = |bursts: &[(u32, u32)]| heard(china(), 0x7f, bursts);
+    // Its first burst alone.
+    assert_eq!(cn(&[(0, 1000)]), [Start(Tone::Ringback, 0), Stop(Tone::Ringback, 8000)]);
+    // A tail that is as long as a call-waiting burst, then whole bursts.
+    assert_eq!(cn(&[(0, 400), (4400, 5400)])[0], Start(Tone::Ringback, 0));
+    // A tail alone says nothing.
+    assert_eq!(cn(&[(0, 400)]), []);
+    assert_eq!(cn(&[(0, 600)]), []);
+    // Answered within the second burst.
+    assert_eq!(cn(&[(0, 1000), (5000, 5300)]), [Start(Tone::Ringback, 0), Stop(Tone::Ringback, 42_400)]);
+}
+
+#[test]
+fn one_tone_after_another() {
+    let mut bursts = play(&[Step { on_ms: 1000, off_ms: 4000 }], 2, 1.0);
+    let busy = play(&[Step { on_ms: 350, off_ms: 350 }], 4, 1.0);
+    bursts.extend(busy.iter().map(|&(start, end)| (start + 7500, end + 7500)));
+    assert_eq!(
+        heard(china(), 0x7f, &bursts),
+        [
+            Start(Tone::Ringback, 8000),
+            Stop(Tone::Ringback, 56_000),
+            Start(Tone::Busy, 68_000),
+            Stop(Tone::Busy, 87_600)
+        ]
+    );
+}
+
+#[test]
+fn a_covered_call_waiting_burst_is_bridged() {
+    let bursts = [(0, 400), (4400, 4800), (13_200, 13_600)];
+    assert_eq!(
+        heard(china(), 0x7f, &bursts),
+        [Start(Tone::CallWaiting, 0), Stop(Tone::CallWaiting, 108_800)]
+    );
+}
+
+#[test]
+fn a_dial_tone_cut_by_a_digit_is_no_ringback() {
+    let mut out = 0;
+    let mut rhythm = Rhythm::new(china());
+    let burst =
+        Burst { start: SampleIndex(0), end: SampleIndex(8000), fits: 0x7f, hertz: 450.0, level_db: 60.0 };
+    rhythm.burst(burst, &mut |_| out += 1);
+    rhythm.cut_off();
+    rhythm.timeout(SampleIndex(80_000), &mut |_| out += 1);
+    assert_eq!(out, 0);
+}
+
+#[test]
+fn bursts_of_unlike_frequency_or_level_are_no_rhythm() {
+    let busy = play(&[Step { on_ms: 350, off_ms: 350 }], 6, 1.0);
+    for (hertz, level_db) in [(12.0, 0.0), (0.0, 6.0)] {
+        let mut rhythm = Rhythm::new(china());
+        let mut out = 0;
+        for (i, &(start, end)) in busy.iter().enumerate() {
+            let odd = (i % 2) as f32;
+            let burst = Burst {
+                start: SampleIndex(ms_to_samples(start)),
+                end: SampleIndex(ms_to_samples(end)),
+                fits: 0x7f,
+                hertz: 450.0 + odd * hertz,
+                level_db: 60.0 + odd * level_db,
+            };
+            rhythm.burst(burst, &mut |_| out += 1);
+        }
+        assert_eq!(out, 0);
+    }
+}
+
+#[test]
+fn a_shared_rhythm_is_named_when_it_is_told_apart() {
+    let es = country("es").map(|es| heard(es, 0x1f, &play(&[Step { on_ms: 200, off_ms: 200 }], 5, 1.0)));
+    assert_eq!(es.and_then(|out| out.first().copied()), Some(Start(Tone::Busy, 8000)));
+}
+
+proptest! {
+    #[test]
+    fn starts_and_stops_alternate_for_any_bursts(
+        lengths in prop::collection::vec((20u32..1500, 20u32..5000, any::<u8>()), 0..60),
+        which in 0..COUNTRIES.len(),
+    ) {
+        let mut rhythm = Rhythm::new(&COUNTRIES[which]);
+        let mut going: Option<Tone> = None;
+        let mut last = SampleIndex(0);
+        let mut at = 0;
+        let mut say = |what: Detection| match what {
+            Detection::ToneStart { at, tone } => {
+                assert!(going.is_none() && at >= last);
+                (going, last) = (Some(tone), at);
+            }
+            Detection::ToneStop { at, tone } => {
+                assert_eq!(going.take(), Some(tone));
+                assert!(at >= last);
+                last = at;
+            }
+            other => panic!("{other:?}"),
+        };
+        for (on, off, fits) in lengths {
+            let start = SampleIndex(ms_to_samples(at));
+            let end = start.plus(ms_to_samples(on));
+            rhythm.burst(Burst { start, end, fits, hertz: 450.0, level_db: 60.0 }, &mut say);
+            at += on + off;
+        }
+        rhythm.timeout(SampleIndex(ms_to_samples(at + 100_000)), &mut say);
+        assert!(going.is_none());
+    }
+}
