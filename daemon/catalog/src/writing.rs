@@ -19,7 +19,7 @@ impl Catalog {
     /// catalog is slow or fails, queries show them. What they say is not checked: the calls below do that.
     ///
     /// # Errors
-    /// `DiskFull`, `Io`: none of them was written. `EntryTooLong`: one is longer than 4 MiB.
+    /// `DiskFull`, `Io`: none of them was written. `EntryTooLong`: one is longer than 20 MiB.
     pub fn append(&self, bodies: Vec<Body>) -> Result<Receipt, Error> {
         self.inner.store.append(bodies, true)
     }

@@ -58,10 +58,11 @@ pub fn apply(connection: &mut Connection, memory: &mut Memory, entries: &[Placed
     let Some(last) = entries.last() else { return Ok(()) };
     let outcome = (|| {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let mut work = Work { sql: &transaction, memory };
+        let mut work = Work { sql: &transaction, memory, counts: HashMap::new() };
         for placed in entries {
             work.entry(&placed.entry, placed.place)?;
         }
+        work.write_counts()?;
         transaction
             .prepare_cached("UPDATE applied SET sequence = ?1, segment = ?2, offset = ?3, crc = ?4")?
             .execute(params![
@@ -81,6 +82,8 @@ pub fn apply(connection: &mut Connection, memory: &mut Memory, entries: &[Placed
 struct Work<'a> {
     sql: &'a Connection,
     memory: &'a mut Memory,
+    /// How many more records a port and combination have; written once a transaction.
+    counts: HashMap<(u16, i64), i64>,
 }
 
 impl Work<'_> {
@@ -143,7 +146,7 @@ impl Work<'_> {
             "INSERT INTO skim (key, port, combo, duration_ms, line, peer) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![key, facts.port, combo, signed(duration_ms), line, peer],
         )?;
-        self.count(facts.port, combo, 1)?;
+        *self.counts.entry((facts.port, combo)).or_default() += 1;
         self.run(
             "INSERT INTO record (key, station, sequence, call_id, segment, port_name, start_us, clock_quality,
                  pre_roll_ms, peer_name, withheld, tracks, codec, file, file_missing, entry, entry_segment, entry_offset)
@@ -278,19 +281,22 @@ impl Work<'_> {
         let after = self.combo(&combo)?;
         if after != before {
             self.run("UPDATE skim SET combo = ?1 WHERE key = ?2", [after, key])?;
-            self.count(port, before, -1)?;
-            self.count(port, after, 1)?;
+            *self.counts.entry((port, before)).or_default() -= 1;
+            *self.counts.entry((port, after)).or_default() += 1;
         }
         Ok(())
     }
 
-    fn count(&self, port: u16, combo: i64, more: i64) -> Result<()> {
-        self.run(
-            "INSERT INTO combo_count VALUES (?1, ?2, ?3)
-             ON CONFLICT (port, combo) DO UPDATE SET records = records + excluded.records",
-            params![port, combo, more],
-        )?;
-        self.run("UPDATE combo SET records = records + ?1 WHERE id = ?2", [more, combo])
+    fn write_counts(&self) -> Result<()> {
+        for ((port, combo), more) in &self.counts {
+            self.run(
+                "INSERT INTO combo_count VALUES (?1, ?2, ?3)
+                 ON CONFLICT (port, combo) DO UPDATE SET records = records + excluded.records",
+                params![port, combo, more],
+            )?;
+            self.run("UPDATE combo SET records = records + ?1 WHERE id = ?2", [more, combo])?;
+        }
+        Ok(())
     }
 
     fn combo(&mut self, combo: &Combo) -> Result<i64> {

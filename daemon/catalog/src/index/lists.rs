@@ -12,7 +12,7 @@ use crate::record::RecordRow;
 use crate::scope::Scope;
 
 /// Rows that are looked at for the count's sake.
-const COUNTING_WORK: u64 = 24_000;
+const COUNTING_WORK: u64 = 10_000;
 
 pub fn records(
     sql: &Connection,
@@ -26,7 +26,7 @@ pub fn records(
     };
     let limit = page.held_limit();
     let most = u64::from(page.count_up_to);
-    let mut total = if most > 0 { known_count(&filter)? } else { None };
+    let mut total = if most > 0 { known_count(&filter, most)? } else { None };
     let count_rows = most > 0 && total.is_none();
     // Counting begins at the newest record, wherever the page does.
     let after = page.after.map_or(i64::MAX, |cursor| cursor.0);

@@ -43,13 +43,39 @@ pub struct Allowed {
     pub part_length: bool,
 }
 
+/// The combinations that a query allows, by their row number: these count up from 1.
+#[derive(Default)]
+pub struct AllowedCombos(Vec<Option<Allowed>>);
+
+impl AllowedCombos {
+    fn insert(&mut self, id: i64, allowed: Allowed) {
+        let place = usize::try_from(id).unwrap_or(0);
+        if self.0.len() <= place {
+            self.0.resize(place + 1, None);
+        }
+        self.0[place] = Some(allowed);
+    }
+
+    pub fn get(&self, id: i64) -> Option<&Allowed> {
+        self.0.get(usize::try_from(id).ok()?)?.as_ref()
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = i64> {
+        self.0.iter().zip(0..).filter_map(|(allowed, id)| allowed.as_ref().map(|_| id))
+    }
+
+    pub fn values(&self) -> impl Iterator<Item = &Allowed> {
+        self.0.iter().flatten()
+    }
+}
+
 /// A query, ready to judge rows.
 pub struct Filter<'c> {
     sql: &'c Connection,
     /// Keys from, and before.
     pub from: i64,
     pub before: i64,
-    pub combos: HashMap<i64, Allowed>,
+    pub combos: AllowedCombos,
     /// Records of all combinations, asked for or not.
     pub all_records: u64,
     pub ports: Option<BTreeSet<u16>>,
@@ -108,7 +134,7 @@ impl<'c> Filter<'c> {
             sql,
             from: query.from_us.map_or(0, key_from_us),
             before: query.to_us.map_or(i64::MAX, key_from_us),
-            combos: HashMap::new(),
+            combos: AllowedCombos::default(),
             all_records: 0,
             ports: allowed_ports(scope, query),
             min_duration_ms: query.min_duration_ms,
@@ -120,7 +146,7 @@ impl<'c> Filter<'c> {
         };
         filter.load_combos(scope, query)?;
         let mut possible = filter.from < filter.before
-            && !filter.combos.is_empty()
+            && filter.combos.values().next().is_some()
             && filter.ports.as_ref().is_none_or(|ports| !ports.is_empty());
         if let Some(sn) = &filter.sn {
             possible &= filter.narrow_to_sn(&sn.clone());
@@ -281,7 +307,7 @@ impl<'c> Filter<'c> {
 
     /// Whether the record of this row is asked for.
     pub fn takes(&self, row: &Skim) -> Result<bool> {
-        let Some(allowed) = self.combos.get(&row.combo) else { return Ok(false) };
+        let Some(allowed) = self.combos.get(row.combo) else { return Ok(false) };
         if row.key < self.from || row.key >= self.before {
             return Ok(false);
         }

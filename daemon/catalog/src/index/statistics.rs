@@ -25,7 +25,7 @@ pub fn statistics(filter: &Filter<'_>, by: GroupBy, zone: Tz) -> Result<Statisti
     // Neighbours mostly lie in the same quarter of an hour, of which no zone's offset changes the inside.
     let mut last: Option<(i64, Group)> = None;
     walk(filter, u64::MAX, &mut |row, _| {
-        let Some(allowed) = filter.combos.get(&row.combo) else { return ControlFlow::Continue(()) };
+        let Some(allowed) = filter.combos.get(row.combo) else { return ControlFlow::Continue(()) };
         let group = match by {
             GroupBy::Port => Group::Port(row.port),
             _ => {

@@ -12,8 +12,8 @@ pub const ENTRY_VERSION: u16 = 1;
 
 pub const SEGMENT_HEADER_BYTES: usize = 40;
 pub const FRAME_HEADER_BYTES: usize = 32;
-/// The longest JSON an entry may have: an hour of marks is a small part of it.
-pub const MAX_PAYLOAD_BYTES: usize = 4 << 20;
+/// The longest JSON an entry may have: more than the facts chunk of a recording, which is at most 16 MiB.
+pub const MAX_PAYLOAD_BYTES: usize = 20 << 20;
 
 const SEGMENT_MAGIC: [u8; 8] = *b"HKLNJRNL";
 /// 0xFF stands in no UTF-8 text, so that a marker never lies inside a payload.
