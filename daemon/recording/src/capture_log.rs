@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::errno::Errno;
@@ -18,13 +18,14 @@ use nix::fcntl::{FallocateFlags, fallocate};
 
 use crate::durable;
 use crate::frame::{Frame, Kind, MAX_PAYLOAD_BYTES};
+use crate::log_scan::Found;
 use crate::steps::{Step, Steps};
 
 pub(crate) const SEGMENT_HEAD_BYTES: usize = 64;
-const MAGIC: &[u8; 8] = b"HKLNCLOG";
-const FORMAT: u16 = 1;
-const CHECKSUM_AT: usize = 12;
-const PREFIX: &str = "segment-";
+pub(crate) const MAGIC: &[u8; 8] = b"HKLNCLOG";
+pub(crate) const FORMAT: u16 = 1;
+pub(crate) const CHECKSUM_AT: usize = 12;
+pub(crate) const PREFIX: &str = "segment-";
 /// Smallest segment in which every frame has room.
 pub(crate) const MIN_SEGMENT_BYTES: u64 = 2 * MAX_PAYLOAD_BYTES as u64;
 
@@ -78,7 +79,7 @@ pub(crate) struct CaptureLog {
 }
 
 impl CaptureLog {
-    /// Continues the log in `folder`: `live` and `free` as `scan` found them.
+    /// Continues the log in `folder` as it was found there.
     pub fn new(folder: PathBuf, sizes: Sizes, power_safe: bool, steps: Steps, found: Found) -> Self {
         let Found { live, free, next_generation, next_file } = found;
         let sizes = Sizes { segment_bytes: sizes.segment_bytes.max(MIN_SEGMENT_BYTES), ..sizes };
@@ -267,133 +268,4 @@ fn segment_head(generation: u64, oldest: u64) -> [u8; SEGMENT_HEAD_BYTES] {
     let sum = crc32fast::hash(&head);
     head[CHECKSUM_AT..CHECKSUM_AT + 4].copy_from_slice(&sum.to_le_bytes());
     head
-}
-
-/// What a segment's head says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Head {
-    generation: u64,
-    /// Older segments were of no use any more when this one was begun.
-    oldest: u64,
-}
-
-fn parse_head(bytes: &[u8]) -> Option<Head> {
-    let mut head: [u8; SEGMENT_HEAD_BYTES] = *bytes.first_chunk()?;
-    let sum = u32::from_le_bytes([head[12], head[13], head[14], head[15]]);
-    head[CHECKSUM_AT..CHECKSUM_AT + 4].fill(0);
-    let known = &head[..8] == MAGIC && head[8..10] == FORMAT.to_le_bytes() && crc32fast::hash(&head) == sum;
-    let wide = |at: usize| u64::from_le_bytes(std::array::from_fn(|byte| head[at + byte]));
-    known.then(|| Head { generation: wide(16), oldest: wide(24) })
-}
-
-/// The segments on the disk, as `scan` found them.
-#[derive(Debug)]
-pub(crate) struct Found {
-    live: VecDeque<Segment>,
-    free: VecDeque<Segment>,
-    next_generation: u64,
-    next_file: u64,
-}
-
-/// Reads the log in `folder` from its oldest live segment on, and hands each whole frame to `each`. A torn or garbled
-/// spot costs what stood there and nothing behind it: every frame carries its own checksum and generation.
-pub(crate) fn scan(folder: &Path, mut each: impl FnMut(Frame, Place)) -> io::Result<Found> {
-    let mut segments = Vec::new();
-    let mut next_file = 1;
-    for entry in std::fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let Some(number) = name.to_str().and_then(|name| name.strip_prefix(PREFIX)?.parse::<u64>().ok())
-        else {
-            continue;
-        };
-        next_file = next_file.max(number.saturating_add(1));
-        let file = std::fs::OpenOptions::new().read(true).write(true).open(entry.path())?;
-        let capacity = file.metadata()?.len().min(u64::from(u32::MAX));
-        let mut head = [0; SEGMENT_HEAD_BYTES];
-        let head = file.read_exact_at(&mut head, 0).ok().and_then(|()| parse_head(&head));
-        segments.push((head, file, entry.path(), capacity));
-    }
-    let newest = segments.iter().filter_map(|(head, ..)| *head).max_by_key(|head| head.generation);
-    let oldest = newest.map_or(0, |head| head.oldest);
-    let mut next_generation = newest.map_or(1, |head| head.generation.saturating_add(1));
-    let mut found = Vec::new();
-    for (head, file, path, capacity) in segments {
-        // Without a head (torn, or damaged) its frames say themselves which of them count.
-        let generation = match head {
-            Some(head) => head.generation,
-            None => newest_frame(&file, capacity),
-        };
-        next_generation = next_generation.max(generation.saturating_add(1));
-        let shared = Arc::new(SegmentFile { file: Arc::new(file), generation });
-        found.push((head.is_some(), Segment { shared, path, capacity, used: capacity }));
-    }
-    found.sort_by_key(|(_, segment)| segment.shared.generation);
-    let (mut live, mut free) = (VecDeque::new(), VecDeque::new());
-    for (has_head, segment) in found {
-        let shared = &segment.shared;
-        if shared.generation == 0 || shared.generation < oldest {
-            free.push_back(segment);
-            continue;
-        }
-        let bytes = read_segment(&shared.file, segment.capacity);
-        for (offset, frame) in Frames::new(&bytes) {
-            let offset = offset as u32;
-            if frame.generation == shared.generation {
-                each(frame, Place { segment: shared.clone(), offset });
-            } else if !has_head && frame.generation >= oldest {
-                let segment = SegmentFile { file: shared.file.clone(), generation: frame.generation };
-                each(frame, Place { segment: Arc::new(segment), offset });
-            }
-        }
-        live.push_back(segment);
-    }
-    Ok(Found { live, free, next_generation, next_file })
-}
-
-/// 0: no frame.
-fn newest_frame(file: &File, capacity: u64) -> u64 {
-    Frames::new(&read_segment(file, capacity)).map(|(_, frame)| frame.generation).max().unwrap_or(0)
-}
-
-/// A segment's bytes, with zeros in place of what the disk does not give back.
-fn read_segment(file: &File, capacity: u64) -> Vec<u8> {
-    const PART_BYTES: usize = 64 << 10;
-    let mut bytes = vec![0; usize::try_from(capacity).unwrap_or(0)];
-    for (index, part) in bytes.chunks_mut(PART_BYTES).enumerate() {
-        if file.read_exact_at(part, (index * PART_BYTES) as u64).is_err() {
-            part.fill(0);
-        }
-    }
-    bytes
-}
-
-/// The whole frames in a segment's bytes, whatever stands between them.
-struct Frames<'a> {
-    bytes: &'a [u8],
-    at: usize,
-}
-
-impl<'a> Frames<'a> {
-    fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: SEGMENT_HEAD_BYTES }
-    }
-}
-
-impl<'a> Iterator for Frames<'a> {
-    type Item = (usize, Frame<'a>);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while let Some(rest) = self.bytes.get(self.at..).filter(|rest| !rest.is_empty()) {
-            let offset = self.at;
-            match Frame::parse(rest) {
-                Some(frame) => {
-                    self.at += Frame::bytes(frame.payload.len());
-                    return Some((offset, frame));
-                }
-                None => self.at += crate::frame::ALIGNMENT,
-            }
-        }
-        None
-    }
 }

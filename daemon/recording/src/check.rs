@@ -7,13 +7,11 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::capture_log;
 use crate::damaged::reason_beside;
 use crate::data_dir::{CAPTURE_LOG, DAMAGED, RECORDINGS};
 use crate::facts::{Facts, MarkKind};
-use crate::frame::Entry;
+use crate::log_scan;
 use crate::names;
-use crate::opens::Opens;
 use crate::peaks;
 use crate::reader::Reader;
 use crate::recover;
@@ -116,13 +114,8 @@ fn read_journal(journal: impl IntoIterator<Item = Journalled>, report: &mut Repo
 
 /// Gives the paths that unfinished recordings have claimed, and those of their temporary files.
 fn check_log(data: &Path, next_sequence: u64, report: &mut Report) -> io::Result<BTreeSet<String>> {
-    let mut opens = Opens::default();
-    let folder = data.join(CAPTURE_LOG);
-    capture_log::scan(&folder, |frame, place| {
-        if let Some(entry) = Entry::of(&frame) {
-            opens.apply(frame.number, entry, &place);
-        }
-    })?;
+    let (_, backlog) = log_scan::find(&data.join(CAPTURE_LOG))?;
+    let opens = recover::read(&backlog);
     if opens.strays() > 0 {
         report.add(10, CAPTURE_LOG, format!("the beginnings of {} recordings are damaged", opens.strays()));
     }

@@ -5,9 +5,10 @@
 
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use signal::RATE_HZ;
@@ -19,13 +20,15 @@ use crate::durable;
 use crate::facts::{Codec, Facts, Mark, MarkKind};
 use crate::frame::{Frame, MAX_PAYLOAD_BYTES};
 use crate::health::{Health, Source, kind_of};
+use crate::log_scan::Backlog;
 use crate::names;
 use crate::opens::{Claim, Open, Piece, Run, What};
 use crate::peaks;
 use crate::queue::{Item, Queue};
 use crate::reader::Reader;
+use crate::recover::{self, Recovered};
 use crate::reserve::Reserve;
-use crate::sink::{DiskTrouble, Finished, FinishedSink, Gap, GapCause, SinkError};
+use crate::sink::{DiskTrouble, Finished, FinishedSink, GapCause, SinkError};
 use crate::steps::{Step, Steps};
 use crate::wav::ReadError;
 use crate::writer::{Form, Writer};
@@ -44,6 +47,9 @@ pub(crate) struct Finisher {
     pub power_safe: bool,
     pub steps: Steps,
     pub jobs: Receiver<Open>,
+    /// What a former run left in the log.
+    pub backlog: Backlog,
+    pub recovered: Arc<OnceLock<Recovered>>,
 }
 
 /// The step at which a try failed.
@@ -78,13 +84,31 @@ impl FinishError {
 impl Finisher {
     pub fn run(self) {
         self.hold_reserve();
-        while let Ok(mut open) = self.jobs.recv() {
+        let left = self.read_backlog();
+        for mut open in left.into_iter().chain(&self.jobs) {
             if !self.until_done(&mut open) {
                 break;
             }
             self.queue.push(Item::Done { number: open.number });
         }
         self.queue.close();
+    }
+
+    /// Gives the recordings of a former run that have to be finished.
+    fn read_backlog(&self) -> Vec<Open> {
+        let opens = recover::read(&self.backlog);
+        let strays = opens.strays();
+        let (to_finish, done) = recover::sort_out(opens, self.sink.next_sequence());
+        let both = to_finish.iter().chain(&done);
+        let finishing = both.map(|open| (open.number, open.first_generation)).collect();
+        self.queue.push(Item::BacklogRead { finishing });
+        for Open { number, .. } in &done {
+            self.queue.push(Item::Done { number: *number });
+        }
+        let recovered = Recovered { to_finish: to_finish.len(), already_finished: done.len(), strays };
+        // Only this thread sets it, once.
+        let _ = self.recovered.set(recovered);
+        to_finish
     }
 
     /// False: given up, as the recorder closes; the log keeps the recording for the next start.
@@ -238,7 +262,7 @@ impl Finisher {
             at += run.samples();
         }
         if damaged > 0 {
-            self.sink.gap(Gap { port: start.port, samples: damaged, cause: GapCause::Damaged });
+            self.queue.lose(start.port, damaged, GapCause::Damaged);
         }
         if good == 0 {
             return Ok(None);
@@ -260,7 +284,10 @@ impl Finisher {
     ) -> Result<(), FinishError> {
         let sequence = facts.id.sequence;
         let record = Finished { facts, path, bytes, recovered: open.recovered };
-        self.sink.finished(&record).map_err(|source| FinishError::Journal { sequence, source })?;
+        // The sink is the station's own: that it fails must not end this thread, and with it all finishing.
+        let kept = std::panic::catch_unwind(AssertUnwindSafe(|| self.sink.finished(&record)));
+        kept.unwrap_or_else(|_| Err("the journal panicked".into()))
+            .map_err(|source| FinishError::Journal { sequence, source })?;
         let reached = self.steps.reached(Step::InJournal);
         reached.map_err(|source| FinishError::Journal { sequence, source: source.into() })
     }

@@ -1,12 +1,16 @@
-//! What the sink has been told about the disk: each trouble once when it begins, and once when all are over.
+//! What is wrong with the disk: seen by the threads that write, told to the sink by the watcher. They never wait for the
+//! sink, which may itself be waiting for the disk. Each trouble is told once when it begins, and once when all are over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::sink::{DiskTrouble, FinishedSink};
+
+/// Most that waits to be told. Older news goes first: what counts is how it is now.
+const MAX_NEWS: usize = 32;
 
 /// Who is in trouble: each sees for itself when it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,9 +22,19 @@ pub(crate) enum Source {
     Queue,
 }
 
+enum News {
+    Trouble(DiskTrouble, String),
+    Ok,
+}
+
+#[derive(Default)]
+struct State {
+    troubles: BTreeMap<Source, DiskTrouble>,
+    news: VecDeque<News>,
+}
+
 pub(crate) struct Health {
-    sink: Arc<dyn FinishedSink>,
-    troubles: Mutex<BTreeMap<Source, DiskTrouble>>,
+    state: Mutex<State>,
     /// Milliseconds since `began` when the log thread began to write, plus 1; 0 while it does not.
     writing_since_ms: AtomicU64,
     began: Instant,
@@ -29,22 +43,25 @@ pub(crate) struct Health {
 }
 
 impl Health {
-    pub fn new(sink: Arc<dyn FinishedSink>) -> Self {
+    pub fn new() -> Self {
         Self {
-            sink,
-            troubles: Mutex::new(BTreeMap::new()),
+            state: Mutex::default(),
             writing_since_ms: AtomicU64::new(0),
             began: Instant::now(),
             abandoned: AtomicBool::new(false),
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub fn begins(&self, source: Source, trouble: DiskTrouble, detail: &str) {
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = troubles.values().any(|&other| other == trouble);
-        troubles.insert(source, trouble);
+        let mut state = self.lock();
+        let known = state.troubles.values().any(|&other| other == trouble);
+        state.troubles.insert(source, trouble);
         if !known {
-            self.sink.disk_trouble(trouble, detail);
+            state.add(News::Trouble(trouble, detail.into()));
         }
     }
 
@@ -54,9 +71,20 @@ impl Health {
     }
 
     pub fn ends(&self, source: Source) {
-        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-        if troubles.remove(&source).is_some() && troubles.is_empty() {
-            self.sink.disk_ok();
+        let mut state = self.lock();
+        if state.troubles.remove(&source).is_some() && state.troubles.is_empty() {
+            state.add(News::Ok);
+        }
+    }
+
+    /// For the watcher: tells what has not been told yet.
+    pub fn tell(&self, sink: &dyn FinishedSink) {
+        loop {
+            let Some(news) = self.lock().news.pop_front() else { return };
+            match news {
+                News::Trouble(trouble, detail) => sink.disk_trouble(trouble, &detail),
+                News::Ok => sink.disk_ok(),
+            }
         }
     }
 
@@ -89,6 +117,15 @@ impl Health {
             std::thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
         }
         !self.abandoned()
+    }
+}
+
+impl State {
+    fn add(&mut self, news: News) {
+        if self.news.len() >= MAX_NEWS {
+            self.news.pop_front();
+        }
+        self.news.push_back(news);
     }
 }
 

@@ -12,6 +12,7 @@ pub mod facts;
 mod finisher;
 mod frame;
 mod health;
+mod log_scan;
 mod log_thread;
 mod mend;
 mod names;
@@ -28,6 +29,7 @@ mod steps;
 pub mod survey;
 #[cfg(test)]
 mod tests;
+mod watcher;
 mod wav;
 mod writer;
 

@@ -15,6 +15,8 @@ use crate::queue::{Chunk, Item, Queue, Taken};
 
 /// From one sync to the next. Under a second by what a sync may take, so that a power cut costs a second at most.
 pub(crate) const PERIOD: Duration = Duration::from_millis(800);
+/// In `finishing`: what a former run left in the log, as long as it has not been read. No recording has this number.
+pub(crate) const BACKLOG: u64 = 0;
 const RETRY: Duration = Duration::from_millis(500);
 
 pub(crate) struct LogThread {
@@ -43,6 +45,7 @@ impl LogThread {
     pub fn run(mut self) {
         let mut batch = self.queue.empty_batch();
         let mut chunks = Vec::new();
+        self.tend();
         loop {
             let taken = self.queue.take(self.period, &mut batch);
             if !batch.is_empty() && !self.make_durable(&mut batch, &mut chunks) {
@@ -94,7 +97,7 @@ impl LogThread {
         let audio = self.write_audio(batch)?;
         for (item, place) in batch.iter().zip(&mut places) {
             let (kind, number, position, payload) = match item {
-                Item::Begin { .. } | Item::Audio { .. } => continue,
+                Item::Begin { .. } | Item::Audio { .. } | Item::BacklogRead { .. } => continue,
                 Item::Gap { number, first, samples } => {
                     (Kind::Gap, *number, *first, samples.to_le_bytes().to_vec())
                 }
@@ -170,6 +173,10 @@ impl LogThread {
                 (Item::Begin { number, start }, Some(place)) => {
                     self.opens.apply(number, Entry::Begin(start), place);
                 }
+                (Item::BacklogRead { finishing }, _) => {
+                    self.finishing.remove(&BACKLOG);
+                    self.finishing.extend(finishing);
+                }
                 (item, Some(place)) => later.push((item, place)),
                 (_, None) => {}
             }
@@ -200,7 +207,7 @@ impl LogThread {
                     self.opens.forget(number);
                     continue;
                 }
-                Item::Begin { .. } | Item::Audio { .. } => continue,
+                Item::Begin { .. } | Item::Audio { .. } | Item::BacklogRead { .. } => continue,
             };
             self.opens.apply(number, entry, place);
         }

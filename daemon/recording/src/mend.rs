@@ -21,6 +21,8 @@ pub struct Mended {
     pub unjournalled: Vec<Finished>,
     /// What could not be read and lies in `recordings/damaged/` now, by its old path.
     pub moved_away: Vec<String>,
+    /// Recordings that the disk does not give back just now. They stay where they are.
+    pub unreadable: Vec<String>,
     /// Peaks without a recording, and recordings whose deletion had been interrupted.
     pub removed: Vec<String>,
 }
@@ -104,7 +106,10 @@ fn unreadable(
 ) -> Result<(), MendError> {
     match error {
         // The disk may give it back another time: it stays where it is.
-        ReadError::Io { path, source } => Err(MendError::Read { path, source }),
+        ReadError::Io { .. } => {
+            mended.unreadable.push(relative);
+            Ok(())
+        }
         error => move_away(data, relative, &error.to_string(), mended),
     }
 }

@@ -73,7 +73,6 @@ pub(crate) struct Opens {
     open: BTreeMap<u64, Open>,
     /// Which recording last claimed a sequence number.
     claimants: HashMap<u64, u64>,
-    highest_number: u64,
     /// Frames whose beginning has not been seen: it is damaged, and may be said again later in the log.
     strays: BTreeMap<u64, Vec<(Entry, Place)>>,
 }
@@ -81,7 +80,6 @@ pub(crate) struct Opens {
 impl Opens {
     /// Takes in a frame that is durable at `place`.
     pub fn apply(&mut self, number: u64, entry: Entry, place: &Place) {
-        self.highest_number = self.highest_number.max(number);
         match entry {
             Entry::Begin(mut start) => {
                 start.tracks = start.tracks.clamp(1, 2);
@@ -172,10 +170,6 @@ impl Opens {
     /// The recording that last claimed `sequence`.
     pub fn claimant(&self, sequence: u64) -> Option<u64> {
         self.claimants.get(&sequence).copied()
-    }
-
-    pub fn highest_number(&self) -> u64 {
-        self.highest_number
     }
 
     /// The oldest generation that an open recording has frames in.

@@ -113,6 +113,11 @@ pub(crate) enum Item {
     Done {
         number: u64,
     },
+    /// From the finisher: it has read what a former run left in the log, and has these recordings (number, and oldest
+    /// generation they have frames in) in hand. Not written anywhere.
+    BacklogRead {
+        finishing: Vec<(u64, u64)>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,8 +239,9 @@ impl Queue {
             let bytes = open.codec.encode(&tracks[..wanted], at, count, &mut kept);
             let wake = {
                 let mut inner = self.lock();
+                let before = inner.free.len();
                 inner.append(open, first_sample.0.saturating_add(at as u64), &kept[..bytes]);
-                inner.free.len() == self.chunks / 2
+                before > self.chunks / 2 && inner.free.len() <= self.chunks / 2
             };
             if wake {
                 self.work.notify_one();
@@ -369,6 +375,11 @@ impl Queue {
             self.work.notify_one();
             inner = self.room.wait(inner).unwrap_or_else(PoisonError::into_inner);
         }
+    }
+
+    /// Counts samples of which the finisher has found that they are lost.
+    pub fn lose(&self, port: u16, samples: u64, cause: GapCause) {
+        self.lock().lose(port, samples, cause);
     }
 
     /// What was lost since the last call.

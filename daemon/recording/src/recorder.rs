@@ -1,29 +1,31 @@
 //! The recorder: what the capture path sees of it, how it is set up, started and closed.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use signal::{RATE_HZ, SampleIndex};
 
-use crate::capture_log::{self, CaptureLog, Sizes};
+use crate::capture_log::{CaptureLog, Sizes};
 use crate::data_dir::{CAPTURE_LOG, DataDir};
 use crate::facts::{Codec, MarkKind};
 use crate::finisher::Finisher;
-use crate::frame::Entry;
-use crate::health::{Health, Source};
-use crate::log_thread::{LogThread, PERIOD};
+use crate::health::Health;
+use crate::log_scan;
+use crate::log_thread::{BACKLOG, LogThread, PERIOD};
 use crate::open::{Known, OpenId, OpenStart, StopFacts, WithoutAudio};
 use crate::opens::Opens;
-use crate::queue::{Item, QUEUE_SECONDS, Queue, chunks_per_port};
-use crate::recover::{self, Recovered};
+use crate::queue::{QUEUE_SECONDS, Queue, chunks_per_port};
+use crate::recover::Recovered;
 use crate::reserve::Reserve;
-use crate::sink::{DiskTrouble, FinishedSink, Gap};
+use crate::sink::FinishedSink;
 use crate::steps::Steps;
+use crate::watcher::Watcher;
 
 /// The capture path's handle. Every call copies into memory and comes back: none waits for a disk.
 ///
@@ -97,7 +99,7 @@ pub struct Service {
     health: Arc<Health>,
     threads: Vec<JoinHandle<()>>,
     stop_watching: Arc<AtomicBool>,
-    recovered: Recovered,
+    recovered: Arc<OnceLock<Recovered>>,
 }
 
 /// Starts the recorder on a data folder. Calls that were open when it last stopped are finished first, while new ones
@@ -117,35 +119,23 @@ pub(crate) fn start_tuned(
     tuning: Tuning,
 ) -> Result<(Recorder, Service), StartError> {
     let folder = data.join(CAPTURE_LOG);
-    let mut opens = Opens::default();
-    let found = capture_log::scan(&folder, |frame, place| {
-        if let Some(entry) = Entry::of(&frame) {
-            opens.apply(frame.number, entry, &place);
-        }
-    })
-    .map_err(|source| StartError::ReadLog { path: folder.clone(), source })?;
+    let (found, backlog) =
+        log_scan::find(&folder).map_err(|source| StartError::ReadLog { path: folder.clone(), source })?;
 
     let chunks =
         settings.ports.iter().map(|&(codec, tracks)| chunks_per_port(codec, usize::from(tracks))).sum();
     let chunks = tuning.chunks.unwrap_or(chunks).max(1);
-    let queue = Arc::new(Queue::new(chunks, settings.ports.len(), opens.highest_number() + 1));
-    let strays = opens.strays();
-    let (to_finish, done) = recover::sort_out(opens, sink.next_sequence());
-    let recovered = Recovered { to_finish: to_finish.len(), already_finished: done.len(), strays };
-    let finishing = to_finish.iter().chain(&done).map(|open| (open.number, open.first_generation)).collect();
+    // Above every number that any run before gave: each that wrote anything has raised the generation.
+    let first_number = found.next_generation.saturating_mul(1 << 32);
+    let queue = Arc::new(Queue::new(chunks, settings.ports.len(), first_number));
+    let finishing = backlog.first_generation().map(|generation| (BACKLOG, generation)).into_iter().collect();
+    let recovered = Arc::new(OnceLock::new());
     let (jobs, receiver) = channel();
-    for open in done {
-        queue.push(Item::Done { number: open.number });
-    }
-    for open in to_finish {
-        // The receiver is alive: it is used below.
-        let _ = jobs.send(open);
-    }
 
     let sizes =
         Sizes { segment_bytes: tuning.segment_bytes, spare_segments: spare_segments(&settings, &tuning) };
     let log = CaptureLog::new(folder.clone(), sizes, settings.power_safe, tuning.steps.clone(), found);
-    let health = Arc::new(Health::new(sink.clone()));
+    let health = Arc::new(Health::new());
     let stop_watching = Arc::new(AtomicBool::new(false));
     let log_thread = LogThread {
         queue: queue.clone(),
@@ -167,6 +157,8 @@ pub(crate) fn start_tuned(
         power_safe: settings.power_safe,
         steps: tuning.steps,
         jobs: receiver,
+        backlog,
+        recovered: recovered.clone(),
     };
     let watcher = Watcher {
         queue: queue.clone(),
@@ -175,6 +167,7 @@ pub(crate) fn start_tuned(
         stop: stop_watching.clone(),
         live: settings.power_safe,
     };
+    // The watcher stands last: `close` lets it see the others end.
     let threads = vec![
         spawn("capture-log", move || log_thread.run())?,
         spawn("finisher", move || finisher.run())?,
@@ -183,8 +176,15 @@ pub(crate) fn start_tuned(
     Ok((Recorder { queue: queue.clone() }, Service { queue, health, threads, stop_watching, recovered }))
 }
 
+/// A thread whose panic ends the process: a recorder that goes on without one of them would look well and keep nothing.
+/// Started again, it finds everything in the log.
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StartError> {
-    thread::Builder::new().name(name.into()).spawn(run).map_err(StartError::Thread)
+    let guarded = move || {
+        if std::panic::catch_unwind(AssertUnwindSafe(run)).is_err() {
+            std::process::abort();
+        }
+    };
+    thread::Builder::new().name(name.into()).spawn(guarded).map_err(StartError::Thread)
 }
 
 /// As many segments as hold what the queue can hold.
@@ -199,9 +199,9 @@ fn spare_segments(settings: &Settings, tuning: &Tuning) -> usize {
 }
 
 impl Service {
-    /// What the start found in the capture log.
-    pub fn recovered(&self) -> Recovered {
-        self.recovered
+    /// What a former run left in the capture log; `None` as long as it is being read.
+    pub fn recovered(&self) -> Option<Recovered> {
+        self.recovered.get().copied()
     }
 
     /// Writes and finishes everything that was ended, and stops. A recording that was not ended stays in the log, and
@@ -235,51 +235,6 @@ impl Service {
             }
         }
         in_time
-    }
-}
-
-/// Sees what the writing threads cannot tell while they hang: that the queue fills, and what it loses.
-struct Watcher {
-    queue: Arc<Queue>,
-    health: Arc<Health>,
-    sink: Arc<dyn FinishedSink>,
-    stop: Arc<AtomicBool>,
-    live: bool,
-}
-
-impl Watcher {
-    fn run(self) {
-        const EVERY: Duration = Duration::from_secs(1);
-        let mut lost = Vec::new();
-        loop {
-            let stop = self.stop.load(Ordering::Relaxed);
-            self.tell_lost(&mut lost);
-            if self.live {
-                self.look_at_speed();
-            }
-            if stop {
-                return;
-            }
-            thread::park_timeout(EVERY);
-        }
-    }
-
-    fn tell_lost(&self, lost: &mut Vec<Gap>) {
-        self.queue.take_lost(lost);
-        lost.drain(..).for_each(|gap| self.sink.gap(gap));
-    }
-
-    fn look_at_speed(&self) {
-        const SLOW_WRITE: Duration = Duration::from_secs(5);
-        let stats = self.queue.stats();
-        let waiting = 1.0 - stats.free as f32 / stats.chunks as f32;
-        let writing = self.health.writing_for();
-        if waiting > 0.3 || writing > SLOW_WRITE {
-            let detail = format!("{:.0} % of the queue is full", waiting * 100.0);
-            self.health.begins(Source::Queue, DiskTrouble::Slow, &detail);
-        } else if waiting < 0.2 && writing < SLOW_WRITE / 2 {
-            self.health.ends(Source::Queue);
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! After a start: which of the recordings in the capture log are records already, and in what order the others become
 //! records. The rest of recovery is the finisher's everyday work.
 
+use crate::frame::Entry;
+use crate::log_scan::Backlog;
 use crate::opens::{Open, Opens};
 
 /// What a start found in the capture log.
@@ -12,6 +14,17 @@ pub struct Recovered {
     pub already_finished: usize,
     /// Recordings of which a damaged log no longer says what they are: their audio is lost, and should be told.
     pub strays: usize,
+}
+
+/// Reads what the log holds of recordings that are no records yet.
+pub(crate) fn read(backlog: &Backlog) -> Opens {
+    let mut opens = Opens::default();
+    backlog.read(|frame, place| {
+        if let Some(entry) = Entry::of(&frame) {
+            opens.apply(frame.number, entry, &place);
+        }
+    });
+    opens
 }
 
 /// The recordings that have to be finished, in the order in which that must happen, and those that are done.

@@ -106,7 +106,7 @@ fn session(data: &Path, into: &Path) -> Vec<(Step, PathBuf)> {
 fn has_ended(copy: &Path, name: &str) -> bool {
     let mut numbers = BTreeMap::new();
     let mut ended = false;
-    crate::capture_log::scan(&copy.join("capture-log"), |frame, _| match crate::frame::Entry::of(&frame) {
+    crate::log_scan::scan(&copy.join("capture-log"), |frame, _| match crate::frame::Entry::of(&frame) {
         Some(crate::frame::Entry::Begin(start)) => drop(numbers.insert(frame.number, start.call_id)),
         Some(crate::frame::Entry::End(_)) => {
             ended |= numbers.get(&frame.number).is_some_and(|call| call == name)

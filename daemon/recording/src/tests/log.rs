@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use crate::capture_log::{CaptureLog, Found, MIN_SEGMENT_BYTES, Sizes, scan};
+use crate::capture_log::{CaptureLog, MIN_SEGMENT_BYTES, Sizes};
 use crate::frame::{Kind, MAX_PAYLOAD_BYTES};
+use crate::log_scan::{Found, scan};
 use crate::steps::{Step, Steps};
 
 use super::kit::files;
