@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { bytes, count, dateTime, duration, level, volts } from './format'
+import { bytes, count, dateTime, duration, elapsed, volts } from './format'
 
 describe('format', () => {
   it.each([
@@ -20,12 +20,9 @@ describe('format', () => {
     expect(dateTime(null)).toBe('–')
   })
 
-  it('shows voltages by magnitude and levels with a real minus', () => {
+  it('shows voltages by magnitude', () => {
     expect(volts(-48.25)).toBe('48.3 V')
     expect(volts(null)).toBe('–')
-    expect(level(-23.4)).toBe('−23 dBm0')
-    expect(level(-90)).toBe('–')
-    expect(level(3)).toBe('3 dBm0')
   })
 
   it.each([
@@ -37,6 +34,13 @@ describe('format', () => {
     [4e15, '4000 TB'],
   ])('%s bytes are %s', (n, text) => {
     expect(bytes(n)).toBe(text)
+  })
+
+  it('never shows a time before it began', () => {
+    const since = '2026-03-01T08:00:00.500+08:00'
+    expect(elapsed(since, Date.parse(since) - 500)).toBe('0:00:00')
+    expect(elapsed(since, Date.parse(since) + 61_000)).toBe('0:01:01')
+    expect(elapsed(null, 0)).toBe('')
   })
 
   it('groups thousands', () => {

@@ -8,6 +8,11 @@ export function duration(seconds: number | null | undefined): string {
   return `${Math.floor(whole / 3600)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`
 }
 
+/** Time since an RFC 3339 moment; a clock that ticks a moment later than the box does not run below zero. */
+export function elapsed(since: string | null, now_ms: number): string {
+  return since ? duration(Math.max(0, (now_ms - Date.parse(since)) / 1000)) : ''
+}
+
 /** `2026-03-01 08:00:12` of an RFC 3339 time, in the offset it is written in. */
 export function dateTime(time: string | null | undefined): string {
   return time ? `${time.slice(0, 10)} ${time.slice(11, 19)}` : '–'
@@ -21,12 +26,6 @@ export function timeOfDay(time: string | null | undefined): string {
 /** `48.2 V`, by magnitude: both polarities are the same line. */
 export function volts(value: number | null | undefined): string {
   return value === null || value === undefined ? '–' : `${Math.abs(value).toFixed(1)} V`
-}
-
-/** `−23 dBm0`; −90 and below is silence and shown as a dash. */
-export function level(dbm0: number | null | undefined): string {
-  if (dbm0 === null || dbm0 === undefined || dbm0 <= -90) return '–'
-  return `${dbm0 < 0 ? '−' : ''}${Math.abs(Math.round(dbm0))} dBm0`
 }
 
 /** `931 GB`, decimal as disks are sold. */
