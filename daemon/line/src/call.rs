@@ -60,6 +60,8 @@ pub(crate) struct Call {
     answer: Option<Answer>,
     /// No hook was ever seen: only numbers can be told.
     hookless: bool,
+    /// Length of the number that was looked up last, and whether it was whole.
+    looked_up: Option<(usize, bool)>,
 
     /// Its peer is on the do-not-record list.
     pub(crate) withheld: bool,
@@ -96,6 +98,7 @@ impl Call {
             voice: Spells::default(),
             answer: None,
             hookless: false,
+            looked_up: None,
             withheld: false,
             suppressed: false,
             has_record: false,
@@ -232,8 +235,10 @@ impl Call {
     /// The answer, if the call (or its ringing) is known to be over at `end`: voice shortly before shows that the
     /// ringback had ended, although that had not been said yet.
     fn answer_by(&self, end: SampleIndex) -> Option<Answer> {
-        if self.answer.is_some() || self.refused.is_some() {
-            return self.answer;
+        // The exchange may take a reversal back as the line goes on-hook: that one answers nothing.
+        let answer = self.answer.filter(|answer| answer.at < end);
+        if answer.is_some() || self.refused.is_some_and(|at| at < end) {
+            return answer;
         }
         let Ringback::Heard { since } = self.ringback else { return None };
         let from = since.max(end.minus(RINGBACK_PERIOD));
@@ -241,12 +246,20 @@ impl Call {
     }
 
     pub(crate) fn direction(&self) -> Option<Direction> {
-        let dialled = !self.dialled.is_empty() || self.ringback != Ringback::Unheard;
+        self.direction_by(SampleIndex(u64::MAX), self.answer)
+    }
+
+    /// The direction by what happened before `end`.
+    fn direction_by(&self, end: SampleIndex, answer: Option<Answer>) -> Option<Direction> {
+        let ringback = match self.ringback {
+            Ringback::Unheard => None,
+            Ringback::Heard { since: at } | Ringback::Over { end: at } => Some(at),
+        };
+        let signs =
+            [self.dialled.first().map(|first| first.at), ringback, self.refused, answer.map(|a| a.at)];
         if self.rang() {
             Some(Direction::Incoming)
-        } else if self.hookless {
-            None
-        } else if dialled || self.refused.is_some() || self.answer.is_some() {
+        } else if !self.hookless && signs.into_iter().flatten().any(|at| at < end) {
             Some(Direction::Outgoing)
         } else {
             None
@@ -267,7 +280,7 @@ impl Call {
     /// What is known of a call that is over at `end`.
     pub(crate) fn facts_at_end(&self, end: SampleIndex) -> CallFacts {
         let answer = self.answer_by(end);
-        let call_type = match self.direction() {
+        let call_type = match self.direction_by(end, answer) {
             Some(Direction::Incoming) if self.off_hook.is_some() => CallType::IncomingAnswered,
             Some(Direction::Incoming) => CallType::IncomingMissed,
             Some(Direction::Outgoing) if answer.is_some() => CallType::OutgoingAnswered,
@@ -281,7 +294,7 @@ impl Call {
         CallFacts {
             call_type,
             peer_number: self.number_before(answer),
-            peer_name: self.caller.as_ref().and_then(|caller| caller.name),
+            peer_name: self.caller.as_ref().filter(|_| self.rang()).and_then(|caller| caller.name),
         }
     }
 
@@ -298,13 +311,20 @@ impl Call {
         if number.is_empty() { self.caller.as_ref().and_then(|caller| caller.number) } else { Some(number) }
     }
 
-    /// The number of the peer as far as it is known, and whether it is whole.
-    pub(crate) fn number_so_far(&self, now: SampleIndex) -> Option<(ArrayString<32>, bool)> {
+    /// The number of the peer as far as it is known, and whether it is whole: once for each change.
+    pub(crate) fn number_to_look_up(&mut self, now: SampleIndex) -> Option<(ArrayString<32>, bool)> {
         let whole = self.rang()
             || self.answer.is_some()
             || self.refused.is_some()
             || self.ringback != Ringback::Unheard
             || self.dialled.last().is_none_or(|last| now.since(last.end) >= DIALLING_OVER);
-        self.number_before(self.answer).map(|number| (number, whole))
+        let number = self.number_before(self.answer)?;
+        let changed = self.looked_up.replace((number.len(), whole)) != Some((number.len(), whole));
+        changed.then_some((number, whole))
+    }
+
+    /// The list of numbers has changed.
+    pub(crate) fn look_up_again(&mut self) {
+        self.looked_up = None;
     }
 }

@@ -2,12 +2,12 @@
 
 use signal::hook::{HookEvent, HookEventKind};
 use signal::units::ms_to_samples;
-use signal::{CallerIdStandard, Detection, SampleIndex};
+use signal::{CallerId, Detection, SampleIndex};
 
 use crate::call::{ANSWERS_RING, Call};
 use crate::event::{CallKey, CallWithoutAudio, LineEvent, LineEventKind, Side};
 use crate::hearing::is_refusal;
-use crate::idle::HeldDigit;
+use crate::idle::{Held, HeldDigit};
 use crate::machine::Line;
 
 /// Caller ID before the first ring belongs to it if the ring follows within this.
@@ -100,7 +100,10 @@ impl Line {
         self.off_hook = Some(at);
         self.alarms.off_hook(at);
         match &mut self.call {
-            Some(call) => call.off_hook = Some(call.off_hook.unwrap_or(at)),
+            Some(call) => {
+                call.off_hook = Some(call.off_hook.unwrap_or(at));
+                call.begin = call.begin.min(at);
+            }
             None => {
                 self.call = Some(Call::off_hook_from(at));
                 self.alarms.call_begins(at, out);
@@ -124,6 +127,7 @@ impl Line {
     /// The call is over: makes the record of one that left no audio.
     pub(crate) fn end_call(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
         let Some(call) = self.call.take() else { return };
+        let at = at.max(call.begin);
         let facts = call.facts_at_end(at);
         self.alarms.call_ends(at);
         let missed = call.is_waiting_for_answer();
@@ -149,6 +153,7 @@ impl Line {
     }
 
     pub(crate) fn heard(&mut self, side: Side, detection: &Detection, out: &mut Vec<LineEvent>) {
+        let silence = self.silence();
         let event = self.hearing.hear(side, detection);
         match *detection {
             Detection::Digit { at, digit, samples } => {
@@ -170,9 +175,6 @@ impl Line {
                 self.sounds_again(at, out);
             }
             Detection::CallerId { at, ref caller_id } => {
-                if caller_id.standard == CallerIdStandard::Dtmf {
-                    self.idle.forget_from(at);
-                }
                 if let Some(event) = event {
                     out.push(event);
                     self.caller_known(at, caller_id);
@@ -201,7 +203,7 @@ impl Line {
                 if let Some(event) = event {
                     let at = event.at;
                     out.push(event);
-                    self.voice_starts(at, out);
+                    self.voice_starts(at, silence, out);
                 }
             }
             Detection::VoiceStop { at } => {
@@ -223,7 +225,7 @@ impl Line {
         }
     }
 
-    fn caller_known(&mut self, at: SampleIndex, caller_id: &signal::CallerId) {
+    fn caller_known(&mut self, at: SampleIndex, caller_id: &CallerId) {
         match (&mut self.call, &mut self.tape.open) {
             (Some(call), _) => call.caller_id(caller_id),
             (None, open) => {
@@ -236,8 +238,13 @@ impl Line {
     }
 
     fn hold(&mut self, held: HeldDigit, out: &mut Vec<LineEvent>) {
-        if let Some(oldest) = self.idle.hold(held) {
-            self.release(oldest, out);
+        match self.idle.hold(held) {
+            Held::Waiting => {}
+            Held::CallerId(at, caller_id) => {
+                self.caller_known(at, &caller_id);
+                self.say(at, LineEventKind::CallerId(caller_id), out);
+            }
+            Held::Digit(oldest) => self.release(oldest, out),
         }
     }
 

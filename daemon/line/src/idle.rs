@@ -4,7 +4,7 @@
 
 use arrayvec::ArrayVec;
 use signal::units::ms_to_samples;
-use signal::{Digit, SampleIndex};
+use signal::{CallerId, Digit, DtmfCallerId, SampleIndex};
 
 /// The longest caller-ID message has two numbers of 20 digits and four letters.
 const HELD: usize = 48;
@@ -20,33 +20,45 @@ pub(crate) struct HeldDigit {
     pub(crate) dialled: bool,
 }
 
+/// What a digit that is held back leads to.
+#[derive(Debug)]
+pub(crate) enum Held {
+    Waiting,
+    /// It completes a message that began at the sample given; its digits are no digits.
+    CallerId(SampleIndex, CallerId),
+    /// There are more digits than any message has: the oldest is none of one.
+    Digit(HeldDigit),
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct IdleDigits(ArrayVec<HeldDigit, HELD>);
+pub(crate) struct IdleDigits {
+    held: ArrayVec<HeldDigit, HELD>,
+    reader: DtmfCallerId,
+}
 
 impl IdleDigits {
-    /// Holds a digit back. Returns the oldest one when there are more than any message has.
-    pub(crate) fn hold(&mut self, digit: HeldDigit) -> Option<HeldDigit> {
-        let oldest = if self.0.is_full() { Some(self.0.remove(0)) } else { None };
-        self.0.push(digit);
-        oldest
-    }
-
-    /// The digits from `at` on were caller ID.
-    pub(crate) fn forget_from(&mut self, at: SampleIndex) {
-        self.0.retain(|held| held.at < at);
+    pub(crate) fn hold(&mut self, digit: HeldDigit) -> Held {
+        if let Some((start, caller_id)) = self.reader.digit(digit.at, digit.samples, digit.digit) {
+            self.held.retain(|held| held.at < start);
+            return Held::CallerId(start, caller_id);
+        }
+        let oldest = if self.held.is_full() { Some(self.held.remove(0)) } else { None };
+        self.held.push(digit);
+        oldest.map_or(Held::Waiting, Held::Digit)
     }
 
     /// The next digit that is none of a message, when all that happened before `settled` is known.
     pub(crate) fn release(&mut self, settled: SampleIndex) -> Option<HeldDigit> {
-        let first = self.0.first()?;
-        let last = self.0.last()?;
+        let first = self.held.first()?;
+        let last = self.held.last()?;
         let message = matches!(first.digit.0, b'A' | b'D');
         let over = settled.since(last.at) > MESSAGE_PAUSE + u64::from(last.samples);
-        (first.at < settled && (!message || over)).then(|| self.0.remove(0))
+        (first.at < settled && (!message || over)).then(|| self.held.remove(0))
     }
 
     /// The next digit, whatever it is: the line is off-hook now.
     pub(crate) fn release_any(&mut self) -> Option<HeldDigit> {
-        (!self.0.is_empty()).then(|| self.0.remove(0))
+        self.reader.reset();
+        (!self.held.is_empty()).then(|| self.held.remove(0))
     }
 }

@@ -114,6 +114,7 @@ const HOOK_EVENTS: usize = 32;
 pub struct Line {
     pub(crate) port: u16,
     pub(crate) settings: ChannelSettings,
+    pub(crate) settings_since: SampleIndex,
     pub(crate) line_number: Option<ArrayString<32>>,
     pub(crate) port_use: PortUse,
     pub(crate) now: SampleIndex,
@@ -170,6 +171,7 @@ impl Line {
         settings.validate_analog()?;
         Ok(Self {
             port,
+            settings_since: first,
             line_number: None,
             port_use: PortUse::Recorded,
             now: first,
@@ -280,6 +282,7 @@ impl Line {
         self.advance(now, out);
         self.hook.set_settings(hook_settings(&settings));
         self.settings = settings;
+        self.settings_since = self.now;
         if self.is_in_use() {
             self.alarms.change_settings(self.now, &self.settings, out);
             self.settings_changed(out);

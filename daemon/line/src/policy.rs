@@ -17,6 +17,14 @@ const VOICE_LAG: u64 = ms_to_samples(600);
 /// Digits and hook changes are heard this late, at most, beside what the hook itself says to be undecided.
 const LAG: u64 = ms_to_samples(200);
 
+/// A silence in a recording.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Silence {
+    quiet: SampleIndex,
+    /// When it will have lasted `silence_stop_s`.
+    over: SampleIndex,
+}
+
 impl Line {
     fn stops(&self, mode: StopMode) -> bool {
         self.tape.open.as_ref().is_some_and(|open| stops_by(&self.settings, open.mode, mode))
@@ -42,11 +50,11 @@ impl Line {
         let earliest = self.tape.floor().max(self.now.minus(max_lookback_samples(&self.settings)));
         let at = at.max(earliest).min(self.now);
         let key = match off_hook_call {
-            Some(call) => {
+            Some(call) if call.begin <= at => {
                 call.has_record = true;
                 call.begin
             }
-            None => at,
+            _ => at,
         };
         let pre_roll = match mode {
             StartMode::Voltage | StartMode::Voice => seconds_to_samples(f64::from(self.settings.pre_roll_s)),
@@ -118,8 +126,14 @@ impl Line {
         }
     }
 
-    pub(crate) fn voice_starts(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
-        if let Some((quiet, over)) = self.silence()
+    /// Voice starts at `at`, after the `silence` there was until now.
+    pub(crate) fn voice_starts(
+        &mut self,
+        at: SampleIndex,
+        silence: Option<Silence>,
+        out: &mut Vec<LineEvent>,
+    ) {
+        if let Some(Silence { quiet, over }) = silence
             && at >= over
         {
             self.stop_by_silence(quiet, out);
@@ -147,8 +161,8 @@ impl Line {
         }
     }
 
-    /// Where the open recording fell silent, and when that will have lasted `silence_stop_s`.
-    fn silence(&self) -> Option<(SampleIndex, SampleIndex)> {
+    /// The silence in the open recording, if it would stop it.
+    pub(crate) fn silence(&self) -> Option<Silence> {
         let open = self.tape.open.as_ref().filter(|_| self.stops(StopMode::Silence))?;
         let mut quiet = self.hearing.voice_end().unwrap_or(open.start).max(open.start);
         if open.mode != StartMode::Voice {
@@ -159,7 +173,7 @@ impl Line {
             quiet = quiet.max(self.sound_end);
         }
         let over = quiet.plus(seconds_to_samples(f64::from(self.settings.silence_stop_s)));
-        (!self.hearing.is_spoken()).then_some((quiet, over))
+        (!self.hearing.is_spoken()).then_some(Silence { quiet, over })
     }
 
     fn stop_by_silence(&mut self, quiet: SampleIndex, out: &mut Vec<LineEvent>) {
@@ -177,7 +191,7 @@ impl Line {
     /// Stops and splits that time alone brings.
     pub(crate) fn stop_by_time(&mut self, out: &mut Vec<LineEvent>) {
         self.split_by_length(self.settled_for_stops(), out);
-        if let Some((quiet, over)) = self.silence()
+        if let Some(Silence { quiet, over }) = self.silence()
             && self.now.since(over) >= VOICE_LAG
             && self.now > over
         {
@@ -193,7 +207,7 @@ impl Line {
         let mut settled = self.hook.settled_before().min(self.now.minus(LAG));
         if self.stops(StopMode::Silence) {
             settled = settled.min(match self.silence() {
-                Some((quiet, _)) => quiet,
+                Some(Silence { quiet, .. }) => quiet,
                 None => self.now.minus(VOICE_LAG),
             });
         }
@@ -205,12 +219,14 @@ impl Line {
 
     /// Goes on in a new segment at the length limit, without losing a sample, as often as `until` lies behind it.
     fn split_by_length(&mut self, until: SampleIndex, out: &mut Vec<LineEvent>) {
-        let length = seconds_to_samples(f64::from(self.settings.max_length_s));
         while self.stops(StopMode::Length)
             && let Some(open) = self.tape.open.as_ref().filter(|open| !open.withheld)
-            && open.start.plus(length) < until
+            && let limit = open.start.plus(seconds_to_samples(f64::from(self.settings.max_length_s)))
+            // A shorter limit than before holds from when it was set.
+            && let at = limit.max(self.settings_since)
+            && at < until
         {
-            let (key, mode, at) = (open.key, open.mode, open.start.plus(length));
+            let (key, mode) = (open.key, open.mode);
             self.stop(at, StopMode::Length, out);
             self.tape.begin(key, at, mode, 0, out);
         }
@@ -244,18 +260,17 @@ impl Line {
         if self.settings.do_not_record.is_empty() {
             return;
         }
-        let listed = |call: &Call| {
+        let (now, list) = (self.now, &self.settings.do_not_record);
+        let listed = |call: &mut Call| {
             !call.withheld
-                && call
-                    .number_so_far(self.now)
-                    .is_some_and(|(number, whole)| is_listed(&self.settings.do_not_record, &number, whole))
+                && call.number_to_look_up(now).is_some_and(|(number, whole)| is_listed(list, &number, whole))
         };
-        if let Some(call) = self.call.as_ref().filter(|call| call.off_hook.is_some()) {
+        if let Some(call) = self.call.as_mut().filter(|call| call.off_hook.is_some()) {
             if listed(call) {
                 self.withhold_call(out);
             }
-        } else if self.tape.open.as_ref().is_some_and(|open| listed(&open.own)) {
-            self.tape.withhold(self.now, out);
+        } else if self.tape.open.as_mut().is_some_and(|open| listed(&mut open.own)) {
+            self.tape.withhold(now, out);
         }
     }
 
@@ -349,6 +364,12 @@ impl Line {
             _ => {}
         }
         (self.held, self.paused) = (false, false);
+        if let Some(call) = &mut self.call {
+            call.look_up_again();
+        }
+        if let Some(open) = &mut self.tape.open {
+            open.own.look_up_again();
+        }
         self.check_do_not_record(out);
         self.resume(self.now, out);
     }
