@@ -60,7 +60,7 @@ fn no_more(mut args: lexopt::Parser) -> Result<(), lexopt::Error> {
 }
 
 fn make_scenario(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
-    let (mut seed, mut ports, mut seconds, mut out) = (1, 13, 300.0, None);
+    let (mut seed, mut ports, mut seconds, mut out) = (1, 14, 300.0, None);
     while let Some(arg) = args.next()? {
         match arg {
             Long("seed") => seed = args.value()?.parse()?,

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 fn truth() -> &'static [Event] {
     static TRUTH: LazyLock<Vec<Event>> = LazyLock::new(|| {
         let folder = tempfile::tempdir().unwrap();
-        scenario::mixed(folder.path(), 3, 13, 240.0).unwrap();
+        scenario::mixed(folder.path(), 3, 14, 240.0).unwrap();
         event::read(&folder.path().join("truth.jsonl")).unwrap()
     });
     &TRUTH

@@ -7,7 +7,7 @@ use crate::replay::detect;
 use crate::scenario;
 
 pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
-    let (seeds, ports, length_s) = if bench.short { (1, 13, 300.0) } else { (4, 26, 600.0) };
+    let (seeds, ports, length_s) = if bench.short { (1, 14, 300.0) } else { (4, 28, 600.0) };
     let mut section = Section::default();
     for seed in 1..=seeds {
         let scenario = folder(bench, &format!("lines-{seed}"));
@@ -56,7 +56,7 @@ pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
     }
     section.notes.push(format!(
         "{seeds} scenarios of {ports} ports, {length_s} s each: every kind of line (A-law, two tracks, 24 V, reversed, voice-started, \
-         long, do-not-record, breaking, dial phone, noisy, idle) with random calls."
+         long, do-not-record, breaking, dial phone, off-hook at the edges, noisy, continuous, idle) with random calls."
     ));
     Ok(section)
 }

@@ -28,11 +28,13 @@ pub enum LineKind {
     OffHookAtEdges,
     /// A noisy line with a message waiting (special dial tone).
     Noisy,
+    /// Recorded all the time, in segments of a minute.
+    Continuous,
     Idle,
 }
 
 impl LineKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Plain,
         Self::ALaw,
         Self::TwoTracks,
@@ -45,6 +47,7 @@ impl LineKind {
         Self::DialPhone,
         Self::OffHookAtEdges,
         Self::Noisy,
+        Self::Continuous,
         Self::Idle,
     ];
 }
@@ -60,7 +63,10 @@ pub fn line_of(kind: LineKind, port: u16, seed: u64) -> Line {
     let mut line = Line::new(port, &(8000 + port).to_string(), seed);
     match kind {
         LineKind::ALaw => line.format = WavFormat::ALaw,
-        LineKind::TwoTracks => line.two_tracks = true,
+        LineKind::TwoTracks => {
+            line.two_tracks = true;
+            line.format = if port.is_multiple_of(2) { WavFormat::ALaw } else { WavFormat::Linear16 };
+        }
         LineKind::LowVoltage => {
             line.feed_volts = 24.0;
             line.off_hook_volts = 6.5;
@@ -74,6 +80,10 @@ pub fn line_of(kind: LineKind, port: u16, seed: u64) -> Line {
         LineKind::VoiceActivated => {
             line.without_volts = true;
             line.set("start_mode", "\"voice\"");
+        }
+        LineKind::Continuous => {
+            line.set("start_mode", "\"continuous\"");
+            line.set("max_length_s", "60");
         }
         LineKind::LongCalls => line.set("max_length_s", "20"),
         LineKind::DoNotRecord => line.set("do_not_record", &format!("[\"{WITHHELD_NUMBER}\"]")),
@@ -102,6 +112,12 @@ pub fn fill(
 ) -> Result<(), SpandspError> {
     match kind {
         LineKind::Idle => line.begin(),
+        LineKind::Continuous => {
+            line.begin();
+            line.record_from_now_on();
+            line.wait(first_s);
+            fill_with_calls(line, kind, speech, end_s)?;
+        }
         LineKind::VoiceActivated => {
             line.wait(first_s);
             while line.now_s() + 40.0 < end_s {

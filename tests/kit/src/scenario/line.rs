@@ -204,6 +204,11 @@ impl Line {
         self.open_recording("voltage");
     }
 
+    /// A recording that only the end of the input ends, whatever the hook does.
+    pub(super) fn record_from_now_on(&mut self) {
+        self.open_recording("continuous");
+    }
+
     /// Forgets all voltages and truth: the line was off-hook all the time.
     pub(super) fn hold_off_hook(&mut self) {
         self.events.clear();
@@ -356,14 +361,29 @@ impl Line {
             }
             start = end;
         }
+        // The last segment may hold no call, or several.
+        if open.mode == "continuous" {
+            self.forget_peers(&open.call_id);
+            return;
+        }
         // Only the last segment knows how the call turned out.
         if let (Some(call_type), Some(event)) = (self.call_type, self.events.last_mut()) {
             event.members.insert("call_type".into(), json!(call_type));
         }
     }
 
+    /// Nothing is said about the numbers of a recording that holds many calls.
+    fn forget_peers(&mut self, call_id: &str) {
+        for event in self.events.iter_mut().filter(|event| event.text("call_id") == Some(call_id)) {
+            event.members.remove("peer_number");
+        }
+    }
+
     fn end_call(&mut self, stop_mode: &'static str) {
-        if self.recording.is_some() {
+        let continuous = self.recording.as_ref().is_some_and(|open| open.mode == "continuous");
+        if continuous && stop_mode != "shutdown" {
+            // Goes on; the calls under it are not told apart.
+        } else if self.recording.is_some() {
             self.close_recording(stop_mode);
         } else {
             self.note_call_without_audio();

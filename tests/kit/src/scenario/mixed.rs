@@ -17,8 +17,10 @@ pub fn mixed(folder: &Path, seed: u64, ports: u16, length_s: f64) -> Result<(), 
         let kind = LineKind::ALL[usize::from(port - 1) % LineKind::ALL.len()];
         let mut line = line_of(kind, port, seed);
         let first_s = line.between(1.0, 6.0);
-        fill(&mut line, kind, &speech, first_s, length_s)?;
-        scenario.add(line, length_s)?;
+        // Each port ends with its own audio.
+        let own_s = if kind == LineKind::OffHookAtEdges { length_s - 2.37 } else { length_s };
+        fill(&mut line, kind, &speech, first_s, own_s)?;
+        scenario.add(line, own_s)?;
     }
     scenario.finish()
 }
