@@ -323,3 +323,82 @@ impl Run {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use signal::SampleIndex;
+
+    use super::*;
+    use crate::capture_log::SegmentFile;
+    use crate::facts::{ClockQuality, Codec, Instant};
+
+    fn place() -> Place {
+        let file = Arc::new(File::open("/dev/null").unwrap());
+        Place { segment: Arc::new(SegmentFile { file, generation: 1 }), offset: 0 }
+    }
+
+    fn start(first: u64) -> OpenStart {
+        let quality = ClockQuality::Unchecked;
+        OpenStart {
+            call_id: "c".into(),
+            segment: 0,
+            port: 1,
+            port_name: String::new(),
+            start: Instant { utc_us: 0, offset_s: 0, boot_id: String::new(), monotonic_us: 0, quality },
+            first_sample: SampleIndex(first),
+            pre_roll_samples: 0,
+            tracks: 1,
+            codec: Codec::ALaw,
+            start_mode: line::StartMode::Voltage,
+            known: Known::default(),
+        }
+    }
+
+    proptest! {
+        /// Whatever frames the log holds, twice or not at all: each sample from first to end comes once, from a piece
+        /// that has it, or is missing.
+        #[test]
+        fn runs_tell_each_sample_once(
+            first in 0..500u64,
+            pieces in prop::collection::vec((0..1000u64, 1..200u32), 0..12),
+            gap in prop::option::of((0..1500u64, 1..300u64)),
+            end in prop::option::of(0..1500u64),
+        ) {
+            let mut opens = Opens::default();
+            opens.apply(7, Entry::Begin(Box::new(start(first))), &place());
+            for (first, bytes) in &pieces {
+                opens.apply(7, Entry::Audio { first: *first, bytes: *bytes }, &place());
+            }
+            if let Some((first, samples)) = gap {
+                opens.apply(7, Entry::Gap { first, samples }, &place());
+            }
+            if let Some(end) = end {
+                let (stop_mode, known) = (StopMode::OnHook, Known::default());
+                let stop = StopFacts { end: SampleIndex(end), stop_mode, known };
+                opens.apply(7, Entry::End(Box::new(stop)), &place());
+            }
+            let mut open = opens.take_all().remove(0);
+            let mut at = first;
+            let runs = open.runs();
+            for run in &runs {
+                if let Run::Kept { piece, skip, samples } = *run {
+                    let piece = &open.pieces[piece];
+                    prop_assert_eq!(piece.first + u64::from(skip), at);
+                    prop_assert!(skip + samples <= piece.samples);
+                } else {
+                    let has = |at| pieces.iter().any(|(from, count)| (*from..from + u64::from(*count)).contains(&at));
+                    prop_assert!((at..at + run.samples()).all(|at| !has(at)));
+                }
+                at += run.samples();
+            }
+            let heard = pieces.iter().map(|(from, count)| from + u64::from(*count));
+            let heard_to = heard.chain(gap.map(|(from, count)| from + count)).max().unwrap_or(0);
+            let expected = heard_to.min(end.unwrap_or(u64::MAX)).max(first);
+            prop_assert!(runs.is_empty() || at == expected, "{} is not {}", at, expected);
+        }
+    }
+}

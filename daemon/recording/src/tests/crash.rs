@@ -354,3 +354,35 @@ fn a_recovered_call_keeps_what_was_known_of_it() {
     assert_eq!((facts.peer_number.as_deref(), facts.marks.len()), (Some("7"), 1));
     assert_eq!(journal.told.lock().unwrap().recovered, 1);
 }
+
+/// Each segment says again what is open: a damaged beginning costs nothing.
+#[test]
+fn a_damaged_beginning_is_made_good_by_the_next_segment() {
+    let data = data_folder();
+    let journal = Journal::open(data.path());
+    let tuning = quick(Steps::default());
+    let (recorder, service) = start_tuned(data.path(), settings(0), journal, tuning).unwrap();
+    let open = recorder.begin(call("long", 1, 0));
+    for part in 0..10 {
+        speak(&recorder, open, 1, part * 8000, part * 8000 + 8000);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(service.close(Duration::from_secs(20)));
+    let mut spoiled = 0;
+    for name in files(&data.path().join("capture-log")) {
+        let path = data.path().join("capture-log").join(name);
+        let mut bytes = std::fs::read(&path).unwrap();
+        if let Some(frame) = bytes.get(64..).and_then(Frame::parse)
+            && frame.kind == Kind::Begin
+            && spoiled == 0
+        {
+            bytes[64 + 45] ^= 1;
+            std::fs::write(&path, bytes).unwrap();
+            spoiled += 1;
+        }
+    }
+    assert_eq!(spoiled, 1);
+    let journal = recover(data.path(), Steps::default());
+    let calls = assert_whole(data.path(), &journal, "damaged beginning");
+    assert_eq!((calls["long"].samples, calls["long"].marks.len()), (80_000, 0));
+}

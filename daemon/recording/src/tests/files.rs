@@ -11,10 +11,14 @@ use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
 use super::kit::*;
+use crate::capture_log::{CaptureLog, Sizes};
 use crate::check::{Depth, Journalled, check};
-use crate::facts::{Codec, Facts};
+use crate::facts::{Codec, Facts, Mark, MarkKind};
+use crate::frame::Kind;
+use crate::log_scan;
 use crate::open::OpenStart;
 use crate::reader::{Reader, Select};
+use crate::steps::Steps;
 use crate::wav;
 use crate::{DataDir, delete, mend, peaks};
 
@@ -229,6 +233,23 @@ fn check_finds_each_broken_invariant() {
     broken(7, |_, _, journal| journal[3].deleted = true);
     broken(8, |_, files, _| std::fs::write(files[0].1.with_file_name(".z.wav.tmp"), "").unwrap());
     broken(8, |_, files, _| std::fs::write(files[0].1.with_file_name("z.peaks"), "").unwrap());
+    broken(9, |_, files, journal| {
+        let mut facts = files[4].0.clone();
+        facts.marks.push(Mark { sample: 12_000, kind: MarkKind::Gap { samples: 346 } });
+        let bytes = std::fs::read(&files[4].1).unwrap();
+        let audio = 44 + facts.samples as usize * 2;
+        let tail = wav::tail(facts.samples * 2, &facts).unwrap();
+        std::fs::write(&files[4].1, [&bytes[..audio], &tail].concat()).unwrap();
+        journal[4].facts = facts;
+    });
+    broken(10, |data, _, _| {
+        let folder = data.join("capture-log");
+        let sizes = Sizes { segment_bytes: 0, spare_segments: 0 };
+        let (found, _) = log_scan::find(&folder).unwrap();
+        let mut log = CaptureLog::new(folder, sizes, false, Steps::default(), found);
+        log.append(Kind::Audio, 77, 0, &[b"whose"]).unwrap();
+        log.commit().unwrap();
+    });
     broken(11, |_, files, _| {
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&files[0].1, std::fs::Permissions::from_mode(0o644)).unwrap();
