@@ -1,6 +1,7 @@
 //! `kit`, the command line of the test kit. Exit status: 0 well, 1 a limit was missed, 2 bad use or bad input.
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -41,7 +42,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
             no_more(args)?;
             let truth = event::read(&scenario.join("truth.jsonl"))?;
             let report = compare(&truth, &event::read(&replay.join("events.jsonl"))?);
-            print!("{report}");
+            write!(io::stdout(), "{report}")?;
             Ok(if report.passes() { ExitCode::SUCCESS } else { ExitCode::from(1) })
         }
         Some(Value(name)) if name == "accuracy" => measure_accuracy(args),

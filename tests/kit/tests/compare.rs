@@ -31,6 +31,7 @@ fn perfect(truth: &[Event]) -> Vec<Event> {
                 event.members.entry("file").or_insert(Value::Null);
                 event.members.entry("pre_roll_s").or_insert(json!(2.0));
                 event.members.entry("call_type").or_insert(json!("unknown"));
+                event.members.entry("peer_number").or_insert(Value::Null);
             }
             if event.event.starts_with("alarm") {
                 event.members.extend([("severity".into(), json!("minor")), ("text".into(), json!("x"))]);
