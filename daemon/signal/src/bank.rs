@@ -2,8 +2,10 @@
 //! time. The choice changes the speed only: no variant contracts multiplications and additions, so all of them hear
 //! the same to the bit.
 
+use crate::caller_id_dtmf::DtmfCallerId;
 use crate::detection::Detection;
 use crate::dtmf::DtmfDetector;
+use crate::fsk::FskDetector;
 use crate::hop::Hops;
 use crate::lanes::{LANES, LaneMask, Lanes};
 use crate::level::LevelMeter;
@@ -40,6 +42,8 @@ pub struct Bank {
 struct Detectors {
     recent: Recent,
     dtmf: DtmfDetector,
+    fsk: FskDetector,
+    dtmf_caller_id: [DtmfCallerId; LANES],
     hops: Hops,
     meter: LevelMeter,
     tones: ToneDetector,
@@ -77,14 +81,18 @@ impl Bank {
         }
     }
 
-    /// Listens for caller ID by FSK on a track from the next sample on, or no longer.
+    /// Listens for caller ID (by FSK and by DTMF) on a track from the next sample on, or no longer. The digits of a
+    /// DTMF caller ID are told as digits too, as they come.
     pub fn arm_caller_id(&mut self, track: usize, armed: bool) {
         if track < self.tracks {
             self.armed = self.armed & !(1 << track) | LaneMask::from(armed) << track;
+            if !armed && !self.always_armed {
+                self.detectors.dtmf_caller_id[track].reset();
+            }
         }
     }
 
-    /// Listens for caller ID by FSK on all tracks at all times, whatever `arm_caller_id` says.
+    /// Listens for caller ID on all tracks at all times, whatever `arm_caller_id` says.
     pub fn arm_caller_id_always(&mut self, always: bool) {
         self.always_armed = always;
     }
@@ -144,6 +152,7 @@ impl Bank {
         first: SampleIndex,
         out: &mut impl FnMut(usize, Detection),
     ) {
+        let armed = if self.always_armed { LaneMask::MAX } else { self.armed };
         for start in (0..length).step_by(CHUNK) {
             let size = CHUNK.min(length - start);
             let frame = &mut self.frame[..size];
@@ -153,25 +162,43 @@ impl Bank {
                     lanes[lane] = f32::from(sample);
                 }
             }
-            self.detectors.process(frame, first.plus(start as u64), out);
+            self.detectors.process(frame, first.plus(start as u64), armed, out);
         }
     }
 }
 
 impl Detectors {
     #[inline(always)]
-    fn process(&mut self, frame: &[Lanes], first: SampleIndex, out: &mut impl FnMut(usize, Detection)) {
+    fn process(
+        &mut self,
+        frame: &[Lanes],
+        first: SampleIndex,
+        armed: LaneMask,
+        out: &mut impl FnMut(usize, Detection),
+    ) {
         // Hop by hop, so that what voice is told about digits does not depend on the frames.
         let (mut rest, mut at) = (frame, first);
         while !rest.is_empty() {
             let (now, later) = rest.split_at(self.hops.missing().min(rest.len()));
             self.recent.process(now, at, &mut |recent, hop, behind| {
-                self.dtmf.hop(recent, hop, behind, out);
+                self.dtmf.hop(recent, hop, behind, &mut |lane, detection| {
+                    let caller_id = match detection {
+                        Detection::Digit { at, digit, samples } if armed & (1 << lane) != 0 => {
+                            self.dtmf_caller_id[lane].digit(at, samples, digit)
+                        }
+                        _ => None,
+                    };
+                    out(lane, detection);
+                    if let Some((at, caller_id)) = caller_id {
+                        out(lane, Detection::CallerId { at, caller_id });
+                    }
+                });
+                self.fsk.hop(recent, hop, behind, armed, out);
             });
             self.hops.process(now, at, &mut |hop| {
                 self.meter.hop(hop);
                 self.tones.hop(hop, out);
-                self.voice.hop(hop, self.tones.sounding(), self.dtmf.sounding(), out);
+                self.voice.hop(hop, self.tones.sounding(), self.dtmf.sounding() | self.fsk.sounding(), out);
             });
             at = at.plus(now.len() as u64);
             rest = later;

@@ -10,6 +10,8 @@ mod dtmf;
 mod dtmf_bins;
 mod dtmf_fit;
 mod dtmf_residue;
+mod fsk;
+mod fsk_receiver;
 pub mod g711;
 pub mod hook;
 pub mod hop;
