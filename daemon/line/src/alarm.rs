@@ -98,10 +98,10 @@ impl Alarms {
         settings: &ChannelSettings,
         out: &mut Vec<LineEvent>,
     ) {
-        if let Some(at) = self.off_hook_due(settings).filter(|due| *due <= settled) {
+        if let Some(at) = self.off_hook_due(settings).filter(|due| *due < settled) {
             self.off_hook.raise(at, out);
         }
-        if let Some(at) = due(self.idle_since, settings.no_call_alarm_after_s).filter(|due| *due <= settled) {
+        if let Some(at) = due(self.idle_since, settings.no_call_alarm_after_s).filter(|due| *due < settled) {
             self.no_call.raise(at, out);
         }
     }

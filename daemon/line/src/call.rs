@@ -18,6 +18,8 @@ const LASTING_VOICE: u64 = ms_to_samples(2000);
 const RINGBACK_PERIOD: u64 = ms_to_samples(6000);
 /// Voice that counts as an answer when a call ended before that could be said.
 const VOICE_BEFORE_THE_END: u64 = ms_to_samples(500);
+/// Voice that is followed by ringback within this was an announcement, or somebody in the room.
+const ANNOUNCEMENT: u64 = ms_to_samples(10_000);
 /// A number is complete when no digit has come for so long.
 const DIALLING_OVER: u64 = ms_to_samples(6000);
 /// Digits that are kept of a call; the longest numbers have 15 (ITU-T E.164), with prefixes 30.
@@ -37,7 +39,7 @@ enum Ringback {
     Over { end: SampleIndex },
 }
 
-/// A call is answered by a reversal for good; by voice until ringback goes on.
+/// A call is answered by a reversal for good; by voice unless ringback follows soon.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Answer {
     at: SampleIndex,
@@ -172,9 +174,8 @@ impl Call {
     pub(crate) fn tone_start(&mut self, at: SampleIndex, tone: Tone) {
         match tone {
             Tone::Ringback => {
-                if self.answer.is_some_and(|answer| answer.by_voice) {
-                    self.answer = None;
-                }
+                let announced = |answer: &Answer| answer.by_voice && at.since(answer.at) <= ANNOUNCEMENT;
+                self.answer = self.answer.filter(|answer| !announced(answer));
                 self.refused = None;
                 self.ringback = Ringback::Heard { since: at };
             }

@@ -249,6 +249,34 @@ fn outgoing_answered_without_ringback_by_lasting_voice() {
 }
 
 #[test]
+fn an_announcement_before_the_ringback_is_no_answer() {
+    let script = |ringback_at: f64| {
+        format!(
+            "1.0  8V
+             3.5  dial 8005
+             6.0  voice 4.0
+             12.0 dial 3
+             {ringback_at} tone ringback 6.0
+             40.0 48V
+             50.0 end"
+        )
+    };
+    check_only(
+        &["record_stop"],
+        "",
+        &script(13.0),
+        "40.000 record_stop on_hook start 1.000 outgoing_unanswered 80053",
+    );
+    // Long after, it is an operator's line that rings on.
+    check_only(
+        &["record_stop"],
+        "",
+        &script(20.0),
+        "40.000 record_stop on_hook start 1.000 outgoing_answered 8005",
+    );
+}
+
+#[test]
 fn with_two_tracks_only_the_far_side_answers() {
     let script = |side: &str| {
         format!(

@@ -9,6 +9,9 @@ use crate::units::ms_to_samples;
 /// 11 ms) and below the 10 ms between two readings of a unit, so that each reading counts.
 pub(super) const BOUNCE: u64 = ms_to_samples(8);
 
+/// Contacts that bounce do so for no longer than this; what follows is dated from where they began.
+const CHATTER: u64 = ms_to_samples(30);
+
 /// A dead line is alive again this much above the threshold.
 const ALIVE_HYSTERESIS_VOLTS: f32 = 0.5;
 
@@ -21,6 +24,13 @@ pub(super) enum Loop {
     Closed,
     /// No feeding voltage.
     Dead,
+}
+
+/// The accepted state was left, and came back at once.
+#[derive(Clone, Copy, Debug)]
+struct Return {
+    left: SampleIndex,
+    at: SampleIndex,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +48,7 @@ pub(super) struct Contact {
     /// Open or closed, whichever was last: kept within the hysteresis.
     alive: Option<Loop>,
     pending: Option<Pending>,
+    returned: Option<Return>,
     /// The last reading that belongs to the accepted state.
     volts: f32,
     /// The last reading.
@@ -59,12 +70,16 @@ impl Contact {
         };
         if state == accepted {
             self.volts = volts;
+            if let Some(pending) = self.pending {
+                self.returned = Some(Return { left: pending.left, at });
+            }
         }
+        let left = self.chatter_since(at).unwrap_or(at);
         self.pending = match self.pending {
             _ if state == accepted => None,
             Some(pending) if pending.to == state => Some(pending),
             Some(pending) => Some(Pending { to: state, since: at, left: pending.left }),
-            None => Some(Pending { to: state, since: at, left: at }),
+            None => Some(Pending { to: state, since: at, left }),
         };
         None
     }
@@ -91,6 +106,7 @@ impl Contact {
     pub(super) fn accept(&mut self) -> Option<(Loop, SampleIndex)> {
         let pending = self.pending.take()?;
         self.accepted = Some(pending.to);
+        self.returned = None;
         self.volts = self.last_volts;
         Some((pending.to, pending.left))
     }
@@ -100,8 +116,14 @@ impl Contact {
         self.volts
     }
 
-    /// Since when something is undecided.
-    pub(super) fn undecided_since(&self) -> Option<SampleIndex> {
-        self.pending.map(|pending| pending.left)
+    /// Where a bounce began that may still go on at `now`.
+    fn chatter_since(&self, now: SampleIndex) -> Option<SampleIndex> {
+        let returned = self.returned?;
+        (now.since(returned.at) < BOUNCE && now.since(returned.left) <= CHATTER).then_some(returned.left)
+    }
+
+    /// Since when something is undecided at `now`.
+    pub(super) fn undecided_since(&self, now: SampleIndex) -> Option<SampleIndex> {
+        self.pending.map(|pending| pending.left).or(self.chatter_since(now))
     }
 }

@@ -207,7 +207,7 @@ impl HookReader {
         };
         [
             hook,
-            self.contact.undecided_since(),
+            self.contact.undecided_since(self.now),
             self.pulses.undecided_since(),
             self.polarity.undecided_since(),
             self.ring.undecided_since(self.hears_ringing()),
