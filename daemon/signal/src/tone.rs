@@ -6,14 +6,14 @@
 
 use std::f64::consts::TAU;
 
-use crate::Detection;
 use crate::dbm0::power_from_dbm0;
 use crate::hop::{HOP_SAMPLES, Hop, LOW_RATE_HZ, LOW_SAMPLES, WINDOW_HOPS};
 use crate::lanes::{LANES, LaneMask, Lanes, lanes_of};
 use crate::tone_cadence::{Burst, Rhythm};
 use crate::tone_fit::{Fit, PROBES, probe_hertz};
-use crate::tone_table::{Country, Sound, china};
+use crate::tone_table::{Country, Sound, SupervisoryTone, china};
 use crate::units::{RATE_HZ, SampleIndex};
+use crate::{Detection, Tone};
 
 /// Samples in a probe's window.
 const WINDOW_SAMPLES: usize = WINDOW_HOPS * HOP_SAMPLES;
@@ -29,12 +29,16 @@ const LEAST_DBM0: f32 = -34.0;
 const GLITCH_HOPS: f32 = 4.0;
 /// Shorter bursts are chance: a vowel, a note.
 const SHORTEST_BURST_SAMPLES: u64 = 60 * RATE_HZ as u64 / 1000;
+/// Windows at either end of a burst that its edges may reach into.
+const EDGE_WINDOWS: usize = 3;
 /// A tone's energy is steady: the mean square change from one window to the next, relative, is at most this,
 const MOST_UNSTEADY: f32 = 0.003;
-/// where a single change counts no more than this,
+/// where a single change counts no more than this.
 const MOST_CHANGE: f32 = 0.01;
-/// and so many changes are the burst's own edges. Two frequencies beat and are let off.
-const EDGE_CHANGES: f32 = 7.0;
+/// Nor does it drift: the variance of its windows' energies, relative.
+const MOST_SPREAD: f32 = 0.02;
+/// Two frequencies closer than this beat so slowly that a window sees it: they must be unsteady.
+const BEATING_BELOW_HZ: f32 = 45.0;
 /// For so long behind a burst, loudness means that it was cut off.
 const CUT_OFF_HOPS: f32 = 50.0;
 /// Mean energy there, relative to the burst's.
@@ -94,17 +98,19 @@ pub struct ToneDetector {
     /// Energy of the last hops, and which of them is the oldest.
     energy: [Lanes; WINDOW_HOPS],
     oldest: usize,
-    /// Energy of the window before.
-    window_before: Lanes,
+    /// Energies of the last windows, the newest first.
+    windows: [Lanes; EDGE_WINDOWS + 2],
     /// Lanes in which a window sounds like a tone.
     on: LaneMask,
-    /// 1 for lanes in which the sums run, 0 for others.
+    /// 1 for lanes in which the sums run, 0 for others; and for how many windows they have run.
     counting: Lanes,
+    age: Lanes,
     sum_energy: Lanes,
-    sum_change: Lanes,
-    sum_squared: Lanes,
-    /// Windows in the sums.
-    counted: Lanes,
+    /// Windows away from the edges: how many, their energy, its square, and its changes.
+    inner: Lanes,
+    inner_energy: Lanes,
+    inner_squared: Lanes,
+    inner_change: Lanes,
     /// Energy since the last burst ended.
     behind: Lanes,
     /// Hops until a lane has something to decide; infinite if there is nothing.
@@ -179,13 +185,15 @@ impl Default for ToneDetector {
             probes: [Probe::UNUSED; PROBES],
             energy: [Lanes::ZERO; WINDOW_HOPS],
             oldest: 0,
-            window_before: Lanes::ZERO,
+            windows: [Lanes::ZERO; EDGE_WINDOWS + 2],
             on: 0,
             counting: Lanes::ZERO,
+            age: Lanes::ZERO,
             sum_energy: Lanes::ZERO,
-            sum_change: Lanes::ZERO,
-            sum_squared: Lanes::ZERO,
-            counted: Lanes::ZERO,
+            inner: Lanes::ZERO,
+            inner_energy: Lanes::ZERO,
+            inner_squared: Lanes::ZERO,
+            inner_change: Lanes::ZERO,
             behind: Lanes::ZERO,
             countdown: Lanes::splat(f32::INFINITY),
             drop: Lanes::ZERO,
@@ -231,8 +239,12 @@ impl ToneDetector {
     #[inline(always)]
     pub fn hop(&mut self, hop: &Hop, out: &mut impl FnMut(usize, Detection)) {
         let oldest = self.oldest;
-        self.energy[oldest] = hop.energy_above_hum;
-        let window = hop.window_energy;
+        self.energy[oldest] = hop.energy;
+        // In the order of time, so that rounding does not depend on where the ring stands.
+        let mut window = Lanes::ZERO;
+        for later in 1..=WINDOW_HOPS {
+            window += self.energy[(oldest + later) % WINDOW_HOPS];
+        }
         let mut tonal = Lanes::ZERO;
         for probe in &mut self.probes {
             let caught = probe.hop(&hop.low, oldest);
@@ -240,14 +252,9 @@ impl ToneDetector {
             tonal += caught;
         }
         self.oldest = (oldest + 1) % WINDOW_HOPS;
-        let change = window - self.window_before;
-        self.window_before = window;
         self.sum_energy += window * self.counting;
-        let squared = window * window;
-        self.sum_change += (change * change).min(squared * MOST_CHANGE) * self.counting;
-        self.sum_squared += squared * self.counting;
-        self.counted += self.counting;
-        self.behind += hop.energy_above_hum;
+        self.look_inside(window);
+        self.behind += hop.energy;
         self.countdown += Lanes::splat(-1.0);
 
         let begin = tonal.above((window * BEGIN_SHARE).max(Lanes::splat(self.least_energy)));
@@ -261,6 +268,24 @@ impl ToneDetector {
         for lane in lanes_of(changed | due) {
             self.decide(lane, hop.end, changed & (1 << lane) != 0, &mut |what| out(lane, what));
         }
+    }
+
+    /// Sums up the windows of a burst that its edges do not reach into: they are looked at late, when the burst has
+    /// gone on for some more.
+    #[inline(always)]
+    fn look_inside(&mut self, window: Lanes) {
+        self.windows.rotate_right(1);
+        self.windows[0] = window;
+        self.age += self.counting;
+        let since = Lanes::splat(2.0 * EDGE_WINDOWS as f32 + 0.5);
+        let inside = self.counting * self.age.zip(since, |age, since| if age > since { 1.0 } else { 0.0 });
+        let [.., inner, before] = self.windows;
+        let change = inner - before;
+        let squared = inner * inner;
+        self.inner += inside;
+        self.inner_energy += inner * inside;
+        self.inner_squared += squared * inside;
+        self.inner_change += (change * change).min(squared * MOST_CHANGE) * inside;
     }
 
     /// A burst begins or ends in a lane, or a wait is over.
@@ -277,6 +302,7 @@ impl ToneDetector {
             }
             Phase::Pausing { start, .. } if changed && on => {
                 self.counting[lane] = 1.0;
+                self.age[lane] = 0.0;
                 self.lanes[lane].phase = Phase::Sounding { start };
                 self.wait_for_steady(lane, now.since(start));
             }
@@ -316,10 +342,12 @@ impl ToneDetector {
     fn begin(&mut self, lane: usize, start: SampleIndex) {
         self.lanes[lane].phase = Phase::Sounding { start };
         self.counting[lane] = 1.0;
+        self.age[lane] = 0.0;
         self.sum_energy[lane] = 0.0;
-        self.sum_change[lane] = 0.0;
-        self.sum_squared[lane] = 0.0;
-        self.counted[lane] = 0.0;
+        self.inner[lane] = 0.0;
+        self.inner_energy[lane] = 0.0;
+        self.inner_squared[lane] = 0.0;
+        self.inner_change[lane] = 0.0;
         self.held[lane] = 0.0;
         for probe in &mut self.probes {
             probe.sum[lane] = 0.0;
@@ -360,9 +388,13 @@ impl ToneDetector {
         (hops * HOP_SAMPLES as f32) as u64
     }
 
+    /// Mean energy of a hop of the burst; of one too short to have an inside, of the last window's loudest hop.
     fn mean_energy(&self, lane: usize) -> f32 {
-        let squared = self.sum_squared[lane] / self.sum_energy[lane].max(f32::MIN_POSITIVE);
-        squared / WINDOW_HOPS as f32
+        if self.inner[lane] >= 1.0 {
+            self.inner_energy[lane] / (self.inner[lane] * WINDOW_HOPS as f32)
+        } else {
+            self.energy.iter().fold(0.0, |most, energy| energy[lane].max(most))
+        }
     }
 
     /// The burst of a lane from what was summed up over it.
@@ -370,20 +402,32 @@ impl ToneDetector {
         let energy = self.sum_energy[lane].max(f32::MIN_POSITIVE);
         let shares = std::array::from_fn(|probe| self.probes[probe].sum[lane] / energy);
         let fitted = self.lanes[lane].fit.sounds(shares);
-        let unsteady = self.sum_change[lane] / self.sum_squared[lane].max(f32::MIN_POSITIVE);
-        let tones = self.lanes[lane].rhythm.country().tones;
-        let most = MOST_UNSTEADY + EDGE_CHANGES * MOST_CHANGE / self.counted[lane].max(1.0);
-        let steady = tones.iter().enumerate().filter(|(_, tone)| match tone.sound {
-            Sound::One(_) => unsteady <= most,
-            Sound::Two(..) | Sound::Modulated(_) => true,
-        });
-        let steady = steady.fold(0, |bits, (index, _)| bits | 1 << index);
+        let tones = self.lanes[lane].rhythm.country().tones.iter().enumerate();
+        let even =
+            tones.filter(|(_, tone)| self.is_even(lane, tone)).fold(0, |bits, (index, _)| bits | 1 << index);
         Burst {
             start,
             end,
-            fits: fitted.tones & steady,
+            fits: fitted.tones & even,
             hertz: fitted.hertz,
             level_db: 10.0 * self.mean_energy(lane).max(f32::MIN_POSITIVE).log10(),
         }
     }
+
+    /// Whether the level of a lane's burst moves as that of `tone` would.
+    fn is_even(&self, lane: usize, tone: &SupervisoryTone) -> bool {
+        let energy = self.inner_energy[lane].max(f32::MIN_POSITIVE);
+        let squared = self.inner_squared[lane];
+        let steady = self.inner_change[lane] <= MOST_UNSTEADY * squared;
+        let level = squared * self.inner[lane] <= (1.0 + MOST_SPREAD) * energy * energy;
+        match tone.sound {
+            Sound::One(_) => steady && (level || tone.tone == Tone::Howler),
+            Sound::Two(low, high) if high - low < BEATING_BELOW_HZ => !steady,
+            Sound::Two(..) => level,
+            Sound::Modulated(_) => true,
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

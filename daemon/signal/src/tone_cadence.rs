@@ -22,6 +22,8 @@ use crate::{Detection, Tone};
 const EDGE_SAMPLES: u64 = ms_to_samples(14);
 /// Bursts that are looked back at: two periods of the longest cadence.
 const HISTORY: usize = 9;
+/// Bursts name a tone when they reach back at least this far: short ones are common in speech.
+const NAMED_AFTER_SAMPLES: u64 = ms_to_samples(600) - 2 * EDGE_SAMPLES;
 /// Quiet behind one whole period that names a tone whose silence is long.
 const QUIET_SAMPLES: u64 = ms_to_samples(1150);
 /// A period names a tone by itself if it sounds at least this long,
@@ -223,6 +225,7 @@ impl Rhythm {
         if let Some((index, found)) = best
             && !tied
             && found.bursts > self.country.tones[index].cadence.len()
+            && found.end.since(found.start) >= NAMED_AFTER_SAMPLES
         {
             self.name(index, found, say);
         }

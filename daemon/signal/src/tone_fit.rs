@@ -22,7 +22,7 @@ const GRID_HZ: f32 = 2.5;
 /// Beyond the table's tolerance: the error of the grid and of noise.
 const MARGIN_HZ: f32 = 6.0;
 /// Largest part of a sound that may remain unexplained.
-const MOST_UNEXPLAINED: f32 = 0.22;
+const MOST_UNEXPLAINED: f32 = 0.24;
 /// The same for a modulated tone, whose side frequencies the model leaves out.
 const MOST_UNEXPLAINED_MODULATED: f32 = 0.5;
 /// Two tones that belong together differ by less than 10 dB.
