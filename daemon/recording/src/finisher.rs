@@ -116,8 +116,9 @@ impl Finisher {
         loop {
             match self.finish(open) {
                 Ok(()) => {
-                    self.health.ends(Source::Files);
+                    // In this order: a reserve that is missing is a full disk still.
                     self.hold_reserve();
+                    self.health.ends(Source::Files);
                     return true;
                 }
                 Err(FinishError::Closing) => return false,
@@ -177,7 +178,13 @@ impl Finisher {
             };
             let look_back = |source| FinishError::LookBack { path: path.clone(), source };
             durable::remove_if_there(&durable::temporary_name(&path)).map_err(look_back)?;
-            if claim.sequence < self.sink.next_sequence() || !path.exists() {
+            let next = self.sink.next_sequence();
+            if claim.sequence < next || !path.exists() {
+                continue;
+            }
+            if claim.sequence > next {
+                // The journal has lost its end. All of the recording is in the log still: it is made again.
+                self.move_away(&path, &format!("its number is not the journal's next, {next}"))?;
                 continue;
             }
             let whole = Reader::open(&path).and_then(|reader| reader.verify_audio().map(|()| reader));
