@@ -101,3 +101,64 @@ fn raised(key: &AlarmKey, params: Params, times: u64) -> Body {
         times,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn times(body: Option<Body>) -> Option<u64> {
+        body.map(|body| match body {
+            Body::AlarmRaised(raised) => raised.times,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn repeats_are_written_together_once_a_minute_and_none_is_lost() {
+        let book = AlarmBook::default();
+        let mut book = book.open();
+        book.fill(&[]);
+        let key = AlarmKey::of_box(AlarmCode::CpuHigh);
+        let begin = Instant::now();
+        let mut written = 0;
+        for second in 0..200 {
+            let now = begin + Duration::from_secs(second);
+            if let Some(more) = times(book.raise(&key, &Params::new(), now)) {
+                book.raised(&key, Params::new(), now);
+                assert_eq!(second % 60, 0, "second {second}");
+                written += more;
+            }
+        }
+        let last = book.clear(&key);
+        assert_eq!(last.len(), 2, "the repeats, and the clearing");
+        written += times(last.into_iter().next()).unwrap();
+        assert_eq!(written, 200);
+    }
+
+    #[test]
+    fn a_raising_that_could_not_be_written_is_raised_again() {
+        let book = AlarmBook::default();
+        let mut book = book.open();
+        book.fill(&[]);
+        let key = AlarmKey::of_box(AlarmCode::DiskFull);
+        assert_eq!(times(book.raise(&key, &Params::new(), Instant::now())), Some(1));
+        assert_eq!(
+            times(book.raise(&key, &Params::new(), Instant::now())),
+            Some(1),
+            "the first was not told as written"
+        );
+        assert!(book.clear(&key).is_empty());
+    }
+
+    #[test]
+    fn without_a_catalog_everything_is_written() {
+        let book = AlarmBook::default();
+        let mut book = book.open();
+        let key = AlarmKey::of_box(AlarmCode::DiskFull);
+        for _ in 0..2 {
+            assert_eq!(times(book.raise(&key, &Params::new(), Instant::now())), Some(1));
+            book.raised(&key, Params::new(), Instant::now());
+        }
+        assert_eq!(book.clear(&key).len(), 1);
+    }
+}

@@ -23,7 +23,7 @@ pub struct Options {
 
 impl Options {
     pub fn new(serial: impl Into<String>) -> Self {
-        Self { serial: serial.into(), readers: 4, clock: system_clock_us }
+        Self { serial: serial.into(), readers: 3, clock: system_clock_us }
     }
 }
 

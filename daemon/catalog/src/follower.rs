@@ -12,11 +12,13 @@ use rusqlite::Connection;
 use crate::catalog::Receipt;
 use crate::error::Error;
 use crate::index::apply::{self, Memory};
-use crate::index::schema;
+use crate::index::schema::{self, CATCH_UP_CACHE_KIB, WRITER_CACHE_KIB};
 use crate::journal::{JournalReader, Placed, frame_at};
 
 /// Entries that one transaction takes when it reads from the journal.
 const CATCH_UP_ENTRIES: usize = 5_000;
+/// More entries than this are worth memory of their own.
+const MANY_ENTRIES: u64 = 20_000;
 /// How long a catalog that fails is left alone before the next try.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -122,6 +124,11 @@ impl Follower {
         }
         let durable = self.shared.durable.load(Ordering::Acquire);
         if self.applied < durable {
+            self.set_cache(if durable - self.applied > MANY_ENTRIES {
+                CATCH_UP_CACHE_KIB
+            } else {
+                WRITER_CACHE_KIB
+            })?;
             let mut reader = JournalReader::open(&self.journal_folder, self.applied + 1)?;
             while let Some(entries) = reader.next_segment()? {
                 let safe = entries.partition_point(|placed| placed.entry.sequence <= durable);
@@ -130,10 +137,16 @@ impl Follower {
                 }
             }
             self.shared.note_damage(reader.damage);
+            self.set_cache(WRITER_CACHE_KIB)?;
         }
         self.shared.ready.store(true, Ordering::Release);
         self.shared.set_failing(None);
         Ok(())
+    }
+
+    fn set_cache(&self, kib: i32) -> Result<(), Error> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        schema::set_cache(connection, kib).map_err(Error::index("get memory"))
     }
 
     fn apply(&mut self, entries: &[Placed]) -> Result<(), Error> {

@@ -1,7 +1,7 @@
 //! What is written: the journal first, safe on disk, then the catalog.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use recording::{Facts, RecordId};
 
@@ -13,6 +13,9 @@ use crate::entry::{AlarmAcknowledged, Annotation, Body, Change, Deletion, Name, 
 use crate::error::Error;
 use crate::index::{history, people, rows};
 use crate::record::{DeletionReason, Tag, record_id_text};
+
+/// How long a call waits for the catalog to show what the journal has.
+const CATALOG_MOMENT: Duration = Duration::from_secs(2);
 
 impl Catalog {
     /// Writes entries, in order and together: all of them or none. Returns when they are safe on disk and, unless the
@@ -183,8 +186,13 @@ impl Catalog {
         self.append(vec![Body::ContactRemoved(Name { name: known.number })]).map(drop)
     }
 
+    /// A record that has just been written may be known to the journal only: the catalog is given a moment to follow.
     fn must_exist(&self, id: &RecordId) -> Result<(), Error> {
-        let found = self.inner.pool.read("look for a record", |sql| rows::locate(sql, id))?;
+        let find = || self.inner.pool.read("look for a record", |sql| rows::locate(sql, id));
+        let mut found = find()?;
+        if found.is_none() && self.wait_until_current(CATALOG_MOMENT) {
+            found = find()?;
+        }
         found.map(drop).ok_or_else(|| Error::NoRecord(record_id_text(id).to_string()))
     }
 

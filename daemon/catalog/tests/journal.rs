@@ -6,8 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{add, export, facts, id, open, settle};
+use hookline_catalog::entry::{Annotation, Body};
 use hookline_catalog::journal::format::{self, SEGMENT_HEADER_BYTES, SegmentHeader};
-use hookline_catalog::{Catalog, Change, Error, Grade, Options, PageRequest, RecordQuery, Scope};
+use hookline_catalog::{
+    AlarmCode, AlarmKey, AlarmQuery, Catalog, Change, Error, Grade, Options, PageRequest, Params,
+    RecordQuery, Scope,
+};
 use proptest::prelude::*;
 
 fn segment(root: &Path) -> PathBuf {
@@ -225,6 +229,47 @@ fn many_threads_write_at_once_and_nothing_is_lost_or_doubled() {
     let (catalog, report) = open(folder.path());
     assert!(report.damage.is_empty(), "{:?}", report.damage);
     assert_eq!(export(&catalog).lines().count(), before.lines().count());
+}
+
+#[test]
+fn a_long_catch_up_happens_while_the_station_records() {
+    let folder = filled(1);
+    let (catalog, _) = open(folder.path());
+    let play = Body::Annotation(Annotation { record: id(1), account: None, change: Change::Play });
+    for _ in 0..5 {
+        catalog.append_durable(vec![play.clone(); 5_000]).unwrap();
+    }
+    settle(&catalog);
+    drop(catalog);
+    fs::remove_file(folder.path().join("catalog.sqlite")).unwrap();
+    let (catalog, report) = open(folder.path());
+    assert_eq!(report.caught_up, 25_001);
+    assert_eq!(catalog.next_sequence(), 2, "known from the journal alone");
+    add(&catalog, facts(2));
+    catalog.raise(&AlarmKey::of_box(AlarmCode::DiskFull), Params::new()).unwrap();
+    catalog.raise(&AlarmKey::of_box(AlarmCode::DiskFull), Params::new()).unwrap();
+    match catalog.record(&Scope::everything(), &id(1)) {
+        Ok(Some(detail)) => assert_eq!(detail.row.play_count, 25_000, "never a part of the truth"),
+        Err(Error::NotReady { percent }) => assert!(percent <= 100),
+        other => panic!("{other:?}"),
+    }
+    settle(&catalog);
+    assert_eq!(catalog.record(&Scope::everything(), &id(1)).unwrap().unwrap().row.play_count, 25_000);
+    assert_eq!(sequences(&catalog), [1, 2]);
+    let alarms =
+        catalog.alarms(&Scope::everything(), &AlarmQuery::default(), PageRequest::default()).unwrap();
+    assert_eq!((alarms.items.len(), alarms.items[0].count), (1, 2));
+    catalog.clear(&AlarmKey::of_box(AlarmCode::DiskFull)).unwrap();
+}
+
+#[test]
+fn what_was_just_recorded_can_be_graded_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = open(folder.path());
+    for sequence in 1..=50 {
+        add(&catalog, facts(sequence));
+        catalog.annotate(&id(sequence), None, Change::Grade(Grade::Important)).unwrap();
+    }
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn prepare(connection: &Connection) -> rusqlite::Result<Option<String>> {
     // Flash wears by what is written: gather 32 MiB of changes before pages are copied home.
     connection.pragma_update(None, "wal_autocheckpoint", 8192)?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    connection.pragma_update(None, "cache_size", -16 * 1024)?;
+    set_cache(connection, WRITER_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(64);
     if tables == 0 {
@@ -156,10 +156,21 @@ pub fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(Duration::from_secs(10))?;
     connection.pragma_update(None, "query_only", true)?;
-    connection.pragma_update(None, "cache_size", -16 * 1024)?;
+    set_cache(&connection, READER_CACHE_KIB)?;
     connection.pragma_update(None, "temp_store", "memory")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Memory for pages of the writing connection.
+pub const WRITER_CACHE_KIB: i32 = 8 << 10;
+/// The same while many entries are taken in at once: they land all over the indexes.
+pub const CATCH_UP_CACHE_KIB: i32 = 96 << 10;
+/// Memory for pages of each reading connection.
+const READER_CACHE_KIB: i32 = 6 << 10;
+
+pub fn set_cache(connection: &Connection, kib: i32) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "cache_size", -kib)
 }
 
 /// Removes the catalog's files, to be made again.

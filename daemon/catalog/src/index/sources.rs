@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 
-use rusqlite::{Connection, Result, Row, params};
+use rusqlite::{CachedStatement, Connection, Result, Row, params};
 
 use crate::index::apply::{signed, unsigned};
 use crate::index::numbers;
@@ -16,16 +16,13 @@ use crate::index::search::{Filter, NumberTest, Side, Skim, TAILS_WITH};
 
 /// Rows of numbers that are gathered at most before another way is taken.
 const GATHERED_ROWS: usize = 20_000;
-/// Rows in order of time that are looked at before the lists are taken after all: the guess was too hopeful.
-const HOPEFUL_ROWS: u64 = 20_000;
-
-/// With more lists than this, rows are counted as they are met.
-const COUNTED_LISTS: usize = 1_000;
+/// Rows in order of time, against the guess, that are looked at before the lists are taken after all.
+const HOPE: f64 = 3.0;
 
 /// What the ways cost, in tenths of a microsecond measured on x86-64: only their relation matters.
 const COST_ROW: f64 = 2.5;
 const COST_MERGED_ROW: f64 = 5.0;
-const COST_LIST: f64 = 50.0;
+const COST_LIST: f64 = 80.0;
 const COST_NUMBER: f64 = 25.0;
 /// Gathering tells the whole count as well: for that it may cost this much more (2 ms).
 const COST_OF_COUNT: f64 = 20_000.0;
@@ -40,8 +37,8 @@ pub fn walk(
     let mut judge = |row: &Skim, work: u64| -> Result<ControlFlow<()>> {
         Ok(if filter.takes(row)? { each(row, work) } else { ControlFlow::Continue(()) })
     };
-    if let Some(rows) = rows_of_keys(filter)? {
-        return tell(&rows, &mut judge);
+    if let Some(keys) = common_keys(filter) {
+        return tell_keys(filter, &keys, &mut judge);
     }
     let plan = plan(filter, wanted)?;
     if plan.gather
@@ -51,8 +48,8 @@ pub fn walk(
     }
     match plan.way {
         Way::Time => by_time(filter, u64::MAX, &mut judge).map(drop),
-        Way::TimeThenLists(lists) => match by_time(filter, HOPEFUL_ROWS, &mut judge)? {
-            Some(before) => merge(filter, lists, (before, HOPEFUL_ROWS), wanted, &mut judge),
+        Way::TimeThenLists(rows, lists) => match by_time(filter, rows, &mut judge)? {
+            Some(before) => merge(filter, lists, (before, rows), wanted, &mut judge),
             None => Ok(()),
         },
         Way::Lists(lists) => merge(filter, lists, (filter.before, 0), wanted, &mut judge),
@@ -72,23 +69,29 @@ fn tell(rows: &[Skim], judge: &mut Judge<'_>) -> Result<()> {
 
 // ---- keys and numbers ----
 
-/// Rows of the keys that all of the filter's key sets allow, newest first.
-fn rows_of_keys(filter: &Filter<'_>) -> Result<Option<Vec<Skim>>> {
-    let Some(smallest) = filter.keys.iter().min_by_key(|keys| keys.len()) else { return Ok(None) };
+/// The keys that all of the filter's key sets allow, newest first.
+fn common_keys(filter: &Filter<'_>) -> Option<Vec<i64>> {
+    let smallest = filter.keys.iter().min_by_key(|keys| keys.len())?;
     let inside = |key: &&i64| filter.keys.iter().all(|keys| keys.contains(key));
-    let keys: Vec<i64> = smallest.iter().filter(inside).copied().collect();
-    fetch(filter.sql(), keys).map(Some)
+    let mut keys: Vec<i64> = smallest.iter().filter(inside).copied().collect();
+    keys.sort_unstable_by(|a, b| b.cmp(a));
+    Some(keys)
 }
 
-fn fetch(sql: &Connection, mut keys: Vec<i64>) -> Result<Vec<Skim>> {
-    keys.sort_unstable_by(|a, b| b.cmp(a));
-    let mut find =
-        sql.prepare_cached("SELECT key, port, combo, duration_ms, line, peer FROM skim WHERE key = ?1")?;
-    let mut rows = Vec::with_capacity(keys.len());
+fn tell_keys(filter: &Filter<'_>, keys: &[i64], judge: &mut Judge<'_>) -> Result<()> {
+    let mut find = find_row(filter.sql())?;
+    let mut work = 0;
     for key in keys {
-        rows.push(find.query_row([key], whole_row)?);
+        work += 4; // a row by its key costs about four in order of time
+        if judge(&find.query_row([key], whole_row)?, work)?.is_break() {
+            break;
+        }
     }
-    Ok(rows)
+    Ok(())
+}
+
+fn find_row(sql: &Connection) -> Result<CachedStatement<'_>> {
+    sql.prepare_cached("SELECT key, port, combo, duration_ms, line, peer FROM skim WHERE key = ?1")
 }
 
 /// The number test that the fewest numbers pass.
@@ -106,7 +109,10 @@ fn rows_of_numbers(filter: &Filter<'_>) -> Result<Option<Vec<Skim>>> {
             let numbers: Vec<i64> = text.numbers.iter().copied().collect();
             let complete = gather(filter, &numbers, Side::Either, &mut rows)?;
             if complete {
-                rows.extend(fetch(filter.sql(), text.keys.iter().copied().collect())?);
+                let mut find = find_row(filter.sql())?;
+                for key in &text.keys {
+                    rows.push(find.query_row([key], whole_row)?);
+                }
             }
             complete
         }
@@ -194,8 +200,8 @@ struct Plan {
 
 enum Way {
     Time,
-    /// In order of time first, since that should end soon; the lists behind it, if it does not.
-    TimeThenLists(Vec<ListOf>),
+    /// So many rows in order of time first, since that should do; the lists behind them, if it does not.
+    TimeThenLists(u64, Vec<ListOf>),
     Lists(Vec<ListOf>),
 }
 
@@ -229,7 +235,7 @@ fn plan(filter: &Filter<'_>, wanted: u64) -> Result<Plan> {
     } else if matching > all / 2.0 {
         Way::Time
     } else {
-        Way::TimeThenLists(lists)
+        Way::TimeThenLists((rows_by_time * HOPE) as u64 + 100, lists)
     };
     Ok(Plan { gather, way })
 }
@@ -284,8 +290,9 @@ pub fn known_count(filter: &Filter<'_>, most: u64) -> Result<Option<u64>> {
     if filter.from == 0 && filter.before == i64::MAX {
         return Ok(Some(records));
     }
-    if lists.len() > COUNTED_LISTS {
-        return Ok(None);
+    let inside = filter.all_records as f64 * share_of_time(filter)?;
+    if lists.len() as f64 * COST_LIST > inside * COST_ROW {
+        return Ok(None); // it is less work to count the rows as they are met
     }
     let mut counted = 0;
     for list in lists {

@@ -6,7 +6,7 @@ mod reader;
 mod writer;
 
 pub use format::{Found, Frame, Frames, MAX_PAYLOAD_BYTES};
-pub use reader::{Damage, JournalReader, Placed, Segment, frame_at, read_entry, segments};
+pub use reader::{Damage, JournalReader, Placed, Segment, decode_body, frame_at, read_entry, segments};
 pub use writer::{Journal, Opened, encode};
 
 /// Where a frame lies.

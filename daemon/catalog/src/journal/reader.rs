@@ -271,3 +271,65 @@ fn read_at(file: &File, into: &mut [u8], offset: u64, path: &Path) -> Result<boo
         Err(error) => Err(Error::io("read", path)(error)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn decode(entry_version: u16, payload: &[u8]) -> Result<Body, String> {
+        decode_body(&Frame { sequence: 1, utc_us: 0, entry_version, crc: 0, payload, bytes: payload })
+    }
+
+    #[test]
+    fn newer_entries_are_unknown_and_wrong_ones_have_a_reason() {
+        let unknown = |kind: &str| Ok(Body::Unknown { kind: kind.into() });
+        assert_eq!(decode(1, br#"{"kind":"legal_hold","body":{"case":7}}"#), unknown("legal_hold"));
+        assert_eq!(
+            decode(2, br#"{"kind":"account_removed","body":{"name":"x"}}"#),
+            unknown("account_removed")
+        );
+        let known = br#"{"kind":"account_removed","body":{"name":"x","why":"a later member"}}"#;
+        assert!(matches!(decode(1, known), Ok(Body::AccountRemoved(name)) if name.name == "x"));
+        for wrong in
+            [&b"{}"[..], b"", b"7", br#"{"kind":"account_removed","body":{}}"#, br#"{"kind":"record"}"#]
+        {
+            assert!(decode(1, wrong).is_err(), "{}", String::from_utf8_lossy(wrong));
+        }
+    }
+
+    #[test]
+    fn every_kind_is_listed_by_the_name_it_is_written_with() {
+        use crate::entry::{Name, RecordRef};
+        let record = recording::RecordId { serial: "S".into(), sequence: 1 };
+        for body in [
+            Body::AccountRemoved(Name { name: "x".into() }),
+            Body::ContactRemoved(Name { name: "x".into() }),
+            Body::FileMissing(RecordRef { record: record.clone() }),
+            Body::FileFound(RecordRef { record }),
+        ] {
+            let json = serde_json::to_value(&body).unwrap();
+            assert!(Body::KINDS.contains(&json["kind"].as_str().unwrap()), "{json}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_payload_is_read_or_refused(payload in prop::collection::vec(any::<u8>(), 0..200), version in 0u16..4) {
+            let _ = decode(version, &payload);
+        }
+
+        #[test]
+        fn any_json_of_a_known_kind_is_read_or_refused(at in 0..Body::KINDS.len(), body in "[{}\\[\\]\":,a-z0-9]{0,40}") {
+            let _ = decode(1, format!("{{\"kind\":\"{}\",\"body\":{body}}}", Body::KINDS[at]).as_bytes());
+        }
+
+        #[test]
+        fn any_place_is_read_or_refused(segment in 0u64..3, offset: u64, bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(segment_path(folder.path(), 1), bytes).unwrap();
+            let offset = if offset % 2 == 0 { offset % 200 } else { offset };
+            prop_assert_eq!(frame_at(folder.path(), Place { segment, offset }).ok().flatten(), None);
+        }
+    }
+}

@@ -228,3 +228,80 @@ fn keep_cut(segment: &Path, bytes: &[u8]) {
 fn sync_folder(folder: &Path) -> Result<(), Error> {
     File::open(folder).and_then(|folder| folder.sync_all()).map_err(Error::io("sync", folder))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::Name;
+    use crate::journal::JournalReader;
+
+    fn name(index: usize) -> Vec<u8> {
+        encode(&Body::ContactRemoved(Name { name: format!("{index}") })).unwrap()
+    }
+
+    fn names(folder: &Path, from: u64) -> (Vec<u64>, Vec<String>, Vec<Damage>) {
+        let mut reader = JournalReader::open(folder, from).unwrap();
+        let (mut sequences, mut names) = (Vec::new(), Vec::new());
+        while let Some(entries) = reader.next_segment().unwrap() {
+            for placed in entries {
+                sequences.push(placed.entry.sequence);
+                match placed.entry.body {
+                    Body::ContactRemoved(name) => names.push(name.name),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        (sequences, names, reader.damage)
+    }
+
+    #[test]
+    fn a_journal_of_many_segments_is_read_from_any_entry_on() {
+        let folder = tempfile::tempdir().unwrap();
+        for index in 0..40 {
+            let (mut journal, opened) = Journal::open_with(folder.path(), "S", 300).unwrap();
+            assert_eq!((opened.last_sequence, opened.damage), (index as u64, Vec::new()));
+            journal.append(index as i64, &[&name(index)]).unwrap();
+        }
+        assert!(segments(folder.path()).unwrap().len() > 5);
+        for from in [1, 2, 17, 40, 41] {
+            let (sequences, _, damage) = names(folder.path(), from);
+            assert_eq!(sequences, (from..=40).collect::<Vec<_>>());
+            assert!(damage.is_empty(), "{damage:?}");
+        }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_as_such_and_writing_goes_on_behind_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(folder.path(), "S").unwrap();
+        journal.append(0, &[&name(0)]).unwrap();
+        // A device without room stands in for the segment; it cannot be cut either.
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let Some(open) = &mut journal.open else { panic!("no segment is open") };
+        open.file = full;
+        let error = journal.append(1, &[&name(1), &name(2)]).unwrap_err();
+        assert!(matches!(error, Error::DiskFull { .. }), "{error}");
+        assert_eq!(journal.next_sequence(), 2, "nothing was written");
+        journal.append(2, &[&name(3)]).unwrap();
+        assert_eq!(names(folder.path(), 1), (vec![1, 2], vec!["0".into(), "3".into()], vec![]));
+    }
+
+    #[test]
+    fn frames_of_a_failed_write_are_void_behind_the_next_segment() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut journal, _) = Journal::open(folder.path(), "S").unwrap();
+        journal.append(0, &[&name(0)]).unwrap();
+        let Some(open) = journal.open.take() else { panic!("no segment is open") };
+        let mut stale = Vec::new();
+        encode_frame(&mut stale, 2, 0, &name(77));
+        open.file.write_all_at(&stale, open.length).unwrap();
+        journal.append(1, &[&name(1)]).unwrap();
+        assert_eq!(names(folder.path(), 1), (vec![1, 2], vec!["0".into(), "1".into()], vec![]));
+    }
+
+    #[test]
+    fn an_entry_too_long_is_refused_before_anything_is_written() {
+        let body = Body::ContactRemoved(Name { name: "x".repeat(MAX_PAYLOAD_BYTES) });
+        assert!(matches!(encode(&body), Err(Error::EntryTooLong { .. })));
+    }
+}
