@@ -76,7 +76,11 @@ export function queryText(query: object = {}): string {
 async function problemOf(response: Response): Promise<ApiProblem> {
   try {
     const body = (await response.json()) as Partial<Schemas['Problem']>
-    return new ApiProblem(response.status, body.code ?? 'internal', body.params ?? {})
+    return new ApiProblem(
+      response.status,
+      body.code ?? 'unreadable',
+      body.params ?? { status: response.status },
+    )
   } catch {
     return new ApiProblem(response.status, 'unreadable', { status: response.status })
   }

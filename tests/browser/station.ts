@@ -1,0 +1,144 @@
+// A station of its own for each worker: the real binary on a free port with a new data folder, and pages logged in to it.
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { request, test as base, type APIRequestContext, type Page } from '@playwright/test'
+import { demo } from './demo'
+
+const program = process.env['HOOKLINE'] ?? resolve(import.meta.dirname, '../../target/release/hookline')
+const START_MS = 20_000
+const STOP_MS = 15_000
+
+export const PASSWORD = 'a quiet duty room'
+
+export type Language = 'zh-CN' | 'zh-TW' | 'en'
+export const LANGUAGES: readonly Language[] = ['zh-CN', 'zh-TW', 'en']
+
+export interface Station {
+  url: string
+  firstPassword: string
+  stop: () => Promise<void>
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
+function ended(child: ChildProcess): Promise<unknown> {
+  return child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : once(child, 'exit')
+}
+
+/** Starts the binary and waits until it has said its first password and address. */
+export async function startStation(): Promise<Station> {
+  if (!existsSync(program))
+    throw new Error(`${program} is missing: run 'cargo build --release -p hookline' first.`)
+  const data = await mkdtemp(join(tmpdir(), 'hookline-browser-'))
+  const https = `127.0.0.1:${await freePort()}`
+  const child = spawn(
+    program,
+    ['station', '--data', data, '--scenario', demo, '--https', https, '--http', 'none'],
+    { stdio: ['ignore', 'pipe', 'pipe'] },
+  )
+  let said = ''
+  const listen = (chunk: Buffer) => (said += chunk.toString())
+  child.stdout.on('data', listen)
+  child.stderr.on('data', listen)
+  const began = Date.now()
+  while (!/pages: /.test(said)) {
+    if (child.exitCode !== null) throw new Error(`the station ended with ${child.exitCode}:\n${said}`)
+    if (Date.now() - began > START_MS)
+      throw new Error(`the station did not start in ${START_MS} ms:\n${said}`)
+    await new Promise((done) => setTimeout(done, 50))
+  }
+  const firstPassword = /password: (\S+)/.exec(said)?.[1]
+  if (!firstPassword) throw new Error(`the station told no first password:\n${said}`)
+  const stop = async () => {
+    child.kill('SIGTERM')
+    const gone = await Promise.race([
+      ended(child).then(() => true),
+      new Promise<boolean>((done) => setTimeout(() => done(false), STOP_MS)),
+    ])
+    if (!gone) child.kill('SIGKILL')
+    await ended(child)
+    await rm(data, { recursive: true, force: true })
+    if (!gone) throw new Error(`the station did not stop in ${STOP_MS} ms:\n${said}`)
+  }
+  return { url: `https://${https}`, firstPassword, stop }
+}
+
+/** Logs in over the interface, changes the first password, and keeps the session as a browser would. */
+export async function openSession(
+  station: Station,
+): Promise<Awaited<ReturnType<APIRequestContext['storageState']>>> {
+  const api = await request.newContext({ baseURL: station.url, ignoreHTTPSErrors: true })
+  const answer = await api.post('/api/v1/login', { data: { name: 'admin', password: station.firstPassword } })
+  const { csrf } = (await answer.json()) as { csrf: string }
+  const changed = await api.post('/api/v1/password', {
+    data: { old: station.firstPassword, new: PASSWORD },
+    headers: { 'X-Hookline-CSRF': csrf, Origin: station.url },
+  })
+  if (!changed.ok()) throw new Error(`the first password could not be changed: ${await changed.text()}`)
+  const state = await api.storageState()
+  await api.dispose()
+  return state
+}
+
+interface PerWorker {
+  station: Station
+  session: Awaited<ReturnType<typeof openSession>>
+}
+
+/** What a page must never do: fail in the console. Collected by every page that a test opens. */
+interface PerTest {
+  complaints: string[]
+}
+
+export const test = base.extend<PerTest, PerWorker>({
+  station: [
+    // eslint-disable-next-line no-empty-pattern -- Playwright reads what a fixture needs from this pattern
+    async ({}, use) => {
+      const station = await startStation()
+      await use(station)
+      await station.stop()
+    },
+    { scope: 'worker', timeout: START_MS + STOP_MS },
+  ],
+  session: [async ({ station }, use) => use(await openSession(station)), { scope: 'worker' }],
+  baseURL: async ({ station }, use) => use(station.url),
+  storageState: async ({ session }, use) => use(session),
+  complaints: [
+    async ({ page }, use) => {
+      const complaints = collectComplaints(page)
+      await use(complaints)
+      base.expect(complaints, 'errors and warnings in the console').toEqual([])
+    },
+    { auto: true },
+  ],
+})
+
+export const expect = test.expect
+
+/** Errors and warnings of a page. A refused first look for a session is how a page learns that nobody is logged in. */
+export function collectComplaints(page: Page): string[] {
+  const complaints: string[] = []
+  page.on('pageerror', (error) => complaints.push(error.message))
+  page.on('console', (message) => {
+    if (!['error', 'warning'].includes(message.type())) return
+    const expected = message.location().url.includes('/api/v1/') && message.text().includes('status of 4')
+    if (!expected) complaints.push(message.text())
+  })
+  return complaints
+}
+
+export async function speak(page: Page, language: Language): Promise<void> {
+  await page.addInitScript((code) => localStorage.setItem('hookline.language', code), language)
+}
