@@ -239,6 +239,8 @@ impl Instructions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::CallerIdStandard;
+    use crate::test_signals::{busy_track, fsk};
     use proptest::prelude::*;
 
     const CONFIG: fn() -> BankConfig = || BankConfig { country: "cn".into(), voice_above_dbm0: -38.0 };
@@ -265,23 +267,6 @@ mod tests {
         heard
     }
 
-    /// Two tones with gaps, in a loud noise: something for every detector.
-    fn busy_track(seed: u32, samples: usize) -> Vec<i16> {
-        let mut noise = seed.wrapping_mul(2_654_435_761) | 1;
-        let (low, high) = (697.0 + 9.0 * (seed % 3) as f32, 1209.0 + 127.0 * (seed % 4) as f32);
-        (0..samples)
-            .map(|n| {
-                noise ^= noise << 13;
-                noise ^= noise >> 17;
-                noise ^= noise << 5;
-                let t = std::f32::consts::TAU * n as f32 / 8000.0;
-                let on = if n / 480 % 2 == 0 { 6000.0 } else { 0.0 };
-                let hum = (noise >> 20) as f32 - 2048.0;
-                (on * ((low * t).sin() + (high * t).sin()) + hum / 4.0) as i16
-            })
-            .collect()
-    }
-
     #[test]
     fn every_instruction_set_hears_the_same() {
         let configs = vec![CONFIG(); LANES];
@@ -289,8 +274,36 @@ mod tests {
         let of = |instructions| hear(Bank::with_instructions(&configs, instructions), &audio, &[80]);
         let expected = of(Instructions::Baseline);
         assert!(expected.iter().any(|(_, detection)| matches!(detection, Detection::Digit { .. })));
+        assert!(expected.iter().any(|(_, detection)| matches!(detection, Detection::CallerId { .. })));
         for instructions in Instructions::available() {
             assert_eq!(of(instructions), expected, "{instructions:?}");
+        }
+    }
+
+    #[test]
+    fn caller_id_is_told_where_it_is_armed() {
+        let heard = |armed: bool, audio: &[i16]| {
+            let mut bank = Bank::new(&[CONFIG()]);
+            bank.arm_caller_id(0, armed);
+            let mut heard = Vec::new();
+            bank.process(audio, SampleIndex(0), &mut |_, detection| {
+                if let Detection::CallerId { at, caller_id } = detection {
+                    heard.push((at.0, caller_id.number.map(|n| n.to_string()), caller_id.standard));
+                }
+            });
+            heard
+        };
+        for (mark_hz, space_hz, standard) in
+            [(1200.0, 2200.0, CallerIdStandard::FskBell202), (1300.0, 2100.0, CallerIdStandard::FskV23)]
+        {
+            let mut audio = vec![0; 1000];
+            audio.extend(fsk(b"\x02\x0513800", mark_hz, space_hz));
+            audio.extend([0; 1000]);
+            let of_armed = heard(true, &audio);
+            assert_eq!(of_armed.len(), 1);
+            assert_eq!((of_armed[0].1.as_deref(), of_armed[0].2), (Some("13800"), standard));
+            assert!(of_armed[0].0.abs_diff(1000) < 16, "{}", of_armed[0].0);
+            assert_eq!(heard(false, &audio), []);
         }
     }
 
@@ -312,8 +325,8 @@ mod tests {
             cuts in prop::collection::vec(1usize..400, 1..9),
         ) {
             let configs = vec![CONFIG(); seeds.len()];
-            let audio: Vec<i16> = seeds.iter().flat_map(|&seed| busy_track(seed, 4000)).collect();
-            prop_assert_eq!(hear(Bank::new(&configs), &audio, &cuts), hear(Bank::new(&configs), &audio, &[4000]));
+            let audio: Vec<i16> = seeds.iter().flat_map(|&seed| busy_track(seed, 6000)).collect();
+            prop_assert_eq!(hear(Bank::new(&configs), &audio, &cuts), hear(Bank::new(&configs), &audio, &[6000]));
         }
 
         #[test]

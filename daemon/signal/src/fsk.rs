@@ -92,9 +92,11 @@ impl FskDetector {
     ) {
         self.hop_count = self.hop_count.wrapping_add(1);
         if armed != self.armed {
-            for lane in lanes_of(armed & !self.armed) {
+            let newly = armed & !self.armed;
+            for lane in lanes_of(newly) {
                 self.armed_at[lane] = self.hop_count;
             }
+            self.mark = self.mark.map(|lanes| lanes & !newly);
             self.armed = armed;
             self.receiving &= armed;
         }

@@ -28,8 +28,10 @@ const CLOCK_SEARCH: f32 = 2.0;
 const CLOCK_STEP: f32 = 0.25;
 /// A bit is `(mark − space) / (mark + space)`; nearer to zero than this it is a guess. Clean ones are above 0.4.
 const LEAST_CERTAINTY: f32 = 0.08;
-/// Clearer bits than this count when the frequencies are measured.
-const CLEAR: f32 = 0.3;
+/// Frequencies are measured where the same tone goes on for this many samples, a bit and a half, and in their middle:
+/// at a change of tone a correlator hears both.
+const STEADY_SAMPLES: u32 = 10;
+const MIDDLE: usize = 5;
 /// Longest mark between two characters, in samples: 60 bits; 10 are allowed (GR-30).
 const LONGEST_PAUSE: u32 = 400;
 
@@ -56,8 +58,13 @@ pub(crate) struct Receiver {
     taps: [[Phasor; TAPS]; 2],
     /// The newest samples, newest last.
     window: [f32; TAPS],
-    /// What the correlators said last, and the sum of their steps from sample to sample where the bit was clear.
+    /// What the correlators said last.
     before: [Phasor; 2],
+    /// Samples for which the same tone has been the stronger one, and that one's steps from sample to sample of late,
+    /// newest last.
+    same: u32,
+    last_steps: [Phasor; MIDDLE + 1],
+    /// Sums of the steps that count, of mark and of space.
     steps: [Phasor; 2],
     /// Soft bits by sample, and how many there were.
     soft: [f32; KEPT],
@@ -83,6 +90,8 @@ impl Default for Receiver {
             taps,
             window: [0.0; TAPS],
             before: [Phasor::default(); 2],
+            same: 0,
+            last_steps: [Phasor::default(); MIDDLE + 1],
             steps: [Phasor::default(); 2],
             soft: [1.0; KEPT],
             count: 0,
@@ -114,9 +123,13 @@ impl Receiver {
         });
         let [mark, space] = tones.map(Phasor::length);
         let soft = (mark - space) / (mark + space + 1.0);
-        if soft.abs() > CLEAR {
-            let tone = usize::from(soft < 0.0);
-            let step = tones[tone].turned_back(self.before[tone]);
+        let tone = usize::from(soft < 0.0);
+        let goes_on = self.count > 0 && (self.at(self.count - 1) < 0.0) == (soft < 0.0);
+        self.same = if goes_on { self.same + 1 } else { 0 };
+        self.last_steps.rotate_left(1);
+        self.last_steps[MIDDLE] = tones[tone].turned_back(self.before[tone]);
+        if self.same >= STEADY_SAMPLES {
+            let step = self.last_steps[0];
             self.steps[tone].re += step.re;
             self.steps[tone].im += step.im;
         }
@@ -126,7 +139,7 @@ impl Receiver {
         self.look_for_character()
     }
 
-    /// By the frequencies of all clear bits: the two of V.23 lie closer together.
+    /// By the frequencies that were heard: the two of V.23 lie closer together.
     fn standard(&self) -> CallerIdStandard {
         let [mark, space] = self.steps.map(|steps| steps.im.atan2(steps.re) * RATE_HZ as f32 / TAU);
         if space - mark > SPACE_HZ - MARK_HZ {

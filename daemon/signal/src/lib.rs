@@ -18,6 +18,8 @@ pub mod hop;
 pub mod lanes;
 pub mod level;
 mod recent;
+#[cfg(test)]
+mod test_signals;
 pub mod tone;
 mod tone_cadence;
 mod tone_fit;
