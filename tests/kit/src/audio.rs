@@ -39,12 +39,20 @@ pub fn mix(onto: &mut [i16], at: usize, added: &[i16]) {
 /// 10 ms, the grain at which voice is looked for.
 const FRAME: usize = 80;
 
-/// The part from the first to the last 10 ms above `floor_dbm0`; empty when there is none.
+/// Frames at a clip's edge of which nearly all must be loud: a lone plosive behind a pause is no end of a voice.
+const EDGE_FRAMES: usize = 5;
+
+/// The part from the first to the last 50 ms of sustained voice above `floor_dbm0`, whose first and last 10 ms are
+/// above it too; empty when there is none.
 pub fn cut_to_voice(audio: &[i16], floor_dbm0: f64) -> &[i16] {
-    let loud = |frame: &[i16]| level_dbm0(frame) > floor_dbm0;
-    let Some(first) = audio.chunks(FRAME).position(loud) else { return &[] };
-    let last = audio.chunks(FRAME).rposition(loud).unwrap_or(first);
-    &audio[first * FRAME..((last + 1) * FRAME).min(audio.len())]
+    let loud: Vec<bool> = audio.chunks(FRAME).map(|frame| level_dbm0(frame) > floor_dbm0).collect();
+    let sustained = |edge: &[bool]| edge.iter().filter(|&&loud| loud).count() + 1 >= EDGE_FRAMES;
+    let first = loud.windows(EDGE_FRAMES).position(|edge| edge[0] && sustained(edge));
+    let last = loud.windows(EDGE_FRAMES).rposition(|edge| edge[EDGE_FRAMES - 1] && sustained(edge));
+    match (first, last) {
+        (Some(first), Some(last)) => &audio[first * FRAME..((last + EDGE_FRAMES) * FRAME).min(audio.len())],
+        _ => &[],
+    }
 }
 
 /// Mean power of the frames within 20 dB of the loudest: the level of the talking, without its pauses.
@@ -85,6 +93,22 @@ mod tests {
         audio.extend([0; 4000]);
         assert_eq!(cut_to_voice(&audio, -40.0).len(), 1600);
         assert!(cut_to_voice(&[0; 500], -40.0).is_empty());
+        assert!(cut_to_voice(&[], -40.0).is_empty());
+    }
+
+    #[test]
+    fn a_lone_click_is_no_voice() {
+        let mut audio = two_tones(500.0, -15.0, 0.0, -99.0, 1600);
+        audio.extend([0; 1600]);
+        audio.extend(two_tones(500.0, -15.0, 0.0, -99.0, 160));
+        audio.extend([0; 800]);
+        assert_eq!(cut_to_voice(&audio, -40.0).len(), 1600);
+    }
+
+    #[test]
+    fn talking_has_a_level_of_its_own() {
+        let mut audio = vec![0; 800];
+        audio.extend(two_tones(500.0, -15.0, 0.0, -99.0, 1600));
         assert!((active_level_dbm0(&audio) + 15.0).abs() < 0.2);
     }
 }
