@@ -4,3264 +4,3215 @@
  */
 
 export interface paths {
-  '/accounts': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** All accounts. */
-    get: operations['list_accounts']
-    put?: never
-    /** A new account. */
-    post: operations['create_account']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/accounts/{name}': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    post?: never
-    /** Remove one; its name stays in the audit trail. */
-    delete: operations['delete_account']
-    options?: never
-    head?: never
-    /** Change one; ends its sessions when rights, password or `disabled` change. */
-    patch: operations['change_account']
-    trace?: never
-  }
-  '/alarms': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Current or past alarms. */
-    get: operations['list_alarms']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/alarms/{id}/acknowledge': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Somebody has seen it. */
-    post: operations['acknowledge_alarm']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/audit': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Who did what. */
-    get: operations['list_audit']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/audit/export': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The same as a file. */
-    get: operations['export_audit']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/box': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The box. */
-    get: operations['get_box']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/channels': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Settings of each port. */
-    get: operations['list_channels']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    /** Change settings of one or many ports: all or none. */
-    patch: operations['change_channels']
-    trace?: never
-  }
-  '/channels/undo': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Take the last change back. */
-    post: operations['undo_channels']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/channels/volts/reset': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Begin minimum and maximum of the voltage anew. */
-    post: operations['reset_volts']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/contacts': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** People behind numbers. */
-    get: operations['list_contacts']
-    put?: never
-    /** A new contact. */
-    post: operations['create_contact']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/contacts/{number}': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    post?: never
-    /** Remove one. */
-    delete: operations['delete_contact']
-    options?: never
-    head?: never
-    /** Change one. */
-    patch: operations['change_contact']
-    trace?: never
-  }
-  '/health': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** For a watchdog: the box answers. */
-    get: operations['get_health']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/live': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /**
-     * State of all ports by push (WebSocket).
-     * @description Text messages: `LiveMessage`. Nothing is read from the client. Closed with 4001 when the session ends.
-     */
-    get: operations['live']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/login': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Log in; sets the cookie. */
-    post: operations['login']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/logout': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** End the session. */
-    post: operations['logout']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/openapi.json': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** This document. */
-    get: operations['get_openapi']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/password': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Change one's own password; ends one's other sessions. */
-    post: operations['change_password']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/ports': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Every port with its live state. */
-    get: operations['list_ports']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/ports/{port}/calibration': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** One step of the calibration. */
-    post: operations['calibrate']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/ports/{port}/listen': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /**
-     * A port's audio as it happens (WebSocket).
-     * @description Binary messages: 16 bit little-endian mono at 8000 Hz, 480 samples (60 ms) each; both sides mixed. Audio that a slow reader missed is skipped. Each start and end is audited. Closed with 4001 when the session ends.
-     */
-    get: operations['listen_live']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/ports/{port}/record': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Start or stop a recording by hand. */
-    post: operations['record']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/ports/{port}/recordings': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Instant recall: the last calls of a port. */
-    get: operations['recall']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Query. */
-    get: operations['list_recordings']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings/{id}': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** One record. */
-    get: operations['get_recording']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    /** Grade, score, note. */
-    patch: operations['annotate_recording']
-    trace?: never
-  }
-  '/recordings/{id}/audio': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** To be heard: WAV, 16 bit linear; a request from the start of the file counts a play. */
-    get: operations['recording_audio']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    /** Size and validators only. */
-    head: operations['recording_audio_head']
-    patch?: never
-    trace?: never
-  }
-  '/recordings/{id}/file': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The kept file as it is. */
-    get: operations['recording_file']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    /** Size and validators only. */
-    head: operations['recording_file_head']
-    patch?: never
-    trace?: never
-  }
-  '/recordings/{id}/peaks': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Waveform for the player. */
-    get: operations['recording_peaks']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings/{id}/tags': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Set a flag. */
-    post: operations['add_tag']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings/{id}/tags/{tag}': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    post?: never
-    /** Take a flag away. */
-    delete: operations['remove_tag']
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings/delete': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Delete many; permanent ones are refused. */
-    post: operations['delete_recordings']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings/download': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Many as a ZIP with manifest.csv and manifest.json. */
-    post: operations['download_recordings']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings/export': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** The list as a file: chosen ids, or all that the filters find. */
-    get: operations['export_recordings']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings/grade': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    get?: never
-    put?: never
-    /** Grade many. */
-    post: operations['grade_recordings']
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/recordings/statistics': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Counts and durations by call type. */
-    get: operations['recording_statistics']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
-  '/session': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Who am I? */
-    get: operations['get_session']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    /** Remember the person's language. */
-    patch: operations['change_session']
-    trace?: never
-  }
-  '/tags': {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    /** Texts used before, most used first. */
-    get: operations['list_tag_texts']
-    put?: never
-    post?: never
-    delete?: never
-    options?: never
-    head?: never
-    patch?: never
-    trace?: never
-  }
+    "/accounts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All accounts. */
+        get: operations["list_accounts"];
+        put?: never;
+        /** A new account. */
+        post: operations["create_account"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/accounts/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove one; its name stays in the audit trail. */
+        delete: operations["delete_account"];
+        options?: never;
+        head?: never;
+        /** Change one; ends its sessions when rights, password or `disabled` change. */
+        patch: operations["change_account"];
+        trace?: never;
+    };
+    "/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Current or past alarms. */
+        get: operations["list_alarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alarms/{id}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Somebody has seen it. */
+        post: operations["acknowledge_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who did what. */
+        get: operations["list_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as a file. */
+        get: operations["export_audit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/box": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The box. */
+        get: operations["get_box"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Settings of each port. */
+        get: operations["list_channels"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change settings of one or many ports: all or none. */
+        patch: operations["change_channels"];
+        trace?: never;
+    };
+    "/channels/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the last change back. */
+        post: operations["undo_channels"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/channels/volts/reset": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin minimum and maximum of the voltage anew. */
+        post: operations["reset_volts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/contacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** People behind numbers. */
+        get: operations["list_contacts"];
+        put?: never;
+        /** A new contact. */
+        post: operations["create_contact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/contacts/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove one. */
+        delete: operations["delete_contact"];
+        options?: never;
+        head?: never;
+        /** Change one. */
+        patch: operations["change_contact"];
+        trace?: never;
+    };
+    "/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** For a watchdog: the box answers. */
+        get: operations["get_health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * State of all ports by push (WebSocket).
+         * @description Text messages: `LiveMessage`. Nothing is read from the client. Closed with 4001 when the session ends.
+         */
+        get: operations["live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/login": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Log in; sets the cookie. */
+        post: operations["login"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** End the session. */
+        post: operations["logout"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/openapi.json": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** This document. */
+        get: operations["get_openapi"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Change one's own password; ends one's other sessions. */
+        post: operations["change_password"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every port with its live state. */
+        get: operations["list_ports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ports/{port}/calibration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** One step of the calibration. */
+        post: operations["calibrate"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ports/{port}/listen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A port's audio as it happens (WebSocket).
+         * @description Binary messages: 16 bit little-endian mono at 8000 Hz, 480 samples (60 ms) each; both sides mixed. Audio that a slow reader missed is skipped. Each start and end is audited. Closed with 4001 when the session ends.
+         */
+        get: operations["listen_live"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ports/{port}/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Start or stop a recording by hand. */
+        post: operations["record"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/ports/{port}/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Instant recall: the last calls of a port. */
+        get: operations["recall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Query. */
+        get: operations["list_recordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One record. */
+        get: operations["get_recording"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Grade, score, note. */
+        patch: operations["annotate_recording"];
+        trace?: never;
+    };
+    "/recordings/{id}/audio": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** To be heard: WAV, 16 bit linear; a request from the start of the file counts a play. */
+        get: operations["recording_audio"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        /** Size and validators only. */
+        head: operations["recording_audio_head"];
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{id}/file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The kept file as it is. */
+        get: operations["recording_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        /** Size and validators only. */
+        head: operations["recording_file_head"];
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{id}/peaks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Waveform for the player. */
+        get: operations["recording_peaks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{id}/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set a flag. */
+        post: operations["add_tag"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/{id}/tags/{tag}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Take a flag away. */
+        delete: operations["remove_tag"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delete many; permanent ones are refused. */
+        post: operations["delete_recordings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Many as a ZIP with manifest.csv and manifest.json. */
+        post: operations["download_recordings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The list as a file: chosen ids, or all that the filters find. */
+        get: operations["export_recordings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/grade": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Grade many. */
+        post: operations["grade_recordings"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/statistics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Counts and durations by call type. */
+        get: operations["recording_statistics"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who am I? */
+        get: operations["get_session"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Remember the person's language. */
+        patch: operations["change_session"];
+        trace?: never;
+    };
+    "/tags": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Texts used before, most used first. */
+        get: operations["list_tag_texts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
-export type webhooks = Record<string, never>
+export type webhooks = Record<string, never>;
 export interface components {
-  schemas: {
-    Account: {
-      created_at: components['schemas']['Time']
-      disabled: boolean
-      display_name: string
-      language: components['schemas']['Language'] | null
-      last_login_at: components['schemas']['Time'] | null
-      must_change_password: boolean
-      name: string
-      rights: components['schemas']['Right'][]
-    }
-    AccountList: {
-      items: components['schemas']['Account'][]
-    }
-    AccountPatch: {
-      disabled?: boolean
-      display_name?: string
-      /** @description A new first password. */
-      password?: string
-      rights?: components['schemas']['Right'][]
-    }
-    /** @description The person must change the password at the first login. */
-    AccountRequest: {
-      disabled?: boolean
-      display_name?: string
-      name: string
-      password: string
-      rights: components['schemas']['Right'][]
-    }
-    AcknowledgeRequest: {
-      note?: string | null
-    }
-    Alarm: {
-      acknowledged: {
-        account: string
-        note: string | null
-        time: components['schemas']['Time']
-      } | null
-      category: components['schemas']['AlarmCategory']
-      /** @description `null` while current. */
-      cleared_at: components['schemas']['Time'] | null
-      /** @description Stable, such as `line_lost`; words are made by the reader. */
-      code: string
-      /** @description How often it was raised before it cleared. */
-      count: number
-      id: string
-      last_raised_at: components['schemas']['Time']
-      params: {
-        [key: string]: unknown
-      }
-      port: components['schemas']['PortNumber'] | null
-      raised_at: components['schemas']['Time']
-      severity: components['schemas']['Severity']
-      /** @description A unit, disk or trunk by name, where `port` does not say it. */
-      thing: string | null
-    }
-    /** @enum {string} */
-    AlarmCategory: 'channel' | 'disk' | 'network' | 'time' | 'system' | 'trunk'
-    /** @description Current alarms by severity. */
-    AlarmCounts: {
-      critical: number
-      minor: number
-      notice: number
-    }
-    /** @description Newest first. */
-    AlarmList: {
-      items: components['schemas']['Alarm'][]
-      /** @description Cursor for `after`; `null` on the last page. */
-      next: string | null
-      /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
-      total: number | null
-      /** @description `true` when more than `total` match. */
-      total_is_least: boolean
-    }
-    AuditEntry: {
-      /** @description `null` when nobody was logged in or the box itself acted. */
-      account: string | null
-      /** @description Error code when refused or failed. */
-      detail: string | null
-      /** @description At that time. */
-      display_name: string | null
-      id: string
-      ip: string | null
-      /** @description Kind of thing acted on: `session`, `recording`, `channel`, … */
-      item: string
-      /** @description Stable code such as `login`, `play`, `download`. */
-      operation: string
-      parameters: {
-        [key: string]: unknown
-      }
-      port: components['schemas']['PortNumber'] | null
-      result: components['schemas']['AuditResult']
-      time: components['schemas']['Time']
-    }
-    /** @description Newest first. */
-    AuditList: {
-      items: components['schemas']['AuditEntry'][]
-      /** @description Cursor for `after`; `null` on the last page. */
-      next: string | null
-      /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
-      total: number | null
-      /** @description `true` when more than `total` match. */
-      total_is_least: boolean
-    }
-    /** @enum {string} */
-    AuditResult: 'ok' | 'refused' | 'failed'
-    Box: {
-      alarms: components['schemas']['AlarmCounts']
-      clock_quality: components['schemas']['ClockQuality']
-      disk: components['schemas']['Disk']
-      name: string
-      ports: {
-        recording: number
-        /** @description without those marked unused */
-        total: number
-      }
-      /** @enum {string} */
-      role: 'station' | 'platform'
-      serial: string
-      started_at: components['schemas']['Time']
-      /** @description The box's clock now. */
-      time: components['schemas']['Time']
-      /** @description IANA name. */
-      time_zone: string
-      version: string
-    }
-    /** @description What the walk through phone down, phone up, unplugged has found so far. Voltages are magnitudes. */
-    Calibration: {
-      off_hook_volts: number | null
-      on_hook_volts: number | null
-      port: components['schemas']['PortNumber']
-      /** @description Why nothing can be proposed. */
-      problem: ('on_hook_not_above_off_hook' | 'off_hook_not_above_unplugged') | null
-      /** @description As soon as phone down and phone up are known; applied by `PATCH /channels`. */
-      proposal: {
-        line_lost_below_volts: number
-        off_hook_below_volts: number
-        on_hook_above_volts: number
-      } | null
-      unplugged_volts: number | null
-    }
-    CalibrationCommand: {
-      /**
-       * @description What the person at the phone has just done; the voltage of the last second is taken.
-       * @enum {string}
-       */
-      step: 'start' | 'on_hook' | 'off_hook' | 'unplugged' | 'cancel'
-    }
-    /** @description Each call type is counted once: they add up to `total`. */
-    CallTotals: {
-      incoming_answered: components['schemas']['CountAndDuration']
-      incoming_missed: components['schemas']['CountAndDuration']
-      outgoing_answered: components['schemas']['CountAndDuration']
-      outgoing_unanswered: components['schemas']['CountAndDuration']
-      total: components['schemas']['CountAndDuration']
-      unknown: components['schemas']['CountAndDuration']
-    }
-    /** @enum {string} */
-    CallType:
-      'incoming_answered' | 'incoming_missed' | 'outgoing_answered' | 'outgoing_unanswered' | 'unknown'
-    Channel: {
-      /** @description What the settings that may be `null` come to. */
-      effective: {
-        on_hook_above_volts: number
-        stop_modes: components['schemas']['StopMode'][]
-      }
-      line_number: string | null
-      /** @description Label of the port. */
-      name: string
-      port: components['schemas']['PortNumber']
-      settings: components['schemas']['ChannelSettings']
-      two_track: boolean
-      /**
-       * @description `disabled`: wired, not recorded for now; `unused`: not wired, no alarm.
-       * @enum {string}
-       */
-      use: 'recorded' | 'disabled' | 'unused'
-    }
-    ChannelList: {
-      items: components['schemas']['Channel'][]
-      /** @description How many changes `POST /channels/undo` can take back. */
-      undo_depth: number
-    }
-    ChannelPatch: {
-      ports: components['schemas']['PortNumber'][]
-      settings: components['schemas']['ChannelSettingsPatch']
-    }
-    /** @description Settings of a channel; each has a default. */
-    ChannelSettings: {
-      /** @description ISO 3166-1, chooses the tone table. */
-      country: string
-      do_not_record: string[]
-      do_not_record_times: components['schemas']['WeeklySpan'][]
-      flash_max_ms: number
-      hook_debounce_ms: number
-      key_start: string
-      key_stop: string
-      line_lost_after_s: number
-      line_lost_below_volts: number
-      max_length_s: number
-      /** @description 0: no alarm. */
-      no_call_alarm_after_s: number
-      /** @description 0: no alarm. */
-      off_hook_alarm_after_s: number
-      off_hook_below_volts: number
-      /** @description `null`: 2 V above `off_hook_below_volts`. */
-      on_hook_above_volts: number | null
-      pre_roll_s: number
-      record_missed_calls: boolean
-      ring_above_volts: number
-      schedule: components['schemas']['WeeklySpan'][]
-      /** @enum {string} */
-      signalling_start: 'setup' | 'alerting' | 'connect'
-      silence_stop_s: number
-      start_mode: components['schemas']['StartMode']
-      /** @description `null`: by start mode. */
-      stop_modes: components['schemas']['StopMode'][] | null
-      voice_above_dbm0: number
-    }
-    /** @description Settings to change. */
-    ChannelSettingsPatch: {
-      /** @description ISO 3166-1, chooses the tone table. */
-      country?: string
-      do_not_record?: string[]
-      do_not_record_times?: components['schemas']['WeeklySpan'][]
-      flash_max_ms?: number
-      hook_debounce_ms?: number
-      key_start?: string
-      key_stop?: string
-      line_lost_after_s?: number
-      line_lost_below_volts?: number
-      line_number?: string | null
-      max_length_s?: number
-      /** @description Label of the port. */
-      name?: string
-      /** @description 0: no alarm. */
-      no_call_alarm_after_s?: number
-      /** @description 0: no alarm. */
-      off_hook_alarm_after_s?: number
-      off_hook_below_volts?: number
-      /** @description `null`: 2 V above `off_hook_below_volts`. */
-      on_hook_above_volts?: number | null
-      pre_roll_s?: number
-      record_missed_calls?: boolean
-      ring_above_volts?: number
-      schedule?: components['schemas']['WeeklySpan'][]
-      /** @enum {string} */
-      signalling_start?: 'setup' | 'alerting' | 'connect'
-      silence_stop_s?: number
-      start_mode?: components['schemas']['StartMode']
-      /** @description `null`: by start mode. */
-      stop_modes?: components['schemas']['StopMode'][] | null
-      /**
-       * @description `disabled`: wired, not recorded for now; `unused`: not wired, no alarm.
-       * @enum {string}
-       */
-      use?: 'recorded' | 'disabled' | 'unused'
-      voice_above_dbm0?: number
-    }
-    /** @enum {string} */
-    ClockQuality: 'synchronised' | 'holdover' | 'unchecked' | 'wrong' | 'scenario'
-    /** @enum {string} */
-    Codec: 'g711_alaw' | 'g711_ulaw' | 'linear'
-    Contact: {
-      department: string
-      name: string
-      note: string
-      number: string
-    }
-    /** @description By number. */
-    ContactList: {
-      items: components['schemas']['Contact'][]
-      /** @description Cursor for `after`; `null` on the last page. */
-      next: string | null
-      /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
-      total: number | null
-      /** @description `true` when more than `total` match. */
-      total_is_least: boolean
-    }
-    ContactPatch: {
-      department?: string
-      name?: string
-      note?: string
-    }
-    ContactRequest: {
-      department?: string
-      name: string
-      note?: string
-      number: string
-    }
-    CountAndDuration: {
-      count: number
-      duration_s: number
-    }
-    DeleteRequest: {
-      /** @description As typed by the person; must be the number of ids. */
-      count: number
-      ids: components['schemas']['RecordingId'][]
-    }
-    Disk: {
-      free_bytes: number
-      total_bytes: number
-    }
-    /** @description So that the browser itself saves the answer. */
-    DownloadForm: {
-      /** @description The session's token, as a form cannot set the header. */
-      csrf: string
-      ids: string[]
-    }
-    DownloadRequest: {
-      ids: components['schemas']['RecordingId'][]
-    }
-    /** @enum {string} */
-    ErrorCode:
-      | 'not_logged_in'
-      | 'login_failed'
-      | 'login_locked'
-      | 'password_change_required'
-      | 'password_refused'
-      | 'old_password_wrong'
-      | 'csrf_wrong'
-      | 'right_missing'
-      | 'not_found'
-      | 'route_not_found'
-      | 'method_not_allowed'
-      | 'json_malformed'
-      | 'field_unknown'
-      | 'field_missing'
-      | 'field_invalid'
-      | 'body_too_large'
-      | 'media_type_wrong'
-      | 'request_incomplete'
-      | 'request_timeout'
-      | 'range_not_satisfiable'
-      | 'websocket_expected'
-      | 'count_mismatch'
-      | 'audio_absent'
-      | 'recording_deleted'
-      | 'recording_permanent'
-      | 'file_missing'
-      | 'setting_invalid'
-      | 'nothing_to_undo'
-      | 'calibration_refused'
-      | 'record_refused'
-      | 'account_exists'
-      | 'account_protected'
-      | 'right_not_yours'
-      | 'contact_exists'
-      | 'busy'
-      | 'storage_failed'
-      | 'internal'
-    /** @enum {string} */
-    Grade: 'normal' | 'important' | 'permanent'
-    GradeRequest: {
-      grade: components['schemas']['Grade']
-      ids: components['schemas']['RecordingId'][]
-    }
-    Health: {
-      /** @constant */
-      status: 'ok'
-    }
-    /** @enum {string} */
-    Language: 'zh-CN' | 'zh-TW' | 'en'
-    /** @description The first message. */
-    LiveAll: {
-      alarms: components['schemas']['AlarmCounts']
-      /** @description In the order of `ports`. */
-      meters: components['schemas']['Meter'][]
-      ports: components['schemas']['Port'][]
-      records: number
-      time: components['schemas']['Time']
-      /** @constant */
-      type: 'all'
-    }
-    /** @description At most five a second; states that a slow reader missed are skipped, never queued. */
-    LiveChange: {
-      alarms: components['schemas']['AlarmCounts']
-      /** @description All ports, in the order of `all`. */
-      meters: components['schemas']['Meter'][]
-      /** @description Only ports whose state changed since the message before. */
-      ports: components['schemas']['Port'][]
-      /** @description Counts up with whatever the box writes down (records, annotations, alarms); when it grows, lists are stale. */
-      records: number
-      time: components['schemas']['Time']
-      /** @constant */
-      type: 'change'
-    }
-    /** @description Text messages of `/live`. */
-    LiveMessage: components['schemas']['LiveAll'] | components['schemas']['LiveChange']
-    LoginRequest: {
-      name: string
-      password: string
-    }
-    /** @description What became of each. */
-    ManyResult: {
-      changed: number
-      refused: {
-        code: components['schemas']['ErrorCode']
-        id: components['schemas']['RecordingId']
-      }[]
-    }
-    /** @description Something heard or seen; `sample` counts from the first sample of the audio, pre-roll included. */
-    Mark:
-      | {
-          digit: string
-          /** @constant */
-          mark: 'digit'
-          sample: number
-        }
-      | {
-          digit: string
-          /** @constant */
-          mark: 'pulse_digit'
-          sample: number
-        }
-      | {
-          /** @constant */
-          mark: 'tone'
-          sample: number
-          tone: components['schemas']['Tone']
-        }
-      | {
-          /** @constant */
-          mark: 'hook_flash'
-          ms: number
-          sample: number
-        }
-      | {
-          /** @constant */
-          mark: 'polarity_reversed'
-          sample: number
-        }
-      | {
-          /** @constant */
-          mark: 'gap'
-          sample: number
-          /** @description Samples never captured, silence from here on. */
-          samples: number
-        }
-    /** @description Levels (dBm0, −90 is silence) and voltages of one port: near side, far side (`null` without a track of its own), DC across tip and ring (signed), ring voltage (AC RMS), smallest and largest DC magnitude since the last reset. */
-    Meter: [number, number | null, number | null, number | null, number | null, number | null]
-    PasswordChange: {
-      new: string
-      old: string
-    }
-    Peaks: {
-      rate_hz: number
-      samples_per_peak: number
-      /** @description Per track: min, max, min, max, …, as 8 bit numbers. */
-      tracks: number[][]
-    }
-    /** @description State of one port now. */
-    Port: {
-      /** @description Of the call on the line. */
-      call_id: string | null
-      /** @description As far as it is known now. */
-      call_type: components['schemas']['CallType']
-      line_number: string | null
-      name: string
-      /** @description Name from the contacts. */
-      peer_contact: string | null
-      /** @description From caller ID. */
-      peer_name: string | null
-      peer_number: string | null
-      port: components['schemas']['PortNumber']
-      /** @description `null` when nothing is being recorded. */
-      recording_since: components['schemas']['Time'] | null
-      /** @description When this state began. */
-      since: components['schemas']['Time'] | null
-      state: components['schemas']['PortState']
-      /** @description Near and far side on tracks of their own. */
-      two_track: boolean
-    }
-    /** @description All ports in the order of their numbers. */
-    PortList: {
-      items: components['schemas']['Port'][]
-      /** @description In the order of `items`. */
-      meters: components['schemas']['Meter'][]
-      time: components['schemas']['Time']
-    }
-    /** @description Box-wide number of one recordable line. */
-    PortNumber: number
-    PortsRequest: {
-      ports: components['schemas']['PortNumber'][]
-    }
-    /** @enum {string} */
-    PortState: 'idle' | 'ringing' | 'off_hook' | 'recording' | 'line_lost' | 'disabled' | 'unused'
-    /** @description RFC 9457. Pages make their sentence from `code` and `params`; `title` is English. */
-    Problem: {
-      code: components['schemas']['ErrorCode']
-      /** @description What the sentence needs; the members of each code are listed in README.md. */
-      params: {
-        [key: string]: unknown
-      }
-      status: number
-      title: string
-      /** @constant */
-      type: 'about:blank'
-    }
-    RecordCommand: {
-      /** @enum {string} */
-      action: 'start' | 'stop'
-    }
-    /** @description One record as lists show it. */
-    Recording: {
-      /** @description Shared by all records of one call. */
-      call_id: string
-      call_type: components['schemas']['CallType']
-      callee: string | null
-      /** @description By direction of the call. */
-      caller: string | null
-      clock_quality: components['schemas']['ClockQuality']
-      codec: components['schemas']['Codec'] | null
-      /** @description `null` unless deleted. */
-      deleted: {
-        /** @description `null` when the box did it. */
-        account: string | null
+    schemas: {
+        Account: {
+            created_at: components["schemas"]["Time"];
+            disabled: boolean;
+            display_name: string;
+            language: components["schemas"]["Language"] | null;
+            last_login_at: components["schemas"]["Time"] | null;
+            must_change_password: boolean;
+            name: string;
+            rights: components["schemas"]["Right"][];
+        };
+        AccountList: {
+            items: components["schemas"]["Account"][];
+        };
+        AccountPatch: {
+            disabled?: boolean;
+            display_name?: string;
+            /** @description A new first password. */
+            password?: string;
+            rights?: components["schemas"]["Right"][];
+        };
+        /** @description The person must change the password at the first login. */
+        AccountRequest: {
+            disabled?: boolean;
+            display_name?: string;
+            name: string;
+            password: string;
+            rights: components["schemas"]["Right"][];
+        };
+        AcknowledgeRequest: {
+            note?: string | null;
+        };
+        Alarm: {
+            acknowledged: {
+                account: string;
+                note: string | null;
+                time: components["schemas"]["Time"];
+            } | null;
+            category: components["schemas"]["AlarmCategory"];
+            /** @description `null` while current. */
+            cleared_at: components["schemas"]["Time"] | null;
+            /** @description Stable, such as `line_lost`; words are made by the reader. */
+            code: string;
+            /** @description How often it was raised before it cleared. */
+            count: number;
+            id: string;
+            last_raised_at: components["schemas"]["Time"];
+            params: {
+                [key: string]: unknown;
+            };
+            port: components["schemas"]["PortNumber"] | null;
+            raised_at: components["schemas"]["Time"];
+            severity: components["schemas"]["Severity"];
+            /** @description A unit, disk or trunk by name, where `port` does not say it. */
+            thing: string | null;
+        };
         /** @enum {string} */
-        reason: 'person' | 'retention' | 'loop'
-        time: components['schemas']['Time']
-      } | null
-      /** @description From start to stop condition, pre-roll not counted. */
-      duration_s: number
-      /** @description The file was looked for and is not there. */
-      file_missing: boolean
-      grade: components['schemas']['Grade']
-      /** @description It can be played now: it was recorded and is not deleted. */
-      has_audio: boolean
-      id: components['schemas']['RecordingId']
-      line_contact: string | null
-      line_number: string | null
-      note: string | null
-      peer_contact: string | null
-      /** @description From caller ID. */
-      peer_name: string | null
-      peer_number: string | null
-      play_count: number
-      port: components['schemas']['PortNumber']
-      port_name: string
-      pre_roll_s: number
-      score: number | null
-      segment: number
-      sequence: number
-      serial: string
-      /** @description A label like `20260301_080012_001`; not unique. */
-      sn: string
-      /** @description When the start condition was met. */
-      start: components['schemas']['Time']
-      start_mode: components['schemas']['StartMode']
-      stop_mode: components['schemas']['StopMode']
-      tags: components['schemas']['Tag'][]
-      /** @description 0 without audio. */
-      tracks: number
-      /** @description A do-not-record rule held the audio back. */
-      withheld: boolean
-    }
-    /** @description One record with all that is known. */
-    RecordingDetail: {
-      /** @description Of the kept audio bytes. */
-      audio_sha256: string | null
-      /** @description Shared by all records of one call. */
-      call_id: string
-      call_type: components['schemas']['CallType']
-      callee: string | null
-      /** @description By direction of the call. */
-      caller: string | null
-      clock_quality: components['schemas']['ClockQuality']
-      codec: components['schemas']['Codec'] | null
-      /** @description `null` unless deleted. */
-      deleted: {
-        /** @description `null` when the box did it. */
-        account: string | null
+        AlarmCategory: "channel" | "disk" | "network" | "time" | "system" | "trunk";
+        /** @description Current alarms by severity. */
+        AlarmCounts: {
+            critical: number;
+            minor: number;
+            notice: number;
+        };
+        /** @description Newest first. */
+        AlarmList: {
+            items: components["schemas"]["Alarm"][];
+            /** @description Cursor for `after`; `null` on the last page. */
+            next: string | null;
+            /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
+            total: number | null;
+            /** @description `true` when more than `total` match. */
+            total_is_least: boolean;
+        };
+        AuditEntry: {
+            /** @description `null` when nobody was logged in or the box itself acted. */
+            account: string | null;
+            /** @description Error code when refused or failed. */
+            detail: string | null;
+            /** @description At that time. */
+            display_name: string | null;
+            id: string;
+            ip: string | null;
+            /** @description Kind of thing acted on: `session`, `recording`, `channel`, … */
+            item: string;
+            /** @description Stable code such as `login`, `play`, `download`. */
+            operation: string;
+            parameters: {
+                [key: string]: unknown;
+            };
+            port: components["schemas"]["PortNumber"] | null;
+            result: components["schemas"]["AuditResult"];
+            time: components["schemas"]["Time"];
+        };
+        /** @description Newest first. */
+        AuditList: {
+            items: components["schemas"]["AuditEntry"][];
+            /** @description Cursor for `after`; `null` on the last page. */
+            next: string | null;
+            /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
+            total: number | null;
+            /** @description `true` when more than `total` match. */
+            total_is_least: boolean;
+        };
         /** @enum {string} */
-        reason: 'person' | 'retention' | 'loop'
-        time: components['schemas']['Time']
-      } | null
-      /** @description From start to stop condition, pre-roll not counted. */
-      duration_s: number
-      file_bytes: number | null
-      /** @description The file was looked for and is not there. */
-      file_missing: boolean
-      /** @description What a download is called. */
-      file_name: string | null
-      grade: components['schemas']['Grade']
-      /** @description It can be played now: it was recorded and is not deleted. */
-      has_audio: boolean
-      id: components['schemas']['RecordingId']
-      line_contact: string | null
-      line_number: string | null
-      marks: components['schemas']['Mark'][]
-      note: string | null
-      peer_contact: string | null
-      /** @description From caller ID. */
-      peer_name: string | null
-      peer_number: string | null
-      play_count: number
-      port: components['schemas']['PortNumber']
-      port_name: string
-      pre_roll_s: number
-      pre_roll_samples: number
-      rate_hz: number
-      /** @description Other records with this `call_id`, oldest first. */
-      same_call: components['schemas']['RecordingId'][]
-      /** @description A track, pre-roll included. */
-      samples: number
-      score: number | null
-      segment: number
-      sequence: number
-      serial: string
-      /** @description A label like `20260301_080012_001`; not unique. */
-      sn: string
-      /** @description When the start condition was met. */
-      start: components['schemas']['Time']
-      start_mode: components['schemas']['StartMode']
-      stop_mode: components['schemas']['StopMode']
-      tags: components['schemas']['Tag'][]
-      /** @description 0 without audio. */
-      tracks: number
-      /** @description A do-not-record rule held the audio back. */
-      withheld: boolean
-    }
-    /**
-     * @description `SERIAL:SEQUENCE`, the identity of a record for ever.
-     * @example HKLN-01121571897162:42
-     */
-    RecordingId: string
-    /** @description Newest first. */
-    RecordingList: {
-      items: components['schemas']['Recording'][]
-      /** @description Cursor for `after`; `null` on the last page. */
-      next: string | null
-      /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
-      total: number | null
-      /** @description `true` when more than `total` match. */
-      total_is_least: boolean
-    }
-    RecordingPatch: {
-      grade?: components['schemas']['Grade']
-      note?: string | null
-      score?: number | null
-    }
-    /** @enum {string} */
-    Right:
-      | 'live'
-      | 'listen'
-      | 'download'
-      | 'annotate'
-      | 'delete'
-      | 'alarms'
-      | 'settings'
-      | 'audit'
-      | 'accounts'
-      | 'system'
-    /** @description Who is logged in. */
-    Session: {
-      account: string
-      /** @description Goes into the header `X-Hookline-CSRF` of every state-changing request. */
-      csrf: string
-      display_name: string
-      /** @description The session ends then, however busy it is. */
-      expires_at: components['schemas']['Time']
-      /** @description It ends sooner after this long without a request. */
-      idle_timeout_s: number
-      /** @description What the person chose; `null`: by the browser. */
-      language: components['schemas']['Language'] | null
-      must_change_password: boolean
-      password_min_length: number
-      rights: components['schemas']['Right'][]
-    }
-    SessionPatch: {
-      language: components['schemas']['Language'] | null
-    }
-    /** @enum {string} */
-    Severity: 'notice' | 'minor' | 'critical'
-    /** @enum {string} */
-    StartMode: 'voltage' | 'voice' | 'key' | 'signalling' | 'schedule' | 'continuous' | 'manual'
-    Statistics: {
-      by: components['schemas']['StatisticsBy']
-      rows: {
-        /** @description `2026-03-01T08` (hour), `2026-03-01`, `2026-03`, or the port's number. */
-        key: string
-        totals: components['schemas']['CallTotals']
-      }[]
-      totals: components['schemas']['CallTotals']
-    }
-    /** @enum {string} */
-    StatisticsBy: 'hour' | 'day' | 'month' | 'port'
-    /** @enum {string} */
-    StopMode:
-      | 'on_hook'
-      | 'silence'
-      | 'busy_tone'
-      | 'release'
-      | 'line_lost'
-      | 'schedule'
-      | 'length'
-      | 'manual'
-      | 'shutdown'
-      | 'power_loss'
-    /** @description A flag at a position. */
-    Tag: {
-      account: string | null
-      id: string
-      /** @description Samples from the first sample of the audio, pre-roll included. */
-      sample: number
-      text: string
-      time: components['schemas']['Time']
-    }
-    TagRequest: {
-      sample: number
-      text: string
-    }
-    TagTextList: {
-      items: {
-        count: number
-        text: string
-      }[]
-    }
-    /**
-     * Format: date-time
-     * @description RFC 3339 with milliseconds and the box's offset.
-     * @example 2026-03-01T08:00:12.340+08:00
-     */
-    Time: string
-    /** @enum {string} */
-    Tone:
-      | 'dial'
-      | 'special-dial'
-      | 'ringback'
-      | 'busy'
-      | 'congestion'
-      | 'unobtainable'
-      | 'call-waiting'
-      | 'howler'
-    /** @description In the box's local time. */
-    WeeklySpan: {
-      from: string
-      to: string
-      weekdays: number[]
-    }
-  }
-  responses: {
-    /** @description The request cannot be understood. */
-    BadRequest: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description Too much at once; also in the header Retry-After. */
-    Busy: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description Not as things stand. */
-    Conflict: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description The box failed. */
-    Failed: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description Not with this account, or not like this. */
-    Forbidden: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description It has been deleted. */
-    Gone: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description A member or parameter is wrong; `params.field` names it. */
-    Invalid: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description The login failed. */
-    LoginFailed: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description Wrong kind of body. */
-    MediaType: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description There is no such thing. */
-    NotFound: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description The range lies outside. */
-    Range: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description The request did not arrive in time. */
-    RequestTimeout: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description The body is too large. */
-    TooLarge: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description Wait `retry_after_s`; also in the header Retry-After. */
-    TooMany: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description Nobody is logged in. */
-    Unauthorized: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-    /** @description WebSocket only. */
-    UpgradeRequired: {
-      headers: {
-        [name: string]: unknown
-      }
-      content: {
-        'application/problem+json': components['schemas']['Problem']
-      }
-    }
-  }
-  parameters: {
-    /** @description Account. */
-    AccountName: string
-    /** @description `next` of the page before. */
-    after: string
-    /** @description Seen by somebody, or not. */
-    alarm_acknowledged: boolean
-    /** @description Any of these. */
-    alarm_category: components['schemas']['AlarmCategory'][]
-    /** @description Any of these. */
-    alarm_code: string[]
-    /** @description Raised at or after. */
-    alarm_from: string
-    /** @description Any of these. */
-    alarm_port: components['schemas']['PortNumber'][]
-    /** @description Any of these. */
-    alarm_severity: components['schemas']['Severity'][]
-    /** @description `history`: cleared ones. */
-    alarm_state: 'current' | 'history' | 'all'
-    /** @description Raised before. */
-    alarm_to: string
-    /** @description Alarm. */
-    AlarmId: string
-    /** @description Exactly. */
-    audit_account: string
-    /** @description At or after. */
-    audit_from: string
-    /** @description Fragment. */
-    audit_ip: string
-    /** @description Exactly. */
-    audit_item: string
-    /** @description Exactly. */
-    audit_operation: string
-    /** @description Port. */
-    audit_port: components['schemas']['PortNumber']
-    /** @description Result. */
-    audit_result: components['schemas']['AuditResult']
-    /** @description Fragment of account, display name, address, operation, parameters or detail. */
-    audit_text: string
-    /** @description Before. */
-    audit_to: string
-    /** @description What a row is. */
-    by: components['schemas']['StatisticsBy']
-    /** @description Fragment of number, name or department. */
-    contact_text: string
-    /** @description Contact. */
-    ContactNumber: string
-    /** @description Audio. */
-    filter_audio: 'with' | 'without' | 'all'
-    /** @description All records of one call. */
-    filter_call_id: string
-    /** @description Any of these. */
-    filter_call_type: components['schemas']['CallType'][]
-    /** @description Fragment, by direction. */
-    filter_callee: string
-    /** @description Fragment, by direction. */
-    filter_caller: string
-    /** @description Deleted. */
-    filter_deleted: 'no' | 'yes' | 'all'
-    /** @description Started at or after. */
-    filter_from: string
-    /** @description Any of these. */
-    filter_grade: components['schemas']['Grade'][]
-    /** @description Fragment. */
-    filter_line_number: string
-    /** @description Max duration s. */
-    filter_max_duration_s: number
-    /** @description Max score. */
-    filter_max_score: number
-    /** @description Min duration s. */
-    filter_min_duration_s: number
-    /** @description Min score. */
-    filter_min_score: number
-    /** @description Fragment of either side's number. */
-    filter_number: string
-    /** @description Fragment. */
-    filter_peer_number: string
-    /** @description Any of these. */
-    filter_port: components['schemas']['PortNumber'][]
-    /** @description An SN or its beginning (`20260301_08`). */
-    filter_sn: string
-    /** @description Any of these. */
-    filter_start_mode: components['schemas']['StartMode'][]
-    /** @description Any of these. */
-    filter_stop_mode: components['schemas']['StopMode'][]
-    /** @description Has a tag with this text. */
-    filter_tag: string
-    /** @description Fragment of note or contact name. */
-    filter_text: string
-    /** @description Started before. */
-    filter_to: string
-    /** @description File format. */
-    format: 'xlsx' | 'csv'
-    /** @description These records instead of the filters. */
-    ids: components['schemas']['RecordingId'][]
-    /** @description Language of headings and words in the file; without it: the account's, then English. */
-    lang: components['schemas']['Language']
-    /** @description Items a page. */
-    limit: number
-    /** @description `tracks`: near side left, far side right. */
-    mix: 'mono' | 'tracks'
-    /** @description Port. */
-    Port: components['schemas']['PortNumber']
-    /** @description How many. */
-    recall_limit: number
-    /** @description Recording. */
-    RecordingId: components['schemas']['RecordingId']
-    /** @description Tag. */
-    TagId: string
-  }
-  requestBodies: never
-  headers: never
-  pathItems: never
-}
-export type $defs = Record<string, never>
-export interface operations {
-  list_accounts: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
+        AuditResult: "ok" | "refused" | "failed";
+        Box: {
+            alarms: components["schemas"]["AlarmCounts"];
+            clock_quality: components["schemas"]["ClockQuality"];
+            disk: components["schemas"]["Disk"];
+            name: string;
+            ports: {
+                recording: number;
+                /** @description without those marked unused */
+                total: number;
+            };
+            /** @enum {string} */
+            role: "station" | "platform";
+            serial: string;
+            started_at: components["schemas"]["Time"];
+            /** @description The box's clock now. */
+            time: components["schemas"]["Time"];
+            /** @description IANA name. */
+            time_zone: string;
+            version: string;
+        };
+        /** @description What the walk through phone down, phone up, unplugged has found so far. Voltages are magnitudes. */
+        Calibration: {
+            off_hook_volts: number | null;
+            on_hook_volts: number | null;
+            port: components["schemas"]["PortNumber"];
+            /** @description Why nothing can be proposed. */
+            problem: ("on_hook_not_above_off_hook" | "off_hook_not_above_unplugged") | null;
+            /** @description As soon as phone down and phone up are known; applied by `PATCH /channels`. */
+            proposal: {
+                line_lost_below_volts: number;
+                off_hook_below_volts: number;
+                on_hook_above_volts: number;
+            } | null;
+            unplugged_volts: number | null;
+        };
+        CalibrationCommand: {
+            /**
+             * @description What the person at the phone has just done; the voltage of the last second is taken.
+             * @enum {string}
+             */
+            step: "start" | "on_hook" | "off_hook" | "unplugged" | "cancel";
+        };
+        /** @description Each call type is counted once: they add up to `total`. */
+        CallTotals: {
+            incoming_answered: components["schemas"]["CountAndDuration"];
+            incoming_missed: components["schemas"]["CountAndDuration"];
+            outgoing_answered: components["schemas"]["CountAndDuration"];
+            outgoing_unanswered: components["schemas"]["CountAndDuration"];
+            total: components["schemas"]["CountAndDuration"];
+            unknown: components["schemas"]["CountAndDuration"];
+        };
+        /** @enum {string} */
+        CallType: "incoming_answered" | "incoming_missed" | "outgoing_answered" | "outgoing_unanswered" | "unknown";
+        Channel: {
+            /** @description What the settings that may be `null` come to. */
+            effective: {
+                on_hook_above_volts: number;
+                stop_modes: components["schemas"]["StopMode"][];
+            };
+            line_number: string | null;
+            /** @description Label of the port. */
+            name: string;
+            port: components["schemas"]["PortNumber"];
+            settings: components["schemas"]["ChannelSettings"];
+            two_track: boolean;
+            /**
+             * @description `disabled`: wired, not recorded for now; `unused`: not wired, no alarm.
+             * @enum {string}
+             */
+            use: "recorded" | "disabled" | "unused";
+        };
+        ChannelList: {
+            items: components["schemas"]["Channel"][];
+            /** @description How many changes `POST /channels/undo` can take back. */
+            undo_depth: number;
+        };
+        ChannelPatch: {
+            ports: components["schemas"]["PortNumber"][];
+            settings: components["schemas"]["ChannelSettingsPatch"];
+        };
+        /** @description Settings of a channel; each has a default. */
+        ChannelSettings: {
+            /** @description ISO 3166-1, chooses the tone table. */
+            country: string;
+            do_not_record: string[];
+            do_not_record_times: components["schemas"]["WeeklySpan"][];
+            flash_max_ms: number;
+            hook_debounce_ms: number;
+            key_start: string;
+            key_stop: string;
+            line_lost_after_s: number;
+            line_lost_below_volts: number;
+            max_length_s: number;
+            /** @description 0: no alarm. */
+            no_call_alarm_after_s: number;
+            /** @description 0: no alarm. */
+            off_hook_alarm_after_s: number;
+            off_hook_below_volts: number;
+            /** @description `null`: 2 V above `off_hook_below_volts`. */
+            on_hook_above_volts: number | null;
+            pre_roll_s: number;
+            record_missed_calls: boolean;
+            ring_above_volts: number;
+            schedule: components["schemas"]["WeeklySpan"][];
+            /** @enum {string} */
+            signalling_start: "setup" | "alerting" | "connect";
+            silence_stop_s: number;
+            start_mode: components["schemas"]["StartMode"];
+            /** @description `null`: by start mode. */
+            stop_modes: components["schemas"]["StopMode"][] | null;
+            voice_above_dbm0: number;
+        };
+        /** @description Settings to change. */
+        ChannelSettingsPatch: {
+            /** @description ISO 3166-1, chooses the tone table. */
+            country?: string;
+            do_not_record?: string[];
+            do_not_record_times?: components["schemas"]["WeeklySpan"][];
+            flash_max_ms?: number;
+            hook_debounce_ms?: number;
+            key_start?: string;
+            key_stop?: string;
+            line_lost_after_s?: number;
+            line_lost_below_volts?: number;
+            line_number?: string | null;
+            max_length_s?: number;
+            /** @description Label of the port. */
+            name?: string;
+            /** @description 0: no alarm. */
+            no_call_alarm_after_s?: number;
+            /** @description 0: no alarm. */
+            off_hook_alarm_after_s?: number;
+            off_hook_below_volts?: number;
+            /** @description `null`: 2 V above `off_hook_below_volts`. */
+            on_hook_above_volts?: number | null;
+            pre_roll_s?: number;
+            record_missed_calls?: boolean;
+            ring_above_volts?: number;
+            schedule?: components["schemas"]["WeeklySpan"][];
+            /** @enum {string} */
+            signalling_start?: "setup" | "alerting" | "connect";
+            silence_stop_s?: number;
+            start_mode?: components["schemas"]["StartMode"];
+            /** @description `null`: by start mode. */
+            stop_modes?: components["schemas"]["StopMode"][] | null;
+            /**
+             * @description `disabled`: wired, not recorded for now; `unused`: not wired, no alarm.
+             * @enum {string}
+             */
+            use?: "recorded" | "disabled" | "unused";
+            voice_above_dbm0?: number;
+        };
+        /** @enum {string} */
+        ClockQuality: "synchronised" | "holdover" | "unchecked" | "wrong" | "scenario";
+        /** @enum {string} */
+        Codec: "g711_alaw" | "g711_ulaw" | "linear";
+        Contact: {
+            department: string;
+            name: string;
+            note: string;
+            number: string;
+        };
+        /** @description By number. */
+        ContactList: {
+            items: components["schemas"]["Contact"][];
+            /** @description Cursor for `after`; `null` on the last page. */
+            next: string | null;
+            /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
+            total: number | null;
+            /** @description `true` when more than `total` match. */
+            total_is_least: boolean;
+        };
+        ContactPatch: {
+            department?: string;
+            name?: string;
+            note?: string;
+        };
+        ContactRequest: {
+            department?: string;
+            name: string;
+            note?: string;
+            number: string;
+        };
+        CountAndDuration: {
+            count: number;
+            duration_s: number;
+        };
+        DeleteRequest: {
+            /** @description As typed by the person; must be the number of ids. */
+            count: number;
+            ids: components["schemas"]["RecordingId"][];
+        };
+        Disk: {
+            free_bytes: number;
+            total_bytes: number;
+        };
+        /** @description So that the browser itself saves the answer. */
+        DownloadForm: {
+            /** @description The session's token, as a form cannot set the header. */
+            csrf: string;
+            ids: string[];
+        };
+        DownloadRequest: {
+            ids: components["schemas"]["RecordingId"][];
+        };
+        /** @enum {string} */
+        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "storage_failed" | "internal";
+        /** @enum {string} */
+        Grade: "normal" | "important" | "permanent";
+        GradeRequest: {
+            grade: components["schemas"]["Grade"];
+            ids: components["schemas"]["RecordingId"][];
+        };
+        Health: {
+            /** @constant */
+            status: "ok";
+        };
+        /** @enum {string} */
+        Language: "zh-CN" | "zh-TW" | "en";
+        /** @description The first message. */
+        LiveAll: {
+            alarms: components["schemas"]["AlarmCounts"];
+            /** @description In the order of `ports`. */
+            meters: components["schemas"]["Meter"][];
+            ports: components["schemas"]["Port"][];
+            records: number;
+            time: components["schemas"]["Time"];
+            /** @constant */
+            type: "all";
+        };
+        /** @description At most five a second; states that a slow reader missed are skipped, never queued. */
+        LiveChange: {
+            alarms: components["schemas"]["AlarmCounts"];
+            /** @description All ports, in the order of `all`. */
+            meters: components["schemas"]["Meter"][];
+            /** @description Only ports whose state changed since the message before. */
+            ports: components["schemas"]["Port"][];
+            /** @description Counts up with whatever the box writes down (records, annotations, alarms); when it grows, lists are stale. */
+            records: number;
+            time: components["schemas"]["Time"];
+            /** @constant */
+            type: "change";
+        };
+        /** @description Text messages of `/live`. */
+        LiveMessage: components["schemas"]["LiveAll"] | components["schemas"]["LiveChange"];
+        LoginRequest: {
+            name: string;
+            password: string;
+        };
+        /** @description What became of each. */
+        ManyResult: {
+            changed: number;
+            refused: {
+                code: components["schemas"]["ErrorCode"];
+                id: components["schemas"]["RecordingId"];
+            }[];
+        };
+        /** @description Something heard or seen; `sample` counts from the first sample of the audio, pre-roll included. */
+        Mark: {
+            digit: string;
+            /** @constant */
+            mark: "digit";
+            sample: number;
+        } | {
+            digit: string;
+            /** @constant */
+            mark: "pulse_digit";
+            sample: number;
+        } | {
+            /** @constant */
+            mark: "tone";
+            sample: number;
+            tone: components["schemas"]["Tone"];
+        } | {
+            /** @constant */
+            mark: "hook_flash";
+            ms: number;
+            sample: number;
+        } | {
+            /** @constant */
+            mark: "polarity_reversed";
+            sample: number;
+        } | {
+            /** @constant */
+            mark: "gap";
+            sample: number;
+            /** @description Samples never captured, silence from here on. */
+            samples: number;
+        };
+        /** @description Levels (dBm0, −90 is silence) and voltages of one port: near side, far side (`null` without a track of its own), DC across tip and ring (signed), ring voltage (AC RMS), smallest and largest DC magnitude since the last reset. */
+        Meter: [
+            number,
+            number | null,
+            number | null,
+            number | null,
+            number | null,
+            number | null
+        ];
+        PasswordChange: {
+            new: string;
+            old: string;
+        };
+        Peaks: {
+            rate_hz: number;
+            samples_per_peak: number;
+            /** @description Per track: min, max, min, max, …, as 8 bit numbers. */
+            tracks: number[][];
+        };
+        /** @description State of one port now. */
+        Port: {
+            /** @description Of the call on the line. */
+            call_id: string | null;
+            /** @description As far as it is known now. */
+            call_type: components["schemas"]["CallType"];
+            line_number: string | null;
+            name: string;
+            /** @description Name from the contacts. */
+            peer_contact: string | null;
+            /** @description From caller ID. */
+            peer_name: string | null;
+            peer_number: string | null;
+            port: components["schemas"]["PortNumber"];
+            /** @description `null` when nothing is being recorded. */
+            recording_since: components["schemas"]["Time"] | null;
+            /** @description When this state began. */
+            since: components["schemas"]["Time"] | null;
+            state: components["schemas"]["PortState"];
+            /** @description Near and far side on tracks of their own. */
+            two_track: boolean;
+        };
+        /** @description All ports in the order of their numbers. */
+        PortList: {
+            items: components["schemas"]["Port"][];
+            /** @description In the order of `items`. */
+            meters: components["schemas"]["Meter"][];
+            time: components["schemas"]["Time"];
+        };
+        /** @description Box-wide number of one recordable line. */
+        PortNumber: number;
+        PortsRequest: {
+            ports: components["schemas"]["PortNumber"][];
+        };
+        /** @enum {string} */
+        PortState: "idle" | "ringing" | "off_hook" | "recording" | "line_lost" | "disabled" | "unused";
+        /** @description RFC 9457. Pages make their sentence from `code` and `params`; `title` is English. */
+        Problem: {
+            code: components["schemas"]["ErrorCode"];
+            /** @description What the sentence needs; the members of each code are listed in README.md. */
+            params: {
+                [key: string]: unknown;
+            };
+            status: number;
+            title: string;
+            /** @constant */
+            type: "about:blank";
+        };
+        RecordCommand: {
+            /** @enum {string} */
+            action: "start" | "stop";
+        };
+        /** @description One record as lists show it. */
+        Recording: {
+            /** @description Shared by all records of one call. */
+            call_id: string;
+            call_type: components["schemas"]["CallType"];
+            callee: string | null;
+            /** @description By direction of the call. */
+            caller: string | null;
+            clock_quality: components["schemas"]["ClockQuality"];
+            codec: components["schemas"]["Codec"] | null;
+            /** @description `null` unless deleted. */
+            deleted: {
+                /** @description `null` when the box did it. */
+                account: string | null;
+                /** @enum {string} */
+                reason: "person" | "retention" | "loop";
+                time: components["schemas"]["Time"];
+            } | null;
+            /** @description From start to stop condition, pre-roll not counted. */
+            duration_s: number;
+            /** @description The file was looked for and is not there. */
+            file_missing: boolean;
+            grade: components["schemas"]["Grade"];
+            /** @description It can be played now: it was recorded and is not deleted. */
+            has_audio: boolean;
+            id: components["schemas"]["RecordingId"];
+            line_contact: string | null;
+            line_number: string | null;
+            note: string | null;
+            peer_contact: string | null;
+            /** @description From caller ID. */
+            peer_name: string | null;
+            peer_number: string | null;
+            play_count: number;
+            port: components["schemas"]["PortNumber"];
+            port_name: string;
+            pre_roll_s: number;
+            score: number | null;
+            segment: number;
+            sequence: number;
+            serial: string;
+            /** @description A label like `20260301_080012_001`; not unique. */
+            sn: string;
+            /** @description When the start condition was met. */
+            start: components["schemas"]["Time"];
+            start_mode: components["schemas"]["StartMode"];
+            stop_mode: components["schemas"]["StopMode"];
+            tags: components["schemas"]["Tag"][];
+            /** @description 0 without audio. */
+            tracks: number;
+            /** @description A do-not-record rule held the audio back. */
+            withheld: boolean;
+        };
+        /** @description One record with all that is known. */
+        RecordingDetail: {
+            /** @description Of the kept audio bytes. */
+            audio_sha256: string | null;
+            /** @description Shared by all records of one call. */
+            call_id: string;
+            call_type: components["schemas"]["CallType"];
+            callee: string | null;
+            /** @description By direction of the call. */
+            caller: string | null;
+            clock_quality: components["schemas"]["ClockQuality"];
+            codec: components["schemas"]["Codec"] | null;
+            /** @description `null` unless deleted. */
+            deleted: {
+                /** @description `null` when the box did it. */
+                account: string | null;
+                /** @enum {string} */
+                reason: "person" | "retention" | "loop";
+                time: components["schemas"]["Time"];
+            } | null;
+            /** @description From start to stop condition, pre-roll not counted. */
+            duration_s: number;
+            file_bytes: number | null;
+            /** @description The file was looked for and is not there. */
+            file_missing: boolean;
+            /** @description What a download is called. */
+            file_name: string | null;
+            grade: components["schemas"]["Grade"];
+            /** @description It can be played now: it was recorded and is not deleted. */
+            has_audio: boolean;
+            id: components["schemas"]["RecordingId"];
+            line_contact: string | null;
+            line_number: string | null;
+            marks: components["schemas"]["Mark"][];
+            note: string | null;
+            peer_contact: string | null;
+            /** @description From caller ID. */
+            peer_name: string | null;
+            peer_number: string | null;
+            play_count: number;
+            port: components["schemas"]["PortNumber"];
+            port_name: string;
+            pre_roll_s: number;
+            pre_roll_samples: number;
+            rate_hz: number;
+            /** @description Other records with this `call_id`, oldest first. */
+            same_call: components["schemas"]["RecordingId"][];
+            /** @description A track, pre-roll included. */
+            samples: number;
+            score: number | null;
+            segment: number;
+            sequence: number;
+            serial: string;
+            /** @description A label like `20260301_080012_001`; not unique. */
+            sn: string;
+            /** @description When the start condition was met. */
+            start: components["schemas"]["Time"];
+            start_mode: components["schemas"]["StartMode"];
+            stop_mode: components["schemas"]["StopMode"];
+            tags: components["schemas"]["Tag"][];
+            /** @description 0 without audio. */
+            tracks: number;
+            /** @description A do-not-record rule held the audio back. */
+            withheld: boolean;
+        };
+        /**
+         * @description `SERIAL:SEQUENCE`, the identity of a record for ever.
+         * @example HKLN-01121571897162:42
+         */
+        RecordingId: string;
+        /** @description Newest first. */
+        RecordingList: {
+            items: components["schemas"]["Recording"][];
+            /** @description Cursor for `after`; `null` on the last page. */
+            next: string | null;
+            /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
+            total: number | null;
+            /** @description `true` when more than `total` match. */
+            total_is_least: boolean;
+        };
+        RecordingPatch: {
+            grade?: components["schemas"]["Grade"];
+            note?: string | null;
+            score?: number | null;
+        };
+        /** @enum {string} */
+        Right: "live" | "listen" | "download" | "annotate" | "delete" | "alarms" | "settings" | "audit" | "accounts" | "system";
+        /** @description Who is logged in. */
+        Session: {
+            account: string;
+            /** @description Goes into the header `X-Hookline-CSRF` of every state-changing request. */
+            csrf: string;
+            display_name: string;
+            /** @description The session ends then, however busy it is. */
+            expires_at: components["schemas"]["Time"];
+            /** @description It ends sooner after this long without a request. */
+            idle_timeout_s: number;
+            /** @description What the person chose; `null`: by the browser. */
+            language: components["schemas"]["Language"] | null;
+            must_change_password: boolean;
+            password_min_length: number;
+            rights: components["schemas"]["Right"][];
+        };
+        SessionPatch: {
+            language: components["schemas"]["Language"] | null;
+        };
+        /** @enum {string} */
+        Severity: "notice" | "minor" | "critical";
+        /** @enum {string} */
+        StartMode: "voltage" | "voice" | "key" | "signalling" | "schedule" | "continuous" | "manual";
+        Statistics: {
+            by: components["schemas"]["StatisticsBy"];
+            rows: {
+                /** @description `2026-03-01T08` (hour), `2026-03-01`, `2026-03`, or the port's number. */
+                key: string;
+                totals: components["schemas"]["CallTotals"];
+            }[];
+            totals: components["schemas"]["CallTotals"];
+        };
+        /** @enum {string} */
+        StatisticsBy: "hour" | "day" | "month" | "port";
+        /** @enum {string} */
+        StopMode: "on_hook" | "silence" | "busy_tone" | "release" | "line_lost" | "schedule" | "length" | "manual" | "shutdown" | "power_loss";
+        /** @description A flag at a position. */
+        Tag: {
+            account: string | null;
+            id: string;
+            /** @description Samples from the first sample of the audio, pre-roll included. */
+            sample: number;
+            text: string;
+            time: components["schemas"]["Time"];
+        };
+        TagRequest: {
+            sample: number;
+            text: string;
+        };
+        TagTextList: {
+            items: {
+                count: number;
+                text: string;
+            }[];
+        };
+        /**
+         * Format: date-time
+         * @description RFC 3339 with milliseconds and the box's offset.
+         * @example 2026-03-01T08:00:12.340+08:00
+         */
+        Time: string;
+        /** @enum {string} */
+        Tone: "dial" | "special-dial" | "ringback" | "busy" | "congestion" | "unobtainable" | "call-waiting" | "howler";
+        /** @description In the box's local time. */
+        WeeklySpan: {
+            from: string;
+            to: string;
+            weekdays: number[];
+        };
+    };
     responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['AccountList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      500: components['responses']['Failed']
-    }
-  }
-  create_account: {
+        /** @description The request cannot be understood. */
+        BadRequest: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Too much at once; also in the header Retry-After. */
+        Busy: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not as things stand. */
+        Conflict: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The box failed. */
+        Failed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Not with this account, or not like this. */
+        Forbidden: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It has been deleted. */
+        Gone: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description A member or parameter is wrong; `params.field` names it. */
+        Invalid: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The login failed. */
+        LoginFailed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Wrong kind of body. */
+        MediaType: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Any route, by a method it does not have. */
+        MethodNotAllowed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description There is no such thing. */
+        NotFound: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The range lies outside. */
+        Range: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The request did not arrive in time. */
+        RequestTimeout: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The body is too large. */
+        TooLarge: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Wait `retry_after_s`; also in the header Retry-After. */
+        TooMany: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description Nobody is logged in. */
+        Unauthorized: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description WebSocket only. */
+        UpgradeRequired: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+    };
     parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['AccountRequest']
-      }
-    }
-    responses: {
-      /** @description The new account. */
-      201: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Account']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      408: components['responses']['RequestTimeout']
-      409: components['responses']['Conflict']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-      503: components['responses']['Busy']
-    }
-  }
-  delete_account: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
         /** @description Account. */
-        name: components['parameters']['AccountName']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      204: {
-        headers: {
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      409: components['responses']['Conflict']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  change_account: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Account. */
-        name: components['parameters']['AccountName']
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['AccountPatch']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Account']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      409: components['responses']['Conflict']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-      503: components['responses']['Busy']
-    }
-  }
-  list_alarms: {
-    parameters: {
-      query?: {
+        AccountName: string;
+        /** @description `next` of the page before. */
+        after: string;
         /** @description Seen by somebody, or not. */
-        acknowledged?: components['parameters']['alarm_acknowledged']
-        /** @description `next` of the page before. */
-        after?: components['parameters']['after']
+        alarm_acknowledged: boolean;
         /** @description Any of these. */
-        category?: components['parameters']['alarm_category']
+        alarm_category: components["schemas"]["AlarmCategory"][];
         /** @description Any of these. */
-        code?: components['parameters']['alarm_code']
+        alarm_code: string[];
         /** @description Raised at or after. */
-        from?: components['parameters']['alarm_from']
-        /** @description Items a page. */
-        limit?: components['parameters']['limit']
+        alarm_from: string;
         /** @description Any of these. */
-        port?: components['parameters']['alarm_port']
+        alarm_port: components["schemas"]["PortNumber"][];
         /** @description Any of these. */
-        severity?: components['parameters']['alarm_severity']
+        alarm_severity: components["schemas"]["Severity"][];
         /** @description `history`: cleared ones. */
-        state?: components['parameters']['alarm_state']
+        alarm_state: "current" | "history" | "all";
         /** @description Raised before. */
-        to?: components['parameters']['alarm_to']
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['AlarmList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  acknowledge_alarm: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
+        alarm_to: string;
         /** @description Alarm. */
-        id: components['parameters']['AlarmId']
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['AcknowledgeRequest']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Alarm']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  list_audit: {
-    parameters: {
-      query?: {
+        AlarmId: string;
         /** @description Exactly. */
-        account?: components['parameters']['audit_account']
-        /** @description `next` of the page before. */
-        after?: components['parameters']['after']
+        audit_account: string;
         /** @description At or after. */
-        from?: components['parameters']['audit_from']
+        audit_from: string;
         /** @description Fragment. */
-        ip?: components['parameters']['audit_ip']
+        audit_ip: string;
         /** @description Exactly. */
-        item?: components['parameters']['audit_item']
-        /** @description Items a page. */
-        limit?: components['parameters']['limit']
+        audit_item: string;
         /** @description Exactly. */
-        operation?: components['parameters']['audit_operation']
+        audit_operation: string;
         /** @description Port. */
-        port?: components['parameters']['audit_port']
+        audit_port: components["schemas"]["PortNumber"];
         /** @description Result. */
-        result?: components['parameters']['audit_result']
+        audit_result: components["schemas"]["AuditResult"];
         /** @description Fragment of account, display name, address, operation, parameters or detail. */
-        text?: components['parameters']['audit_text']
+        audit_text: string;
         /** @description Before. */
-        to?: components['parameters']['audit_to']
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['AuditList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  export_audit: {
-    parameters: {
-      query: {
-        /** @description Exactly. */
-        account?: components['parameters']['audit_account']
-        /** @description File format. */
-        format: components['parameters']['format']
-        /** @description At or after. */
-        from?: components['parameters']['audit_from']
-        /** @description Fragment. */
-        ip?: components['parameters']['audit_ip']
-        /** @description Exactly. */
-        item?: components['parameters']['audit_item']
-        /** @description Language of headings and words in the file; without it: the account's, then English. */
-        lang?: components['parameters']['lang']
-        /** @description Exactly. */
-        operation?: components['parameters']['audit_operation']
-        /** @description Port. */
-        port?: components['parameters']['audit_port']
-        /** @description Result. */
-        result?: components['parameters']['audit_result']
-        /** @description Fragment of account, display name, address, operation, parameters or detail. */
-        text?: components['parameters']['audit_text']
-        /** @description Before. */
-        to?: components['parameters']['audit_to']
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The file. */
-      200: {
-        headers: {
-          'Content-Disposition'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': string
-          'text/csv': string
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  get_box: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Box']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      500: components['responses']['Failed']
-    }
-  }
-  list_channels: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ChannelList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      500: components['responses']['Failed']
-    }
-  }
-  change_channels: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ChannelPatch']
-      }
-    }
-    responses: {
-      /** @description The changed channels. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ChannelList']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  undo_channels: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The changed channels. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ChannelList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      409: components['responses']['Conflict']
-      500: components['responses']['Failed']
-    }
-  }
-  reset_volts: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['PortsRequest']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      204: {
-        headers: {
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  list_contacts: {
-    parameters: {
-      query?: {
-        /** @description `next` of the page before. */
-        after?: components['parameters']['after']
-        /** @description Items a page. */
-        limit?: components['parameters']['limit']
-        /** @description Fragment of number, name or department. */
-        text?: components['parameters']['contact_text']
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ContactList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  create_contact: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ContactRequest']
-      }
-    }
-    responses: {
-      /** @description The new contact. */
-      201: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Contact']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      408: components['responses']['RequestTimeout']
-      409: components['responses']['Conflict']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  delete_contact: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Contact. */
-        number: components['parameters']['ContactNumber']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      204: {
-        headers: {
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  change_contact: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Contact. */
-        number: components['parameters']['ContactNumber']
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['ContactPatch']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Contact']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  get_health: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Health']
-        }
-      }
-      500: components['responses']['Failed']
-    }
-  }
-  live: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description WebSocket opened. */
-      101: {
-        headers: {
-          Upgrade?: string
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      426: components['responses']['UpgradeRequired']
-      500: components['responses']['Failed']
-    }
-  }
-  login: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['LoginRequest']
-      }
-    }
-    responses: {
-      /** @description Logged in. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Session']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['LoginFailed']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      429: components['responses']['TooMany']
-      500: components['responses']['Failed']
-      503: components['responses']['Busy']
-    }
-  }
-  logout: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      204: {
-        headers: {
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      500: components['responses']['Failed']
-    }
-  }
-  get_openapi: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': Record<string, never>
-        }
-      }
-      500: components['responses']['Failed']
-    }
-  }
-  change_password: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['PasswordChange']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Session']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      429: components['responses']['TooMany']
-      500: components['responses']['Failed']
-      503: components['responses']['Busy']
-    }
-  }
-  list_ports: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['PortList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      500: components['responses']['Failed']
-    }
-  }
-  calibrate: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Port. */
-        port: components['parameters']['Port']
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['CalibrationCommand']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Calibration']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      409: components['responses']['Conflict']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  listen_live: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Port. */
-        port: components['parameters']['Port']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description WebSocket opened. */
-      101: {
-        headers: {
-          Upgrade?: string
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      422: components['responses']['Invalid']
-      426: components['responses']['UpgradeRequired']
-      500: components['responses']['Failed']
-    }
-  }
-  record: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Port. */
-        port: components['parameters']['Port']
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['RecordCommand']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Port']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      409: components['responses']['Conflict']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  recall: {
-    parameters: {
-      query?: {
-        /** @description How many. */
-        limit?: components['parameters']['recall_limit']
-      }
-      header?: never
-      path: {
-        /** @description Port. */
-        port: components['parameters']['Port']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['RecordingList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  list_recordings: {
-    parameters: {
-      query?: {
-        /** @description `next` of the page before. */
-        after?: components['parameters']['after']
-        /** @description Audio. */
-        audio?: components['parameters']['filter_audio']
-        /** @description All records of one call. */
-        call_id?: components['parameters']['filter_call_id']
-        /** @description Any of these. */
-        call_type?: components['parameters']['filter_call_type']
-        /** @description Fragment, by direction. */
-        callee?: components['parameters']['filter_callee']
-        /** @description Fragment, by direction. */
-        caller?: components['parameters']['filter_caller']
-        /** @description Deleted. */
-        deleted?: components['parameters']['filter_deleted']
-        /** @description Started at or after. */
-        from?: components['parameters']['filter_from']
-        /** @description Any of these. */
-        grade?: components['parameters']['filter_grade']
-        /** @description Items a page. */
-        limit?: components['parameters']['limit']
-        /** @description Fragment. */
-        line_number?: components['parameters']['filter_line_number']
-        /** @description Max duration s. */
-        max_duration_s?: components['parameters']['filter_max_duration_s']
-        /** @description Max score. */
-        max_score?: components['parameters']['filter_max_score']
-        /** @description Min duration s. */
-        min_duration_s?: components['parameters']['filter_min_duration_s']
-        /** @description Min score. */
-        min_score?: components['parameters']['filter_min_score']
-        /** @description Fragment of either side's number. */
-        number?: components['parameters']['filter_number']
-        /** @description Fragment. */
-        peer_number?: components['parameters']['filter_peer_number']
-        /** @description Any of these. */
-        port?: components['parameters']['filter_port']
-        /** @description An SN or its beginning (`20260301_08`). */
-        sn?: components['parameters']['filter_sn']
-        /** @description Any of these. */
-        start_mode?: components['parameters']['filter_start_mode']
-        /** @description Any of these. */
-        stop_mode?: components['parameters']['filter_stop_mode']
-        /** @description Has a tag with this text. */
-        tag?: components['parameters']['filter_tag']
-        /** @description Fragment of note or contact name. */
-        text?: components['parameters']['filter_text']
-        /** @description Started before. */
-        to?: components['parameters']['filter_to']
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['RecordingList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  get_recording: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['RecordingDetail']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  annotate_recording: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['RecordingPatch']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['RecordingDetail']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  recording_audio: {
-    parameters: {
-      query?: {
-        /** @description `tracks`: near side left, far side right. */
-        mix?: components['parameters']['mix']
-      }
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description All of it. */
-      200: {
-        headers: {
-          'Accept-Ranges'?: 'bytes'
-          'Content-Length'?: number
-          ETag?: string
-          [name: string]: unknown
-        }
-        content: {
-          'audio/wav': string
-        }
-      }
-      /** @description The asked range. */
-      206: {
-        headers: {
-          'Accept-Ranges'?: 'bytes'
-          'Content-Length'?: number
-          'Content-Range'?: string
-          ETag?: string
-          [name: string]: unknown
-        }
-        content: {
-          'audio/wav': string
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      410: components['responses']['Gone']
-      416: components['responses']['Range']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  recording_audio_head: {
-    parameters: {
-      query?: {
-        /** @description `tracks`: near side left, far side right. */
-        mix?: components['parameters']['mix']
-      }
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Headers only. */
-      200: {
-        headers: {
-          'Accept-Ranges'?: 'bytes'
-          'Content-Length'?: number
-          ETag?: string
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      /** @description Headers of the asked range. */
-      206: {
-        headers: {
-          'Accept-Ranges'?: 'bytes'
-          'Content-Length'?: number
-          'Content-Range'?: string
-          ETag?: string
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      410: components['responses']['Gone']
-      416: components['responses']['Range']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  recording_file: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description All of it. */
-      200: {
-        headers: {
-          'Accept-Ranges'?: 'bytes'
-          'Content-Disposition'?: string
-          'Content-Length'?: number
-          ETag?: string
-          [name: string]: unknown
-        }
-        content: {
-          'audio/wav': string
-        }
-      }
-      /** @description The asked range. */
-      206: {
-        headers: {
-          'Accept-Ranges'?: 'bytes'
-          'Content-Length'?: number
-          'Content-Range'?: string
-          ETag?: string
-          [name: string]: unknown
-        }
-        content: {
-          'audio/wav': string
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      410: components['responses']['Gone']
-      416: components['responses']['Range']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  recording_file_head: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Headers only. */
-      200: {
-        headers: {
-          'Accept-Ranges'?: 'bytes'
-          'Content-Length'?: number
-          ETag?: string
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      /** @description Headers of the asked range. */
-      206: {
-        headers: {
-          'Accept-Ranges'?: 'bytes'
-          'Content-Length'?: number
-          'Content-Range'?: string
-          ETag?: string
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      410: components['responses']['Gone']
-      416: components['responses']['Range']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  recording_peaks: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Peaks']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      410: components['responses']['Gone']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  add_tag: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-      }
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['TagRequest']
-      }
-    }
-    responses: {
-      /** @description The new tag. */
-      201: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Tag']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  remove_tag: {
-    parameters: {
-      query?: never
-      header?: never
-      path: {
-        /** @description Recording. */
-        id: components['parameters']['RecordingId']
-        /** @description Tag. */
-        tag: components['parameters']['TagId']
-      }
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      204: {
-        headers: {
-          [name: string]: unknown
-        }
-        content?: never
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  delete_recordings: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['DeleteRequest']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ManyResult']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      408: components['responses']['RequestTimeout']
-      409: components['responses']['Conflict']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  download_recordings: {
-    parameters: {
-      query?: {
-        /** @description Language of headings and words in the file; without it: the account's, then English. */
-        lang?: components['parameters']['lang']
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['DownloadRequest']
-        'application/x-www-form-urlencoded': components['schemas']['DownloadForm']
-      }
-    }
-    responses: {
-      /** @description `caller-callee-time.wav` each; equal names get a suffix. */
-      200: {
-        headers: {
-          'Content-Disposition'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/zip': string
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      404: components['responses']['NotFound']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  export_recordings: {
-    parameters: {
-      query: {
-        /** @description Audio. */
-        audio?: components['parameters']['filter_audio']
-        /** @description All records of one call. */
-        call_id?: components['parameters']['filter_call_id']
-        /** @description Any of these. */
-        call_type?: components['parameters']['filter_call_type']
-        /** @description Fragment, by direction. */
-        callee?: components['parameters']['filter_callee']
-        /** @description Fragment, by direction. */
-        caller?: components['parameters']['filter_caller']
-        /** @description Deleted. */
-        deleted?: components['parameters']['filter_deleted']
-        /** @description File format. */
-        format: components['parameters']['format']
-        /** @description Started at or after. */
-        from?: components['parameters']['filter_from']
-        /** @description Any of these. */
-        grade?: components['parameters']['filter_grade']
-        /** @description These records instead of the filters. */
-        ids?: components['parameters']['ids']
-        /** @description Language of headings and words in the file; without it: the account's, then English. */
-        lang?: components['parameters']['lang']
-        /** @description Fragment. */
-        line_number?: components['parameters']['filter_line_number']
-        /** @description Max duration s. */
-        max_duration_s?: components['parameters']['filter_max_duration_s']
-        /** @description Max score. */
-        max_score?: components['parameters']['filter_max_score']
-        /** @description Min duration s. */
-        min_duration_s?: components['parameters']['filter_min_duration_s']
-        /** @description Min score. */
-        min_score?: components['parameters']['filter_min_score']
-        /** @description Fragment of either side's number. */
-        number?: components['parameters']['filter_number']
-        /** @description Fragment. */
-        peer_number?: components['parameters']['filter_peer_number']
-        /** @description Any of these. */
-        port?: components['parameters']['filter_port']
-        /** @description An SN or its beginning (`20260301_08`). */
-        sn?: components['parameters']['filter_sn']
-        /** @description Any of these. */
-        start_mode?: components['parameters']['filter_start_mode']
-        /** @description Any of these. */
-        stop_mode?: components['parameters']['filter_stop_mode']
-        /** @description Has a tag with this text. */
-        tag?: components['parameters']['filter_tag']
-        /** @description Fragment of note or contact name. */
-        text?: components['parameters']['filter_text']
-        /** @description Started before. */
-        to?: components['parameters']['filter_to']
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description The file. */
-      200: {
-        headers: {
-          'Content-Disposition'?: string
-          [name: string]: unknown
-        }
-        content: {
-          'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet': string
-          'text/csv': string
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  grade_recordings: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['GradeRequest']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['ManyResult']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  recording_statistics: {
-    parameters: {
-      query: {
-        /** @description Audio. */
-        audio?: components['parameters']['filter_audio']
+        audit_to: string;
         /** @description What a row is. */
-        by: components['parameters']['by']
+        by: components["schemas"]["StatisticsBy"];
+        /** @description Fragment of number, name or department. */
+        contact_text: string;
+        /** @description Contact. */
+        ContactNumber: string;
+        /** @description Audio. */
+        filter_audio: "with" | "without" | "all";
         /** @description All records of one call. */
-        call_id?: components['parameters']['filter_call_id']
+        filter_call_id: string;
         /** @description Any of these. */
-        call_type?: components['parameters']['filter_call_type']
+        filter_call_type: components["schemas"]["CallType"][];
         /** @description Fragment, by direction. */
-        callee?: components['parameters']['filter_callee']
+        filter_callee: string;
         /** @description Fragment, by direction. */
-        caller?: components['parameters']['filter_caller']
+        filter_caller: string;
         /** @description Deleted. */
-        deleted?: components['parameters']['filter_deleted']
+        filter_deleted: "no" | "yes" | "all";
         /** @description Started at or after. */
-        from?: components['parameters']['filter_from']
+        filter_from: string;
         /** @description Any of these. */
-        grade?: components['parameters']['filter_grade']
+        filter_grade: components["schemas"]["Grade"][];
         /** @description Fragment. */
-        line_number?: components['parameters']['filter_line_number']
+        filter_line_number: string;
         /** @description Max duration s. */
-        max_duration_s?: components['parameters']['filter_max_duration_s']
+        filter_max_duration_s: number;
         /** @description Max score. */
-        max_score?: components['parameters']['filter_max_score']
+        filter_max_score: number;
         /** @description Min duration s. */
-        min_duration_s?: components['parameters']['filter_min_duration_s']
+        filter_min_duration_s: number;
         /** @description Min score. */
-        min_score?: components['parameters']['filter_min_score']
+        filter_min_score: number;
         /** @description Fragment of either side's number. */
-        number?: components['parameters']['filter_number']
+        filter_number: string;
         /** @description Fragment. */
-        peer_number?: components['parameters']['filter_peer_number']
+        filter_peer_number: string;
         /** @description Any of these. */
-        port?: components['parameters']['filter_port']
+        filter_port: components["schemas"]["PortNumber"][];
         /** @description An SN or its beginning (`20260301_08`). */
-        sn?: components['parameters']['filter_sn']
+        filter_sn: string;
         /** @description Any of these. */
-        start_mode?: components['parameters']['filter_start_mode']
+        filter_start_mode: components["schemas"]["StartMode"][];
         /** @description Any of these. */
-        stop_mode?: components['parameters']['filter_stop_mode']
+        filter_stop_mode: components["schemas"]["StopMode"][];
         /** @description Has a tag with this text. */
-        tag?: components['parameters']['filter_tag']
+        filter_tag: string;
         /** @description Fragment of note or contact name. */
-        text?: components['parameters']['filter_text']
+        filter_text: string;
         /** @description Started before. */
-        to?: components['parameters']['filter_to']
-      }
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Statistics']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  get_session: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Session']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      500: components['responses']['Failed']
-    }
-  }
-  change_session: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody: {
-      content: {
-        'application/json': components['schemas']['SessionPatch']
-      }
-    }
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['Session']
-        }
-      }
-      400: components['responses']['BadRequest']
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      408: components['responses']['RequestTimeout']
-      413: components['responses']['TooLarge']
-      415: components['responses']['MediaType']
-      422: components['responses']['Invalid']
-      500: components['responses']['Failed']
-    }
-  }
-  list_tag_texts: {
-    parameters: {
-      query?: never
-      header?: never
-      path?: never
-      cookie?: never
-    }
-    requestBody?: never
-    responses: {
-      /** @description Done. */
-      200: {
-        headers: {
-          [name: string]: unknown
-        }
-        content: {
-          'application/json': components['schemas']['TagTextList']
-        }
-      }
-      401: components['responses']['Unauthorized']
-      403: components['responses']['Forbidden']
-      500: components['responses']['Failed']
-    }
-  }
+        filter_to: string;
+        /** @description File format. */
+        format: "xlsx" | "csv";
+        /** @description These records instead of the filters. */
+        ids: components["schemas"]["RecordingId"][];
+        /** @description Language of headings and words in the file; without it: the account's, then English. */
+        lang: components["schemas"]["Language"];
+        /** @description Items a page. */
+        limit: number;
+        /** @description `tracks`: near side left, far side right. */
+        mix: "mono" | "tracks";
+        /** @description Port. */
+        Port: components["schemas"]["PortNumber"];
+        /** @description How many. */
+        recall_limit: number;
+        /** @description Recording. */
+        RecordingId: components["schemas"]["RecordingId"];
+        /** @description Tag. */
+        TagId: string;
+    };
+    requestBodies: never;
+    headers: never;
+    pathItems: never;
+}
+export type $defs = Record<string, never>;
+export interface operations {
+    list_accounts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AccountList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    create_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountRequest"];
+            };
+        };
+        responses: {
+            /** @description The new account. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    delete_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Account. */
+                name: components["parameters"]["AccountName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_account: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Account. */
+                name: components["parameters"]["AccountName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AccountPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Account"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    list_alarms: {
+        parameters: {
+            query?: {
+                /** @description Seen by somebody, or not. */
+                acknowledged?: components["parameters"]["alarm_acknowledged"];
+                /** @description `next` of the page before. */
+                after?: components["parameters"]["after"];
+                /** @description Any of these. */
+                category?: components["parameters"]["alarm_category"];
+                /** @description Any of these. */
+                code?: components["parameters"]["alarm_code"];
+                /** @description Raised at or after. */
+                from?: components["parameters"]["alarm_from"];
+                /** @description Items a page. */
+                limit?: components["parameters"]["limit"];
+                /** @description Any of these. */
+                port?: components["parameters"]["alarm_port"];
+                /** @description Any of these. */
+                severity?: components["parameters"]["alarm_severity"];
+                /** @description `history`: cleared ones. */
+                state?: components["parameters"]["alarm_state"];
+                /** @description Raised before. */
+                to?: components["parameters"]["alarm_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlarmList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    acknowledge_alarm: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Alarm. */
+                id: components["parameters"]["AlarmId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alarm"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_audit: {
+        parameters: {
+            query?: {
+                /** @description Exactly. */
+                account?: components["parameters"]["audit_account"];
+                /** @description `next` of the page before. */
+                after?: components["parameters"]["after"];
+                /** @description At or after. */
+                from?: components["parameters"]["audit_from"];
+                /** @description Fragment. */
+                ip?: components["parameters"]["audit_ip"];
+                /** @description Exactly. */
+                item?: components["parameters"]["audit_item"];
+                /** @description Items a page. */
+                limit?: components["parameters"]["limit"];
+                /** @description Exactly. */
+                operation?: components["parameters"]["audit_operation"];
+                /** @description Port. */
+                port?: components["parameters"]["audit_port"];
+                /** @description Result. */
+                result?: components["parameters"]["audit_result"];
+                /** @description Fragment of account, display name, address, operation, parameters or detail. */
+                text?: components["parameters"]["audit_text"];
+                /** @description Before. */
+                to?: components["parameters"]["audit_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    export_audit: {
+        parameters: {
+            query: {
+                /** @description Exactly. */
+                account?: components["parameters"]["audit_account"];
+                /** @description File format. */
+                format: components["parameters"]["format"];
+                /** @description At or after. */
+                from?: components["parameters"]["audit_from"];
+                /** @description Fragment. */
+                ip?: components["parameters"]["audit_ip"];
+                /** @description Exactly. */
+                item?: components["parameters"]["audit_item"];
+                /** @description Language of headings and words in the file; without it: the account's, then English. */
+                lang?: components["parameters"]["lang"];
+                /** @description Exactly. */
+                operation?: components["parameters"]["audit_operation"];
+                /** @description Port. */
+                port?: components["parameters"]["audit_port"];
+                /** @description Result. */
+                result?: components["parameters"]["audit_result"];
+                /** @description Fragment of account, display name, address, operation, parameters or detail. */
+                text?: components["parameters"]["audit_text"];
+                /** @description Before. */
+                to?: components["parameters"]["audit_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_box: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Box"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ChannelPatch"];
+            };
+        };
+        responses: {
+            /** @description The changed channels. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    undo_channels: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The changed channels. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    reset_volts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PortsRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_contacts: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: components["parameters"]["after"];
+                /** @description Items a page. */
+                limit?: components["parameters"]["limit"];
+                /** @description Fragment of number, name or department. */
+                text?: components["parameters"]["contact_text"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    create_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactRequest"];
+            };
+        };
+        responses: {
+            /** @description The new contact. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contact"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    delete_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Contact. */
+                number: components["parameters"]["ContactNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_contact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Contact. */
+                number: components["parameters"]["ContactNumber"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ContactPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Contact"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_health: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
+            };
+            500: components["responses"]["Failed"];
+        };
+    };
+    live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description WebSocket opened. */
+            101: {
+                headers: {
+                    Upgrade?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            426: components["responses"]["UpgradeRequired"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    login: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LoginRequest"];
+            };
+        };
+        responses: {
+            /** @description Logged in. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["LoginFailed"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    logout: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_openapi: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_password: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChange"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    list_ports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PortList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    calibrate: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Port. */
+                port: components["parameters"]["Port"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CalibrationCommand"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Calibration"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    listen_live: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Port. */
+                port: components["parameters"]["Port"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description WebSocket opened. */
+            101: {
+                headers: {
+                    Upgrade?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            426: components["responses"]["UpgradeRequired"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Port. */
+                port: components["parameters"]["Port"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecordCommand"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Port"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    recall: {
+        parameters: {
+            query?: {
+                /** @description How many. */
+                limit?: components["parameters"]["recall_limit"];
+            };
+            header?: never;
+            path: {
+                /** @description Port. */
+                port: components["parameters"]["Port"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_recordings: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: components["parameters"]["after"];
+                /** @description Audio. */
+                audio?: components["parameters"]["filter_audio"];
+                /** @description All records of one call. */
+                call_id?: components["parameters"]["filter_call_id"];
+                /** @description Any of these. */
+                call_type?: components["parameters"]["filter_call_type"];
+                /** @description Fragment, by direction. */
+                callee?: components["parameters"]["filter_callee"];
+                /** @description Fragment, by direction. */
+                caller?: components["parameters"]["filter_caller"];
+                /** @description Deleted. */
+                deleted?: components["parameters"]["filter_deleted"];
+                /** @description Started at or after. */
+                from?: components["parameters"]["filter_from"];
+                /** @description Any of these. */
+                grade?: components["parameters"]["filter_grade"];
+                /** @description Items a page. */
+                limit?: components["parameters"]["limit"];
+                /** @description Fragment. */
+                line_number?: components["parameters"]["filter_line_number"];
+                /** @description Max duration s. */
+                max_duration_s?: components["parameters"]["filter_max_duration_s"];
+                /** @description Max score. */
+                max_score?: components["parameters"]["filter_max_score"];
+                /** @description Min duration s. */
+                min_duration_s?: components["parameters"]["filter_min_duration_s"];
+                /** @description Min score. */
+                min_score?: components["parameters"]["filter_min_score"];
+                /** @description Fragment of either side's number. */
+                number?: components["parameters"]["filter_number"];
+                /** @description Fragment. */
+                peer_number?: components["parameters"]["filter_peer_number"];
+                /** @description Any of these. */
+                port?: components["parameters"]["filter_port"];
+                /** @description An SN or its beginning (`20260301_08`). */
+                sn?: components["parameters"]["filter_sn"];
+                /** @description Any of these. */
+                start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Any of these. */
+                stop_mode?: components["parameters"]["filter_stop_mode"];
+                /** @description Has a tag with this text. */
+                tag?: components["parameters"]["filter_tag"];
+                /** @description Fragment of note or contact name. */
+                text?: components["parameters"]["filter_text"];
+                /** @description Started before. */
+                to?: components["parameters"]["filter_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetail"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    annotate_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RecordingPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingDetail"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    recording_audio: {
+        parameters: {
+            query?: {
+                /** @description `tracks`: near side left, far side right. */
+                mix?: components["parameters"]["mix"];
+            };
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of it. */
+            200: {
+                headers: {
+                    "Accept-Ranges"?: "bytes";
+                    "Content-Length"?: number;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The asked range. */
+            206: {
+                headers: {
+                    "Accept-Ranges"?: "bytes";
+                    "Content-Length"?: number;
+                    "Content-Range"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            416: components["responses"]["Range"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    recording_audio_head: {
+        parameters: {
+            query?: {
+                /** @description `tracks`: near side left, far side right. */
+                mix?: components["parameters"]["mix"];
+            };
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Headers only. */
+            200: {
+                headers: {
+                    "Accept-Ranges"?: "bytes";
+                    "Content-Length"?: number;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Headers of the asked range. */
+            206: {
+                headers: {
+                    "Accept-Ranges"?: "bytes";
+                    "Content-Length"?: number;
+                    "Content-Range"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            416: components["responses"]["Range"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    recording_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description All of it. */
+            200: {
+                headers: {
+                    "Accept-Ranges"?: "bytes";
+                    "Content-Disposition"?: string;
+                    "Content-Length"?: number;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            /** @description The asked range. */
+            206: {
+                headers: {
+                    "Accept-Ranges"?: "bytes";
+                    "Content-Length"?: number;
+                    "Content-Range"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "audio/wav": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            416: components["responses"]["Range"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    recording_file_head: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Headers only. */
+            200: {
+                headers: {
+                    "Accept-Ranges"?: "bytes";
+                    "Content-Length"?: number;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Headers of the asked range. */
+            206: {
+                headers: {
+                    "Accept-Ranges"?: "bytes";
+                    "Content-Length"?: number;
+                    "Content-Range"?: string;
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            416: components["responses"]["Range"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    recording_peaks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Peaks"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            410: components["responses"]["Gone"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    add_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TagRequest"];
+            };
+        };
+        responses: {
+            /** @description The new tag. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Tag"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    remove_tag: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+                /** @description Tag. */
+                tag: components["parameters"]["TagId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    delete_recordings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeleteRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManyResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    download_recordings: {
+        parameters: {
+            query?: {
+                /** @description Language of headings and words in the file; without it: the account's, then English. */
+                lang?: components["parameters"]["lang"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DownloadRequest"];
+                "application/x-www-form-urlencoded": components["schemas"]["DownloadForm"];
+            };
+        };
+        responses: {
+            /** @description `caller-callee-time.wav` each; equal names get a suffix. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    export_recordings: {
+        parameters: {
+            query: {
+                /** @description Audio. */
+                audio?: components["parameters"]["filter_audio"];
+                /** @description All records of one call. */
+                call_id?: components["parameters"]["filter_call_id"];
+                /** @description Any of these. */
+                call_type?: components["parameters"]["filter_call_type"];
+                /** @description Fragment, by direction. */
+                callee?: components["parameters"]["filter_callee"];
+                /** @description Fragment, by direction. */
+                caller?: components["parameters"]["filter_caller"];
+                /** @description Deleted. */
+                deleted?: components["parameters"]["filter_deleted"];
+                /** @description File format. */
+                format: components["parameters"]["format"];
+                /** @description Started at or after. */
+                from?: components["parameters"]["filter_from"];
+                /** @description Any of these. */
+                grade?: components["parameters"]["filter_grade"];
+                /** @description These records instead of the filters. */
+                ids?: components["parameters"]["ids"];
+                /** @description Language of headings and words in the file; without it: the account's, then English. */
+                lang?: components["parameters"]["lang"];
+                /** @description Fragment. */
+                line_number?: components["parameters"]["filter_line_number"];
+                /** @description Max duration s. */
+                max_duration_s?: components["parameters"]["filter_max_duration_s"];
+                /** @description Max score. */
+                max_score?: components["parameters"]["filter_max_score"];
+                /** @description Min duration s. */
+                min_duration_s?: components["parameters"]["filter_min_duration_s"];
+                /** @description Min score. */
+                min_score?: components["parameters"]["filter_min_score"];
+                /** @description Fragment of either side's number. */
+                number?: components["parameters"]["filter_number"];
+                /** @description Fragment. */
+                peer_number?: components["parameters"]["filter_peer_number"];
+                /** @description Any of these. */
+                port?: components["parameters"]["filter_port"];
+                /** @description An SN or its beginning (`20260301_08`). */
+                sn?: components["parameters"]["filter_sn"];
+                /** @description Any of these. */
+                start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Any of these. */
+                stop_mode?: components["parameters"]["filter_stop_mode"];
+                /** @description Has a tag with this text. */
+                tag?: components["parameters"]["filter_tag"];
+                /** @description Fragment of note or contact name. */
+                text?: components["parameters"]["filter_text"];
+                /** @description Started before. */
+                to?: components["parameters"]["filter_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    grade_recordings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["GradeRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ManyResult"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    recording_statistics: {
+        parameters: {
+            query: {
+                /** @description Audio. */
+                audio?: components["parameters"]["filter_audio"];
+                /** @description What a row is. */
+                by: components["parameters"]["by"];
+                /** @description All records of one call. */
+                call_id?: components["parameters"]["filter_call_id"];
+                /** @description Any of these. */
+                call_type?: components["parameters"]["filter_call_type"];
+                /** @description Fragment, by direction. */
+                callee?: components["parameters"]["filter_callee"];
+                /** @description Fragment, by direction. */
+                caller?: components["parameters"]["filter_caller"];
+                /** @description Deleted. */
+                deleted?: components["parameters"]["filter_deleted"];
+                /** @description Started at or after. */
+                from?: components["parameters"]["filter_from"];
+                /** @description Any of these. */
+                grade?: components["parameters"]["filter_grade"];
+                /** @description Fragment. */
+                line_number?: components["parameters"]["filter_line_number"];
+                /** @description Max duration s. */
+                max_duration_s?: components["parameters"]["filter_max_duration_s"];
+                /** @description Max score. */
+                max_score?: components["parameters"]["filter_max_score"];
+                /** @description Min duration s. */
+                min_duration_s?: components["parameters"]["filter_min_duration_s"];
+                /** @description Min score. */
+                min_score?: components["parameters"]["filter_min_score"];
+                /** @description Fragment of either side's number. */
+                number?: components["parameters"]["filter_number"];
+                /** @description Fragment. */
+                peer_number?: components["parameters"]["filter_peer_number"];
+                /** @description Any of these. */
+                port?: components["parameters"]["filter_port"];
+                /** @description An SN or its beginning (`20260301_08`). */
+                sn?: components["parameters"]["filter_sn"];
+                /** @description Any of these. */
+                start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Any of these. */
+                stop_mode?: components["parameters"]["filter_stop_mode"];
+                /** @description Has a tag with this text. */
+                tag?: components["parameters"]["filter_tag"];
+                /** @description Fragment of note or contact name. */
+                text?: components["parameters"]["filter_text"];
+                /** @description Started before. */
+                to?: components["parameters"]["filter_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Statistics"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_tag_texts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TagTextList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
 }
