@@ -136,7 +136,7 @@ impl Builder {
                 *extremes = (extremes.0.min(sample), extremes.1.max(sample));
             }
             self.samples += 1;
-            if self.samples % u64::from(SAMPLES_PER_PEAK) == 0 {
+            if self.samples.is_multiple_of(u64::from(SAMPLES_PER_PEAK)) {
                 self.close_peak();
             }
         }
@@ -150,7 +150,7 @@ impl Builder {
     }
 
     pub fn finish(mut self) -> Peaks {
-        if self.samples % u64::from(SAMPLES_PER_PEAK) != 0 {
+        if !self.samples.is_multiple_of(u64::from(SAMPLES_PER_PEAK)) {
             self.close_peak();
         }
         Peaks { samples_per_peak: SAMPLES_PER_PEAK, samples: self.samples, tracks: self.tracks }

@@ -34,7 +34,7 @@ pub const fn queue_bytes_per_port(codec: Codec, tracks: usize) -> usize {
     chunks_per_port(codec, tracks) * size_of::<Chunk>()
 }
 
-/// 30 s of one A-law track and the spare buffers: 254 KiB.
+/// 30 s of one A-law track and the spare buffers: 250 KiB.
 pub const QUEUE_BYTES_PER_PORT: usize = queue_bytes_per_port(Codec::ALaw, 1);
 
 pub(crate) const fn chunks_per_port(codec: Codec, tracks: usize) -> usize {

@@ -33,8 +33,11 @@ fn recover(data: &Path, steps: Steps) -> Arc<Journal> {
     journal
 }
 
+/// Where the folder was copied to, and at which step.
+type Copies = Arc<Mutex<Vec<(Step, PathBuf)>>>;
+
 /// Copies the folder at each step, numbered.
-fn copies(data: &Path, into: &Path) -> (Steps, Arc<Mutex<Vec<(Step, PathBuf)>>>) {
+fn copies(data: &Path, into: &Path) -> (Steps, Copies) {
     let made = Arc::new(Mutex::new(Vec::new()));
     let (data, into, list) = (data.to_path_buf(), into.to_path_buf(), made.clone());
     let steps = Steps::hooked(move |step| {
