@@ -4,17 +4,17 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
@@ -38,7 +38,11 @@ const MOST_CONNECTIONS: usize = 512;
 const MOST_PER_ADDRESS: usize = 128;
 /// Requests that one HTTP/2 connection has under way.
 const MOST_STREAMS: u32 = 64;
-const HEAD_BYTES: usize = 32 * 1024;
+/// Room for an export of a thousand chosen ids.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// Hears of the stop; the server waits for those who still hold one.
+type Stop = watch::Receiver<()>;
 
 /// Connections open now, by address.
 #[derive(Clone)]
@@ -93,26 +97,27 @@ pub async fn run(
     router: Router,
     shutdown: impl Future<Output = ()>,
 ) {
-    let (doorman, graceful) = (Doorman::new(), GracefulShutdown::new());
+    let (doorman, stop) = (Doorman::new(), watch::Sender::new(()));
     let https_port = https.local_addr().map_or(443, |address| address.port());
-    tokio::pin!(shutdown);
+    let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
             () = &mut shutdown => break,
             accepted = https.accept() => {
                 if let Some((stream, peer, place)) = admitted(accepted, &doorman).await {
-                    tokio::spawn(answer_https(stream, peer, place, tls.clone(), router.clone(), graceful.watcher()));
+                    tokio::spawn(answer_https(stream, peer, place, tls.clone(), router.clone(), stop.subscribe()));
                 }
             }
             accepted = accept_if_any(http.as_ref()) => {
                 if let Some((stream, _, place)) = admitted(accepted, &doorman).await {
-                    tokio::spawn(answer_http(stream, place, https_port, graceful.watcher()));
+                    tokio::spawn(answer_http(stream, place, https_port, stop.subscribe()));
                 }
             }
         }
     }
     drop((https, http));
-    if timeout(FINISH_WITHIN, graceful.shutdown()).await.is_err() {
+    stop.send_replace(());
+    if timeout(FINISH_WITHIN, stop.closed()).await.is_err() {
         eprintln!("web: some connections were still busy at the end and have been cut off");
     }
 }
@@ -150,7 +155,7 @@ async fn answer_https(
     place: Place,
     tls: TlsAcceptor,
     router: Router,
-    watcher: Watcher,
+    stop: Stop,
 ) {
     let _place = place;
     // What strangers send by mistake (plain HTTP, port scans) is not worth a line in the log.
@@ -162,30 +167,53 @@ async fn answer_https(
         request.extensions_mut().insert(Peer(peer));
         router.clone().call(request)
     });
-    let builder = if http2 { builder().http2_only() } else { builder().http1_only() };
-    let connection =
-        builder.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service).into_owned();
-    // A connection that breaks is the client's affair.
-    let _ = watcher.watch(connection).await;
+    let io = TokioIo::new(Box::pin(stream));
+    if http2 {
+        let connection = http2_builder().serve_connection(io, service);
+        to_its_end(connection, stop, |connection| connection.graceful_shutdown()).await;
+    } else {
+        let connection = http1_builder().serve_connection(io, service).with_upgrades();
+        to_its_end(connection, stop, |connection| connection.graceful_shutdown()).await;
+    }
 }
 
-async fn answer_http(stream: TcpStream, place: Place, https_port: u16, watcher: Watcher) {
+async fn answer_http(stream: TcpStream, place: Place, https_port: u16, stop: Stop) {
     let _place = place;
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(TAKES_WITHIN));
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         std::future::ready(Ok::<_, std::convert::Infallible>(redirect::to_https(&request, https_port)))
     });
-    let builder = builder().http1_only();
-    let connection = builder.serve_connection(TokioIo::new(Box::pin(stream)), service).into_owned();
-    let _ = watcher.watch(connection).await;
+    let io = TokioIo::new(Box::pin(stream));
+    let connection = http1_builder().serve_connection(io, service);
+    to_its_end(connection, stop, |connection| connection.graceful_shutdown()).await;
 }
 
-fn builder() -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_BYTES);
+/// Serves a connection until it ends, or until what it has under way at the stop is done.
+async fn to_its_end<C: Future<Output = hyper::Result<()>>>(
+    connection: C,
+    mut stop: Stop,
+    ask_to_end: impl FnOnce(Pin<&mut C>),
+) {
+    let mut connection = pin!(connection);
+    // A connection that breaks is the client's affair.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stop.changed() => ask_to_end(connection.as_mut()),
+    }
+    let _ = connection.await;
+}
+
+/// The protocol is known from the handshake: guessing it from the first bytes would wait for them without end.
+fn http1_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(HEAD_BYTES);
     builder
-        .http2()
+}
+
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(HEAD_BYTES as u32)

@@ -208,7 +208,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_line_is_read_back(values in prop::collection::vec(".{0,20}", 1..6)) {
+        fn every_line_is_read_back(values in prop::collection::vec("[^\u{feff}]{0,20}", 1..6)) {
             let line = csv_line(&values);
             let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(line.as_bytes());
             let read = reader.records().next().expect("a record").expect("readable");

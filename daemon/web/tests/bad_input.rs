@@ -137,12 +137,16 @@ async fn slow_and_silent_clients_are_dropped() {
     let silent_tls = admin.connect().await;
     let mut half_head = admin.connect().await;
     half_head.write_all(b"GET / HTTP/1.1\r\nhost: local").await.expect("sent");
-    let ends = async |mut stream: Box<dyn tokio::io::AsyncRead + Unpin + Send>| {
+    let ends = async |what: &str, mut stream: Box<dyn tokio::io::AsyncRead + Unpin + Send>| {
         let mut bytes = Vec::new();
-        let _ =
-            timeout(Duration::from_secs(40), stream.read_to_end(&mut bytes)).await.expect("dropped in time");
+        let ended = timeout(Duration::from_secs(30), stream.read_to_end(&mut bytes)).await;
+        assert!(ended.is_ok(), "{what} was dropped in time");
     };
-    tokio::join!(ends(Box::new(silent_tcp)), ends(Box::new(silent_tls)), ends(Box::new(half_head)));
+    tokio::join!(
+        ends("a silent connection", Box::new(silent_tcp)),
+        ends("a silent TLS connection", Box::new(silent_tls)),
+        ends("half a head", Box::new(half_head)),
+    );
     assert!(started.elapsed() < Duration::from_secs(40));
     admin.get("/box").await.expect(200);
     house.close().await;
@@ -158,10 +162,13 @@ async fn nonsense_on_the_wire_harms_nobody() {
         let mut tls = admin.connect().await;
         let _ = tls.write_all(bytes).await;
     }
-    let long = "x".repeat(100_000);
-    let request = Request::builder().uri("/").header(header::HOST, "localhost").header("x-long", &long);
-    let answer = admin.send_unchecked(request.body(Full::default()).expect("a request")).await;
-    assert_eq!(answer.status, 431);
+    // A head without end is answered, or cut off while it is still being sent.
+    let mut endless = admin.connect().await;
+    let head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx-long: {}\r\n\r\n", "x".repeat(200_000));
+    let _ = endless.write_all(head.as_bytes()).await;
+    let mut text = Vec::new();
+    let _ = endless.read_to_end(&mut text).await;
+    assert!(text.is_empty() || text.starts_with(b"HTTP/1.1 431 "), "{}", String::from_utf8_lossy(&text));
     admin.get("/box").await.expect(200);
     house.close().await;
 }

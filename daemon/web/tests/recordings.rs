@@ -184,7 +184,7 @@ async fn what_is_taken_away_can_be_checked() {
         .append_pair("csrf", admin.csrf.as_deref().expect("a token"))
         .finish();
     let send = async |form: String| {
-        let mut request = admin.request(Method::POST, "/recordings/download");
+        let mut request = admin.request(Method::POST, "/recordings/download?lang=zh-CN");
         request.headers_mut().expect("headers").remove("x-hookline-csrf");
         let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         admin.send(request.body(Full::from(form)).expect("a request")).await

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Answer, json_answer, scope_of};
 use crate::app::App;
 use crate::problem::Problem;
+use crate::query::Query;
 use crate::session::Caller;
 
 /// The contract, as it stands in this folder.
@@ -23,7 +24,8 @@ pub async fn get_health() -> Response {
     json_answer(&json!({ "status": "ok" }))
 }
 
-pub async fn get_box(State(app): State<App>, caller: Caller) -> Answer {
+pub async fn get_box(State(app): State<App>, caller: Caller, query: Query) -> Answer {
+    query.finish()?;
     let (disk, counts) = app
         .blocking(move |app| {
             let disk = app

@@ -133,7 +133,13 @@ pub async fn list_recordings(State(app): State<App>, caller: Caller, mut query: 
     Ok(json_answer(&page_json(&page, |row| record_json(row, app.zone()))))
 }
 
-pub async fn get_recording(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
+pub async fn get_recording(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    query: Query,
+) -> Answer {
+    query.finish()?;
     let id = id_of(&id)?;
     app.blocking(move |app| detail_answer(app, &caller, &id)).await
 }

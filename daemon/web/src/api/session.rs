@@ -14,6 +14,7 @@ use crate::fields::{Fields, Given};
 use crate::guard::Peer;
 use crate::password::{self, MIN_LENGTH};
 use crate::problem::{Code, Problem};
+use crate::query::Query;
 use crate::session::{Caller, IDLE, cookie, no_cookie};
 use crate::time;
 use crate::trail::Trail;
@@ -106,7 +107,8 @@ pub async fn logout(State(app): State<App>, caller: Caller) -> Answer {
     Ok(response)
 }
 
-pub async fn get_session(State(app): State<App>, caller: Caller) -> Answer {
+pub async fn get_session(State(app): State<App>, caller: Caller, query: Query) -> Answer {
+    query.finish()?;
     Ok(json_answer(&session_json(&app, &caller)))
 }
 
