@@ -1,4 +1,5 @@
 //! What the journal survives: a cut at any byte, changed bytes, a missing catalog, entries of a newer release.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
 

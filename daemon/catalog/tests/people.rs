@@ -1,4 +1,5 @@
 //! Alarms, accounts, contacts, the audit trail, and what people say about records.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
 

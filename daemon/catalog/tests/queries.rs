@@ -1,5 +1,6 @@
 //! Every search against the plain rule: a record is found if and only if it fits each filter, newest first, on
 //! whatever pages; counts and statistics agree with what is found; a catalog made again is the same to the byte.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
 

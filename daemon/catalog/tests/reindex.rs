@@ -1,4 +1,5 @@
 //! Journal, catalog and recording files held against each other.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
 

@@ -5,6 +5,7 @@
 //! - all records in order of time;
 //! - lists of one combination, or of one port and combination, each in order of time, merged.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 use std::ops::ControlFlow;
 
@@ -74,7 +75,7 @@ fn common_keys(filter: &Filter<'_>) -> Option<Vec<i64>> {
     let smallest = filter.keys.iter().min_by_key(|keys| keys.len())?;
     let inside = |key: &&i64| filter.keys.iter().all(|keys| keys.contains(key));
     let mut keys: Vec<i64> = smallest.iter().filter(inside).copied().collect();
-    keys.sort_unstable_by(|a, b| b.cmp(a));
+    keys.sort_unstable_by_key(|key| Reverse(*key));
     Some(keys)
 }
 
@@ -121,7 +122,7 @@ fn rows_of_numbers(filter: &Filter<'_>) -> Result<Option<Vec<Skim>>> {
     if !complete {
         return Ok(None);
     }
-    rows.sort_unstable_by(|a, b| b.key.cmp(&a.key));
+    rows.sort_unstable_by_key(|row| Reverse(row.key));
     rows.dedup_by_key(|row| row.key);
     Ok(Some(rows))
 }
