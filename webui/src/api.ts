@@ -190,8 +190,12 @@ export function saveUrl(url: string): void {
   link.click()
 }
 
-/** Saves many recordings as a ZIP; a form post lets the browser stream it to disk. */
-export function saveZip(ids: string[], language: string): void {
+/**
+ * Saves many recordings as a ZIP; a form post lets the browser stream it to disk. A refusal would replace the page, so
+ * that the session is asked for first.
+ */
+export async function saveZip(ids: string[], language: string): Promise<void> {
+  csrf = (await api.session()).csrf
   const form = document.createElement('form')
   form.method = 'post'
   form.action = `${BASE}/recordings/download${queryText({ lang: language })}`

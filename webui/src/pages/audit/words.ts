@@ -6,15 +6,26 @@ const known = (key: string, otherwise: string) => (i18n.global.te(key) ? i18n.gl
 export const itemText = (item: string) => known(`audit_item.${item}`, item)
 export const operationText = (operation: string) => known(`audit_operation.${operation}`, operation)
 
-function valueText(value: unknown): string {
+/** Names whose values are words of the interface, and the key below which these have theirs. */
+const WORDS: Record<string, string> = {
+  grade: 'grade',
+  use: 'use',
+  country: 'country',
+  start_mode: 'start_mode',
+  stop_modes: 'stop_mode',
+  rights: 'right',
+}
+
+function valueText(value: unknown, name = ''): string {
   if (value === null) return '–'
-  if (Array.isArray(value)) return value.map(valueText).join(' ')
+  if (Array.isArray(value)) return value.map((one) => valueText(one, name)).join(' ')
   if (typeof value === 'object') {
     return Object.entries(value)
-      .map(([name, inner]) => `${nameText(name)} ${valueText(inner)}`)
+      .map(([inside, inner]) => `${nameText(inside)} ${valueText(inner, inside)}`)
       .join('; ')
   }
-  return String(value)
+  const words = WORDS[name]
+  return words ? known(`${words}.${String(value)}`, String(value)) : String(value)
 }
 
 const nameText = (name: string) => known(`setting.${name}`, known(`field.${name}`, name))

@@ -1,4 +1,6 @@
-// What the keys do in the recordings list. A key typed into a field or a dialog belongs to that.
+// What keys do outside fields: those of the list belong to the recordings page, those of the player to the player, which
+// is on every page. A key typed into a field or a dialog belongs to that.
+import { onBeforeUnmount, onMounted } from 'vue'
 
 export type KeyAction =
   | 'down'
@@ -54,4 +56,18 @@ export function actionOf(event: KeyboardEvent): KeyAction | null {
   // Ten is typed as 0.
   if (/^\d$/.test(event.key)) return { score: Number(event.key) || 10 }
   return ACTIONS[event.key.length === 1 ? event.key.toLowerCase() : event.key] ?? null
+}
+
+/** Gives keys to this component while it is on the page; `take` says whether it did something with one. */
+export function useKeys(take: (action: KeyAction) => boolean): void {
+  const listen = (event: KeyboardEvent) => {
+    const action = actionOf(event)
+    if (action !== null && take(action)) event.preventDefault()
+  }
+  onMounted(() => {
+    addEventListener('keydown', listen)
+  })
+  onBeforeUnmount(() => {
+    removeEventListener('keydown', listen)
+  })
 }

@@ -11,7 +11,7 @@ function press(key: string, html = '<p></p>', init: KeyboardEventInit = {}) {
   return found
 }
 
-describe('keys of the recordings list', () => {
+describe('keys outside fields', () => {
   it('scores with digits, ten with 0', () => {
     expect(press('1')).toEqual({ score: 1 })
     expect(press('9')).toEqual({ score: 9 })

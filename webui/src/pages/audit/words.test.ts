@@ -1,0 +1,26 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { setLanguage } from '@/i18n'
+import { operationText, parameterText } from './words'
+
+describe('words of the audit trail', () => {
+  beforeEach(() => setLanguage('zh-CN'))
+
+  it('tells a change in the words of the settings', () => {
+    const parameters = {
+      before: { start_mode: 'voltage', off_hook_below_volts: 16 },
+      after: { start_mode: 'voice' },
+    }
+    expect(parameterText(parameters)).toBe(
+      '修改前 起始模式 压控录音; 摘机门限（低于） 16; 修改后 起始模式 声控录音',
+    )
+    expect(parameterText({ rights: ['live', 'listen'] })).toBe('权限 查看实时状态 听录音')
+  })
+
+  it('shows what it does not know as it is', () => {
+    expect(operationText('of_a_newer_release')).toBe('of_a_newer_release')
+    expect(parameterText({ colour: 'red', grade: 'golden', note: null })).toBe(
+      'colour red; 级别 golden; 备注 –',
+    )
+    expect(parameterText({})).toBe('')
+  })
+})
