@@ -13,7 +13,7 @@ pub(crate) const ANSWERS_RING: u64 = ms_to_samples(6000);
 /// Voice behind the last ringback answers a call when there is this much of it: the end of a burst may sound like it.
 const VOICE_AFTER_RINGBACK: u64 = ms_to_samples(300);
 /// Without ringback, this much voice after the last digit is an answer.
-const LASTING_VOICE: u64 = ms_to_samples(2000);
+const LASTING_VOICE: u64 = ms_to_samples(1500);
 /// The end of a ringback is said when the next burst is overdue: no cadence has a longer period.
 const RINGBACK_PERIOD: u64 = ms_to_samples(6000);
 /// Voice that counts as an answer when a call ended before that could be said.

@@ -62,19 +62,14 @@ impl Line {
                 self.off_hook = None;
                 self.stop_by_line_lost(at, out);
             }
-            HookEventKind::LineRestored { volts } => {
+            HookEventKind::LineRestored { volts, still_off_hook } => {
                 self.say(at, LineEventKind::LineRestored { volts }, out);
                 self.lost = false;
-                self.restored_at = Some(at);
                 self.alarms.line_restored(at, out);
+                if still_off_hook {
+                    self.went_off_hook(at, out);
+                }
             }
-        }
-    }
-
-    /// A line that comes back off-hook, as it was lost, or into use gives no event of the hook.
-    pub(crate) fn check_hook(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
-        if !self.lost && self.off_hook.is_none() && self.hook.is_off_hook() {
-            self.went_off_hook(at, out);
         }
     }
 
@@ -89,7 +84,7 @@ impl Line {
         }
     }
 
-    fn went_off_hook(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
+    pub(crate) fn went_off_hook(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
         if let Some(call) = &self.call
             && call.is_waiting_for_answer()
             && !call.answered_by_off_hook(at)

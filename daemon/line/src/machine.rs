@@ -131,7 +131,6 @@ pub struct Line {
     /// Since when the line is off-hook; `None` on-hook and while it is lost.
     pub(crate) off_hook: Option<SampleIndex>,
     pub(crate) lost: bool,
-    pub(crate) restored_at: Option<SampleIndex>,
     pub(crate) call: Option<Call>,
     /// Caller ID that came on an idle line, before any ring.
     pub(crate) early_caller: Option<(SampleIndex, CallerId)>,
@@ -184,7 +183,6 @@ impl Line {
             alarms: Alarms::new(first),
             off_hook: None,
             lost: false,
-            restored_at: None,
             call: None,
             early_caller: None,
             idle_reversal: None,
@@ -393,8 +391,6 @@ impl Line {
             for event in &events {
                 self.hook_event(*event, out);
             }
-            let restored = self.restored_at.take().unwrap_or(self.now);
-            self.check_hook(restored, out);
         }
         events.clear();
         self.hook_events = events;

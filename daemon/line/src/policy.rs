@@ -192,8 +192,9 @@ impl Line {
     pub(crate) fn stop_by_time(&mut self, out: &mut Vec<LineEvent>) {
         self.split_by_length(self.settled_for_stops(), out);
         if let Some(Silence { quiet, over }) = self.silence()
-            && self.now.since(over) >= VOICE_LAG
-            && self.now > over
+            && self.now > over.plus(VOICE_LAG)
+            // What the line did before, but is not decided yet, would stop the recording first.
+            && self.hook.settled_before() > over
         {
             self.stop_by_silence(quiet, out);
         }
@@ -392,7 +393,9 @@ impl Line {
         if self.lost {
             self.alarms.line_lost(now, out);
         }
-        self.check_hook(now, out);
+        if self.hook.is_off_hook() {
+            self.went_off_hook(now, out);
+        }
         if self.begins_at.is_none() {
             self.resume(now, out);
         }

@@ -117,6 +117,17 @@ fn a_recording_in_which_nothing_is_said_ends_when_that_is_certain() {
 }
 
 #[test]
+fn on_hook_that_is_certain_only_after_the_silence_stops_first() {
+    check_only(
+        &["record"],
+        "stop_modes = ['on_hook', 'silence']",
+        "1.0 8V\n5.9 48V\n20.0 end",
+        "1.000 record_start voltage call 1.000 segment 0 pre-roll 1.000
+         5.900 record_stop on_hook start 1.000 unknown -",
+    );
+}
+
+#[test]
 fn length_goes_on_in_a_new_segment_at_the_very_sample() {
     check_only(
         &["record"],

@@ -74,8 +74,10 @@ pub enum HookEventKind {
     LineLost {
         volts: f32,
     },
+    /// `still_off_hook`: as it was when it was lost, so that no `OffHook` follows.
     LineRestored {
         volts: f32,
+        still_off_hook: bool,
     },
     PulseDigit {
         digit: Digit,
@@ -304,7 +306,8 @@ impl HookReader {
             Timer::Restored => {
                 if let Some((state, since)) = self.back.take() {
                     self.lost = false;
-                    say(since, HookEventKind::LineRestored { volts });
+                    let still_off_hook = state == Loop::Closed && self.hook == HookState::OffHook;
+                    say(since, HookEventKind::LineRestored { volts, still_off_hook });
                     self.found_again(state, since, out);
                 }
             }
