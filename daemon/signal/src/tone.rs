@@ -20,9 +20,10 @@ const WINDOW_SAMPLES: usize = WINDOW_HOPS * HOP_SAMPLES;
 /// A burst begins when the probes catch this part of a window's energy, and ends when they catch less than
 const BEGIN_SHARE: f32 = 0.6;
 const END_SHARE: f32 = 0.5;
-/// of it, or, for countries whose tones neither beat nor swing, this part of what they caught while it sounded. In
-/// silence the share alone stays high for too long: what little is left of the tone is still pure.
+/// of it, or this part of what they caught while it sounded: in silence the share alone stays high for too long,
+/// because what little is left of the tone is still pure. Less where tones beat, nothing where they swing.
 const END_DROP: f32 = 0.45;
+const END_DROP_BEATING: f32 = 0.2;
 /// Tones are heard from a little below −30 dBm0 on.
 const LEAST_DBM0: f32 = -34.0;
 /// A gap shorter than this is a click or a sample slip within a burst (the shortest real one is 36 ms).
@@ -39,6 +40,8 @@ const MOST_CHANGE: f32 = 0.01;
 const MOST_SPREAD: f32 = 0.02;
 /// Two frequencies closer than this beat so slowly that a window sees it: they must be unsteady.
 const BEATING_BELOW_HZ: f32 = 45.0;
+/// And closer than this, their power vanishes for a whole window.
+const SWINGING_BELOW_HZ: f32 = 30.0;
 /// For so long behind a burst, loudness means that it was cut off.
 const CUT_OFF_HOPS: f32 = 50.0;
 /// Mean energy there, relative to the burst's.
@@ -171,6 +174,15 @@ impl Probe {
     }
 }
 
+/// How far what the probes catch of a sound may fall before it counts as ended.
+fn end_drop(sound: Sound) -> f32 {
+    match sound {
+        Sound::One(_) => END_DROP,
+        Sound::Two(low, high) if high - low >= SWINGING_BELOW_HZ => END_DROP_BEATING,
+        Sound::Two(..) | Sound::Modulated(_) => 0.0,
+    }
+}
+
 /// What summing samples by fours leaves of an amplitude at `hertz`.
 fn decimation_gain(hertz: f64) -> f64 {
     let step = TAU * hertz / f64::from(RATE_HZ) / 2.0;
@@ -227,8 +239,7 @@ impl ToneDetector {
         self.on &= !(1 << lane);
         self.counting[lane] = 0.0;
         self.countdown[lane] = f32::INFINITY;
-        let even = country.tones.iter().all(|tone| matches!(tone.sound, Sound::One(_)));
-        self.drop[lane] = if even { END_DROP } else { 0.0 };
+        self.drop[lane] = country.tones.iter().map(|tone| end_drop(tone.sound)).fold(END_DROP, f32::min);
     }
 
     /// 1 for lanes in which the last 20 ms sound like a tone, 0 for others.

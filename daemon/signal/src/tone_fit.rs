@@ -7,6 +7,7 @@
 
 use std::f32::consts::PI;
 
+use crate::hop::LOW_RATE_HZ;
 use crate::tone_table::{Country, Sound};
 
 /// Probes a lane has.
@@ -65,6 +66,8 @@ struct SoundModel {
     /// The tones of the table that sound like this, a bit for each.
     tones: u8,
     most_unexplained: f32,
+    /// Of the table; the lower one of two.
+    hertz: f32,
     /// The frequency, or the lower one of two, wherever within its tolerance.
     low: Vec<PureTone>,
     /// The higher one of two.
@@ -76,7 +79,8 @@ struct SoundModel {
 pub struct Fitted {
     /// Bit `i`: it may be tone `i` of the country's table.
     pub tones: u8,
-    /// The frequency of the best fit (of the lower tone of two).
+    /// The frequency of the best fit; of two tones the lower one as it should be, because one probe cannot tell on
+    /// which side of it a tone lies.
     pub hertz: f32,
 }
 
@@ -100,7 +104,7 @@ impl Fit {
                     Sound::One(_) | Sound::Two(..) => MOST_UNEXPLAINED,
                 };
                 let high = high.map_or(Vec::new(), around);
-                sounds.push(SoundModel { tones, most_unexplained, low: around(low), high });
+                sounds.push(SoundModel { tones, most_unexplained, hertz: low, low: around(low), high });
             }
         }
         Self { sounds }
@@ -139,7 +143,7 @@ impl SoundModel {
             }
             for high in &self.high {
                 if let Some(model) = mixture(shares, low.caught, high.caught) {
-                    consider(distance(shares, model), low.hertz);
+                    consider(distance(shares, model), self.hertz);
                 }
             }
         }
@@ -160,9 +164,11 @@ fn mixture(shares: [f32; PROBES], low: [f32; PROBES], high: [f32; PROBES]) -> Op
     (LEAST_SHARE..=1.0 - LEAST_SHARE).contains(&share).then_some(mixed)
 }
 
-/// The share of a pure tone of `hertz` that each probe catches.
+/// The share of a pure tone of `hertz` that each probe catches, its image above half the low rate included.
 fn caught(probes: [f32; PROBES], hertz: f32) -> [f32; PROBES] {
-    probes.map(|probe| if probe == 0.0 { 0.0 } else { sinc((hertz - probe) * WINDOW_S).powi(2) })
+    let image = LOW_RATE_HZ as f32 - hertz;
+    let reach = |hertz: f32, probe: f32| sinc((hertz - probe) * WINDOW_S).powi(2);
+    probes.map(|probe| if probe == 0.0 { 0.0 } else { reach(hertz, probe) + reach(image, probe) })
 }
 
 /// How much of what was caught, or should have been, is not in the other, relative to what should.
