@@ -1,5 +1,5 @@
 // Channel settings: in place, many at once, undone, refused, calibrated; and the audit trail tells who did it.
-import { expect, test } from './station'
+import { expect, PASSWORD, test } from './station'
 
 const row = (port: number) => `tr[data-port="${port}"]`
 
@@ -72,7 +72,7 @@ test('calibration measures the line and proposes thresholds', async ({ page }) =
   await expect(dialog).toBeHidden()
 })
 
-test('contacts and accounts are kept', async ({ page }) => {
+test('contacts are kept', async ({ page }) => {
   await page.goto('/contacts')
   await page.getByRole('button', { name: '新建客户资料' }).click()
   const dialog = page.getByRole('dialog')
@@ -86,11 +86,37 @@ test('contacts and accounts are kept', async ({ page }) => {
   await dialog.getByRole('button', { name: '保存' }).click()
   await expect(dialog.getByRole('alert')).toHaveText('已有该号码的客户资料。')
   await dialog.getByRole('button', { name: '取消' }).click()
+})
 
+test('an account sees what it may, and nothing else', async ({ page, browser, baseURL }) => {
   await page.goto('/accounts')
   await page.getByRole('button', { name: '新建账号' }).click()
+  const dialog = page.getByRole('dialog')
   await dialog.getByRole('textbox', { name: '账号' }).fill('listener')
   await dialog.locator('[name="first-password"]').fill('a first for now')
   await dialog.getByRole('button', { name: '保存' }).click()
   await expect(page.locator('tbody tr', { hasText: 'listener' })).toContainText('未修改初始密码')
+
+  const other = await browser.newPage({ baseURL, storageState: { cookies: [], origins: [] } })
+  await other.goto('/accounts')
+  await other.fill('[name=name]', 'listener')
+  await other.fill('[name=password]', 'a first for now')
+  await other.click('[type=submit]')
+  await other.fill('[name=new]', PASSWORD)
+  await other.fill('[name=again]', PASSWORD)
+  await other.click('[type=submit]')
+  await expect(other, 'not the page of accounts').toHaveURL(/\/live$/)
+  const menu = other.getByRole('navigation', { name: '主菜单' })
+  await expect(menu.getByRole('link')).toHaveText([
+    '实时',
+    '录音',
+    '告警',
+    '统计报表',
+    '客户资料',
+    '系统信息',
+  ])
+  await other.locator('[data-port="1"]').click()
+  await expect(other.getByRole('button', { name: '监听', exact: true })).toBeVisible()
+  await expect(other.getByRole('button', { name: '立即录音' })).toHaveCount(0)
+  await other.close()
 })
