@@ -76,16 +76,23 @@ pub fn not_logged_in() -> Problem {
 }
 
 pub async fn guard(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
-    if access == Access::Open {
+    if access != Access::Open {
+        match admit(&app, access, &request) {
+            Ok(caller) => request.extensions_mut().insert(caller),
+            Err(problem) => return problem.into_response(),
+        };
+    }
+    if !changes_something(request.method()) {
         return next.run(request).await;
     }
-    match admit(&app, access, &request) {
-        Ok(caller) => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
-        Err(problem) => problem.into_response(),
-    }
+    // A task of its own: a client that hangs up cannot stop half-way what has begun to be carried out, nor keep a
+    // failed login out of the audit trail. A body that is cut off is an error like any other, and changes nothing.
+    let carried_out = tokio::spawn(next.run(request)).await;
+    carried_out.unwrap_or_else(|error| Problem::internal(error).into_response())
+}
+
+fn changes_something(method: &Method) -> bool {
+    !matches!(*method, Method::GET | Method::HEAD)
 }
 
 fn admit(app: &App, access: Access, request: &Request) -> Result<Caller, Problem> {
@@ -104,9 +111,8 @@ fn admit(app: &App, access: Access, request: &Request) -> Result<Caller, Problem
     {
         return Err(right_missing(right));
     }
-    let changes_something = !matches!(*request.method(), Method::GET | Method::HEAD);
     let form = matches!(access, Access::RightByForm(_)) && media_type(request.headers()) == FORM;
-    if changes_something && !form {
+    if changes_something(request.method()) && !form {
         let token = request.headers().get(CSRF_HEADER).and_then(|value| value.to_str().ok());
         check_csrf(&caller, token.unwrap_or_default())?;
     }

@@ -2,13 +2,14 @@
 
 mod house;
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use house::{Client, House};
 use http_body_util::Full;
 use hyper::header;
 use hyper::{Method, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -97,12 +98,7 @@ async fn a_cut_off_request_changes_nothing() {
     let house = House::open().await;
     let admin = house.admin().await;
     let body = json!({ "number": "110", "name": "cut off" }).to_string();
-    let head = format!(
-        "POST /api/v1/contacts HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncookie: {}\r\nx-hookline-csrf: {}\r\ncontent-length: {}\r\n\r\n",
-        admin.cookie.as_deref().expect("a cookie"),
-        admin.csrf.as_deref().expect("a token"),
-        body.len(),
-    );
+    let head = post_contact(&admin, body.len());
     for cut in 0..body.len() {
         let mut connection = admin.connect().await;
         connection.write_all(head.as_bytes()).await.expect("sent");
@@ -111,21 +107,43 @@ async fn a_cut_off_request_changes_nothing() {
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(admin.get("/contacts").await.expect(200)["items"], json!([]));
-    // Whole, but nobody waits for the answer: it is carried out.
-    let mut connection = admin.connect().await;
-    connection.write_all(head.as_bytes()).await.expect("sent");
-    connection.write_all(body.as_bytes()).await.expect("sent");
-    connection.flush().await.expect("sent");
-    tokio::time::sleep(Duration::from_millis(20)).await;
-    drop(connection);
-    for _ in 0..50 {
-        if admin.get("/contacts").await.expect(200)["items"][0]["number"] == "110" {
-            house.close().await;
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_whose_answer_nobody_awaits_is_carried_out_whole_or_not_at_all() {
+    let house = House::open().await;
+    let admin = house.admin().await;
+    for wait_ms in [0, 1, 2, 5, 10, 20, 50, 1000] {
+        let body = json!({ "number": wait_ms.to_string(), "name": "left" }).to_string();
+        let mut connection = admin.connect().await;
+        connection.write_all(post_contact(&admin, body.len()).as_bytes()).await.expect("sent");
+        connection.write_all(body.as_bytes()).await.expect("sent");
+        connection.flush().await.expect("sent");
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        drop(connection);
     }
-    panic!("a whole request was not carried out");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let numbers = |list: &Value, pointer: &str| -> BTreeSet<String> {
+        let items = list["items"].as_array().expect("a list");
+        items
+            .iter()
+            .map(|item| item.pointer(pointer).and_then(Value::as_str).expect("a number").to_owned())
+            .collect()
+    };
+    let made = numbers(&admin.get("/contacts").await.expect(200), "/number");
+    let trail = admin.get("/audit?item=contact&operation=create").await.expect(200);
+    assert_eq!(made, numbers(&trail, "/parameters/after/number"));
+    assert!(made.contains("1000"), "{made:?}");
+    house.close().await;
+}
+
+fn post_contact(client: &Client, length: usize) -> String {
+    format!(
+        "POST /api/v1/contacts HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncookie: {}\r\nx-hookline-csrf: {}\r\ncontent-length: {length}\r\n\r\n",
+        client.cookie.as_deref().expect("a cookie"),
+        client.csrf.as_deref().expect("a token"),
+    )
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -135,9 +135,7 @@ pub async fn change_password(State(app): State<App>, caller: Caller, mut fields:
         let title = "The new password is the old one: choose another.";
         return Err(password::refused("new", "same_as_old", title));
     }
-    tokio::spawn(async move { checked_change(&app, caller, old, new).await })
-        .await
-        .map_err(Problem::internal)?
+    checked_change(&app, caller, old, new).await
 }
 
 async fn checked_change(app: &App, caller: Caller, old: String, new: String) -> Answer {
