@@ -1,6 +1,7 @@
 //! Where finished recordings go: into the journal and its catalog. It also hears of gaps and of trouble with the disk,
 //! and makes alarms of them.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,15 +17,19 @@ pub type OnFinished = Box<dyn Fn(&Finished) + Send + Sync>;
 
 pub struct Archive {
     catalog: Catalog,
-    /// A number that was given out, and no record has yet.
-    pending: Mutex<Option<u64>>,
     gaps: Mutex<Vec<(u16, Instant)>>,
+    gap_count: AtomicUsize,
     on_finished: OnFinished,
 }
 
 impl Archive {
     pub fn new(catalog: Catalog, on_finished: OnFinished) -> Self {
-        Self { catalog, pending: Mutex::new(None), gaps: Mutex::new(Vec::new()), on_finished }
+        Self { catalog, gaps: Mutex::default(), gap_count: AtomicUsize::new(0), on_finished }
+    }
+
+    /// Gaps told so far.
+    pub fn gap_count(&self) -> usize {
+        self.gap_count.load(Relaxed)
     }
 
     /// Clears the gap alarms of ports that have lost nothing for a while. Called now and then.
@@ -70,17 +75,17 @@ fn trouble_code(trouble: DiskTrouble) -> AlarmCode {
 
 impl FinishedSink for Archive {
     fn next_sequence(&self) -> u64 {
-        *lock(&self.pending).get_or_insert_with(|| self.catalog.next_sequence())
+        self.catalog.next_sequence()
     }
 
     fn finished(&self, record: &Finished) -> Result<(), SinkError> {
         self.catalog.add_record(record.facts.clone(), record.path.clone())?;
-        *lock(&self.pending) = None;
         (self.on_finished)(record);
         Ok(())
     }
 
     fn gap(&self, gap: Gap) {
+        self.gap_count.fetch_add(1, Relaxed);
         let mut gaps = lock(&self.gaps);
         match gaps.iter_mut().find(|(port, _)| *port == gap.port) {
             Some((_, last)) => *last = Instant::now(),

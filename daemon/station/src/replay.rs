@@ -84,11 +84,19 @@ pub fn run(options: &ReplayOptions) -> Result<ReplaySummary, ReplayError> {
     let epoch = Epoch::of(&scenario);
     let groups = groups(&scenario, members, options.caller_id_always, &epoch, recorder.as_ref())?;
     let events = play(groups, options.threads.max(1), recorder.as_ref())?;
-    let files = match storage {
+    let (files, gaps) = match storage {
         Some(storage) => storage.close()?,
-        None => HashMap::new(),
+        None => Default::default(),
     };
-    write_events(&options.out, &scenario, &epoch, events, &files)
+    let recordings = write_events(&options.out, &scenario, &epoch, events, &files)?;
+    let samples = scenario.channels.iter().map(|channel| channel.audio.samples);
+    Ok(ReplaySummary {
+        ports: scenario.channels.len(),
+        seconds: SampleIndex(samples.clone().max().unwrap_or(0)).seconds(),
+        channel_seconds: samples.sum::<u64>() as f64 / f64::from(RATE_HZ),
+        recordings,
+        gaps,
+    })
 }
 
 /// Channels of a scenario as groups take them, settings checked.
@@ -176,12 +184,16 @@ impl Epoch {
     }
 }
 
+/// Paths of recordings by call and segment.
+type Files = HashMap<(String, u32), String>;
+
 /// Journal, catalog and recorder of the replay's own data folder.
 struct Storage {
     recorder: Recorder,
     service: Service,
+    archive: Arc<Archive>,
     _data: DataDir,
-    files: Arc<Mutex<HashMap<(String, u32), String>>>,
+    files: Arc<Mutex<Files>>,
 }
 
 impl Storage {
@@ -189,9 +201,9 @@ impl Storage {
         let data = DataDir::open(out)?;
         let serial = identity::serial(&data)?;
         let (catalog, _) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
-        let files: Arc<Mutex<HashMap<_, _>>> = Arc::default();
+        let files: Arc<Mutex<Files>> = Arc::default();
         let finished = Arc::clone(&files);
-        let archive = Archive::new(
+        let archive = Arc::new(Archive::new(
             catalog,
             Box::new(move |record| {
                 if let Some(path) = &record.path {
@@ -199,22 +211,23 @@ impl Storage {
                     finished.lock().unwrap_or_else(PoisonError::into_inner).insert(key, path.clone());
                 }
             }),
-        );
+        ));
         let settings = recording::Settings {
             serial,
             ports: members.iter().map(|m| (m.codec, m.tracks as u16)).collect(),
             power_safe: false,
         };
-        let (recorder, service) = recording::start(&data, settings, Arc::new(archive))?;
-        Ok(Self { recorder, service, _data: data, files })
+        let (recorder, service) = recording::start(&data, settings, archive.clone())?;
+        Ok(Self { recorder, service, archive, _data: data, files })
     }
 
-    /// Waits until every recording is a file. Returns the files by call and segment.
-    fn close(self) -> Result<HashMap<(String, u32), String>, ReplayError> {
+    /// Waits until every recording is a file. Returns the files by call and segment, and the number of gaps.
+    fn close(self) -> Result<(Files, usize), ReplayError> {
         if !self.service.close(FINISH_WITHIN) {
             return Err(ReplayError::Unfinished);
         }
-        Ok(std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner)))
+        let files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok((files, self.archive.gap_count()))
     }
 }
 
@@ -383,13 +396,14 @@ impl Player {
     }
 }
 
+/// Writes `events.jsonl`. Returns the number of recordings.
 fn write_events(
     out: &Path,
     scenario: &Scenario,
     epoch: &Epoch,
     mut events: Vec<(usize, LineEvent)>,
-    files: &HashMap<(String, u32), String>,
-) -> Result<ReplaySummary, ReplayError> {
+    files: &Files,
+) -> Result<usize, ReplayError> {
     let path = out.join("events.jsonl");
     let failed = |source| ReplayError::Events { path: path.clone(), source };
     std::fs::create_dir_all(out).map_err(failed)?;
@@ -409,12 +423,5 @@ fn write_events(
         }
     }
     file.flush().map_err(failed)?;
-    let samples = scenario.channels.iter().map(|channel| channel.audio.samples);
-    Ok(ReplaySummary {
-        ports: scenario.channels.len(),
-        seconds: SampleIndex(samples.clone().max().unwrap_or(0)).seconds(),
-        channel_seconds: samples.sum::<u64>() as f64 / f64::from(RATE_HZ),
-        recordings,
-        gaps: 0,
-    })
+    Ok(recordings)
 }
