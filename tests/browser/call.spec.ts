@@ -88,6 +88,26 @@ test('the call is found, heard, scored and tagged', async ({ page }) => {
   await expect(row, 'kept by the box').toContainText('地址')
 })
 
+test('filters are chips, and an address opens them again', async ({ page }) => {
+  await page.goto('/recordings')
+  await expect(page.locator('tbody tr').first()).toBeVisible()
+  await page.getByRole('button', { name: '更多条件' }).click()
+  await page.getByRole('menuitem', { name: '通话类型' }).click()
+  await page.getByText('呼入已接', { exact: true }).last().click()
+  await expect(page).toHaveURL(/call_type=incoming_answered/)
+  const types = page.locator('tbody td:nth-child(5)')
+  await expect.poll(async () => new Set(await types.allInnerTexts())).toEqual(new Set(['呼入已接']))
+  await page.keyboard.press('Escape')
+  await page.reload()
+  const chip = page.locator('.chip', { hasText: '呼入已接' })
+  await expect(chip).toBeVisible()
+  await chip.getByRole('button', { name: /通话类型 ?呼入已接/ }).click()
+  await expect(page.getByRole('group', { name: '通话类型' })).toBeVisible()
+  await chip.getByRole('button', { name: /去掉条件/ }).click()
+  await expect(chip).toBeHidden()
+  await expect(page).not.toHaveURL(/call_type/)
+})
+
 test('recordings are taken away as WAV, ZIP and lists', async ({ page }) => {
   await page.goto(`/recordings?number=${PEER}&audio=with`)
   await expect(page.locator('tbody tr').first()).toContainText(PEER)
