@@ -156,12 +156,7 @@ impl Bank {
         for start in (0..length).step_by(CHUNK) {
             let size = CHUNK.min(length - start);
             let frame = &mut self.frame[..size];
-            for lane in 0..self.tracks {
-                let track = &samples[lane * length + start..][..size];
-                for (lanes, &sample) in frame.iter_mut().zip(track) {
-                    lanes[lane] = f32::from(sample);
-                }
-            }
+            side_by_side(samples, self.tracks, length, start, frame);
             self.detectors.process(frame, first.plus(start as u64), armed, out);
         }
     }
@@ -176,32 +171,70 @@ impl Detectors {
         armed: LaneMask,
         out: &mut impl FnMut(usize, Detection),
     ) {
-        // Hop by hop, so that what voice is told about digits does not depend on the frames.
+        // To the next end of a hop of either kind, so that what voice is told about digits does not depend on the
+        // frames. No detector is called from a closure: those are not compiled for the chosen instruction set.
         let (mut rest, mut at) = (frame, first);
         while !rest.is_empty() {
-            let (now, later) = rest.split_at(self.hops.missing().min(rest.len()));
-            self.recent.process(now, at, &mut |recent, hop, behind| {
-                self.dtmf.hop(recent, hop, behind, &mut |lane, detection| {
-                    let caller_id = match detection {
-                        Detection::Digit { at, digit, samples } if armed & (1 << lane) != 0 => {
-                            self.dtmf_caller_id[lane].digit(at, samples, digit)
-                        }
-                        _ => None,
-                    };
-                    out(lane, detection);
-                    if let Some((at, caller_id)) = caller_id {
-                        out(lane, Detection::CallerId { at, caller_id });
-                    }
-                });
-                self.fsk.hop(recent, hop, behind, armed, out);
-            });
-            self.hops.process(now, at, &mut |hop| {
+            let (now, later) = rest.split_at(self.recent.missing().min(self.hops.missing()).min(rest.len()));
+            let behind = at.plus(now.len() as u64);
+            if self.recent.push(now) {
+                self.signals(behind, armed, out);
+            }
+            let mut whole = None;
+            self.hops.process(now, at, &mut |hop| whole = Some(hop.clone()));
+            if let Some(hop) = &whole {
                 self.meter.hop(hop);
                 self.tones.hop(hop, out);
                 self.voice.hop(hop, self.tones.sounding(), self.dtmf.sounding() | self.fsk.sounding(), out);
-            });
-            at = at.plus(now.len() as u64);
+            }
+            at = behind;
             rest = later;
+        }
+    }
+
+    /// Digits and caller ID in the newest hop; `now` is the sample behind it.
+    #[inline(always)]
+    fn signals(&mut self, now: SampleIndex, armed: LaneMask, out: &mut impl FnMut(usize, Detection)) {
+        let readers = &mut self.dtmf_caller_id;
+        self.dtmf.hop(&self.recent, now, &mut |lane, detection| {
+            let caller_id = match detection {
+                Detection::Digit { at, digit, samples } if armed & (1 << lane) != 0 => {
+                    readers[lane].digit(at, samples, digit)
+                }
+                _ => None,
+            };
+            out(lane, detection);
+            if let Some((at, caller_id)) = caller_id {
+                out(lane, Detection::CallerId { at, caller_id });
+            }
+        });
+        self.fsk.hop(&self.recent, now, armed, out);
+    }
+}
+
+/// Turns samples from `start` on into lanes, in squares that fit into registers; each of `tracks` has `length` samples.
+#[inline(always)]
+fn side_by_side(samples: &[i16], tracks: usize, length: usize, start: usize, frame: &mut [Lanes]) {
+    const SQUARE: usize = 8;
+    let mut rows = [[0.0; SQUARE]; LANES];
+    let (squares, tail) = frame.as_chunks_mut::<SQUARE>();
+    let mut at = start;
+    for square in squares {
+        for (lane, row) in rows.iter_mut().enumerate().take(tracks) {
+            for (value, &sample) in row.iter_mut().zip(&samples[lane * length + at..][..SQUARE]) {
+                *value = f32::from(sample);
+            }
+        }
+        for (n, lanes) in square.iter_mut().enumerate() {
+            for (lane, row) in rows.iter().enumerate() {
+                lanes[lane] = row[n];
+            }
+        }
+        at += SQUARE;
+    }
+    for (n, lanes) in tail.iter_mut().enumerate() {
+        for lane in 0..tracks {
+            lanes[lane] = f32::from(samples[lane * length + at + n]);
         }
     }
 }

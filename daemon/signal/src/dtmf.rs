@@ -10,7 +10,7 @@ use arrayvec::ArrayVec;
 
 use crate::dtmf_bins::{Bins, GROUP, HopMeasures, PairInHop, WINDOW_HOPS};
 use crate::dtmf_fit::{self, BLOCK, MOST_BLOCKS, STEP};
-use crate::lanes::{LANES, LaneMask, Lanes, lanes_of};
+use crate::lanes::{LANES, LaneMask, lanes_of};
 use crate::recent::{HOP, KEPT, Recent};
 use crate::units::SampleIndex;
 use crate::{Detection, Digit};
@@ -112,14 +112,8 @@ impl DtmfDetector {
 
     /// Takes the newest hop of all lanes; `now` is the sample behind it.
     #[inline(always)]
-    pub(crate) fn hop(
-        &mut self,
-        recent: &Recent,
-        hop: &[Lanes; HOP],
-        now: SampleIndex,
-        out: &mut impl FnMut(usize, Detection),
-    ) {
-        let possible = self.bins.step(hop, &mut self.hops[self.hop_count as usize % KEPT_HOPS]);
+    pub(crate) fn hop(&mut self, recent: &Recent, now: SampleIndex, out: &mut impl FnMut(usize, Detection)) {
+        let possible = self.bins.step(recent.hop(), &mut self.hops[self.hop_count as usize % KEPT_HOPS]);
         for lane in lanes_of(possible | self.running) {
             if let Some(heard) = self.follow(lane, possible & (1 << lane) != 0, recent, now) {
                 out(lane, heard);

@@ -85,7 +85,6 @@ impl FskDetector {
     pub(crate) fn hop(
         &mut self,
         recent: &Recent,
-        hop: &[Lanes; HOP],
         now: SampleIndex,
         armed: LaneMask,
         out: &mut impl FnMut(usize, Detection),
@@ -103,7 +102,7 @@ impl FskDetector {
         if armed == 0 {
             return;
         }
-        let mark = self.look_for_mark(hop) & armed;
+        let mark = self.look_for_mark(recent.hop()) & armed;
         let before = self.mark;
         self.mark = [mark, before[0], before[1]];
         let waking = mark & before[0] & before[1] & !self.receiving;
@@ -128,8 +127,8 @@ impl FskDetector {
     #[inline(always)]
     fn look_for_mark(&mut self, hop: &[Lanes; HOP]) -> LaneMask {
         let (mut energy, mut lag1, mut lag2) = (Lanes::ZERO, Lanes::ZERO, Lanes::ZERO);
-        for n in 0..HOP {
-            energy += hop[n] * hop[n];
+        for sample in hop {
+            energy += *sample * *sample;
         }
         for n in 1..HOP {
             lag1 += hop[n] * hop[n - 1];

@@ -2,7 +2,6 @@
 //! what they look at again, lane by lane, when something was found.
 
 use crate::lanes::Lanes;
-use crate::units::SampleIndex;
 
 /// Samples of a hop: 4 ms.
 pub(crate) const HOP: usize = 32;
@@ -25,31 +24,32 @@ impl Default for Recent {
 }
 
 impl Recent {
-    /// Takes samples of any number and calls `each` with every hop that becomes whole and the sample behind it.
+    /// Samples that the current hop still lacks; never 0.
     #[inline(always)]
-    pub(crate) fn process(
-        &mut self,
-        frame: &[Lanes],
-        first: SampleIndex,
-        each: &mut impl FnMut(&Self, &[Lanes; HOP], SampleIndex),
-    ) {
-        let mut done = 0;
-        while done < frame.len() {
-            let take = (HOP - self.filled).min(frame.len() - done);
-            let into = self.at + self.filled;
-            self.samples[into..into + take].copy_from_slice(&frame[done..done + take]);
-            self.filled += take;
-            done += take;
-            if self.filled == HOP {
-                let whole = self.at;
-                self.filled = 0;
-                self.at = (self.at + HOP) % KEPT;
-                // `KEPT` is a multiple of `HOP`: a hop never wraps around.
-                if let Some(hop) = self.samples[whole..].first_chunk() {
-                    each(self, hop, first.plus(done as u64));
-                }
-            }
+    pub(crate) fn missing(&self) -> usize {
+        HOP - self.filled
+    }
+
+    /// Takes samples, no more than are missing. `true`: the hop is whole.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, samples: &[Lanes]) -> bool {
+        let into = self.at + self.filled;
+        self.samples[into..into + samples.len()].copy_from_slice(samples);
+        self.filled += samples.len();
+        let whole = self.filled == HOP;
+        if whole {
+            self.filled = 0;
+            self.at = (self.at + HOP) % KEPT;
         }
+        whole
+    }
+
+    /// The newest whole hop.
+    #[inline(always)]
+    pub(crate) fn hop(&self) -> &[Lanes; HOP] {
+        // Hops never wrap around: `KEPT` is a multiple of `HOP`.
+        let (hops, _) = self.samples.as_chunks();
+        &hops[(self.at + KEPT - HOP) % KEPT / HOP]
     }
 
     /// The newest `count` samples of a lane, at most [`KEPT`], oldest first; of whole hops only.
