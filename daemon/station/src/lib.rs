@@ -8,7 +8,6 @@
 //! station.info() -> BoxInfo                        serial, name, version, boot time
 //! station.now() -> String                          RFC 3339 in the box's zone; station.time_zone() -> chrono_tz::Tz
 //! station.clock_quality() -> ClockQuality
-//! station.disk() -> DiskSpace { total_bytes, free_bytes }
 //! station.live() -> &Live                          ports(), port(n), meters(), changes()
 //! station.listen(port) -> Result<Listener, StationError>
 //! station.record(port, ManualRecord::Start | Stop) -> Result<(), StationError>
@@ -16,7 +15,6 @@
 //! station.calibrate(port, CalibrationStep) -> Result<Calibration, StationError>
 //! station.reset_voltage_range(port) -> Result<(), StationError>
 //! station.catalog() -> &Catalog                    the one writer and many readers of records, alarms, accounts, audit
-//! station.open_recording(relative_path) -> Result<recording::Reader, …>
 //! station.delete_recordings(&[RecordId], by) -> …  deletion entry first, then the files
 //! station.data_dir() -> &recording::DataDir
 //! ```

@@ -1,5 +1,5 @@
-//! The first account of a new box. Its password is random, told once, and must be changed at the first login: no two
-//! boxes leave with the same one.
+//! The first account of a new box. Its password is random, told at each start until somebody has logged in and changed
+//! it: no two boxes leave with the same one.
 
 use catalog::{Account, Catalog, Right};
 
@@ -10,7 +10,7 @@ use crate::random;
 /// The login name of the first account.
 pub const FIRST_ACCOUNT: &str = "admin";
 
-/// To be shown to whoever starts the box for the first time, and kept nowhere.
+/// To be shown to whoever starts the box, and kept nowhere.
 #[derive(Clone)]
 pub struct FirstPassword {
     pub account: String,
@@ -24,14 +24,24 @@ impl std::fmt::Debug for FirstPassword {
     }
 }
 
-/// Makes the first account if there is none yet, with every right; `None` when there are accounts already. Blocks.
+/// Makes the first account, with every right, if there is none yet, or gives it another password if nobody has used
+/// the one before: it was told once, and perhaps seen by nobody. `None` when the box has its people. Blocks.
 ///
 /// # Errors
 /// When the catalog cannot be read or written.
 pub fn ensure_first_account(catalog: &Catalog) -> Result<Option<FirstPassword>, WebError> {
     let failed = |source| WebError::FirstAccount { source };
-    if !catalog.accounts().map_err(failed)?.is_empty() {
-        return Ok(None);
+    let accounts = match catalog.accounts() {
+        Ok(accounts) => accounts,
+        // The catalog is being made again from a long journal: such a box has its people.
+        Err(catalog::Error::NotReady { .. }) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let unused = |first: &Account| first.name == FIRST_ACCOUNT && first.must_change;
+    match accounts.as_slice() {
+        [] => {}
+        [first] if unused(&first.account) => {}
+        _ => return Ok(None),
     }
     let password = random::password();
     let account = Account {
