@@ -65,7 +65,8 @@ fn a_broken_scenario_names_file_and_row() {
         assert_refused(&replay(), parts);
     }
     fs::write(&toml, good).expect("written");
-    fs::write(scenario.join("port01.volts.csv"), "seconds,volts,ring_volts\n0,48,0\n1,x,0\n").expect("written");
+    fs::write(scenario.join("port01.volts.csv"), "seconds,volts,ring_volts\n0,48,0\n1,x,0\n")
+        .expect("written");
     assert_refused(&replay(), &["port01.volts.csv", "row 3"]);
     assert!(!out.exists(), "a refused replay leaves nothing behind");
 }
@@ -103,11 +104,24 @@ fn wrong_settings_files_are_refused_by_name() {
     for (file, content, part) in [
         ("settings/box.toml", "colour = 1\n", "colour"),
         ("settings/box.toml", "time_zone = \"Mars\"\n", "Mars"),
-        ("settings/channels.toml", "[[channel]]\nport = 1\n[channel.settings]\noff_hook_below_volts = -1.0\n", "off_hook_below_volts"),
+        (
+            "settings/channels.toml",
+            "[[channel]]\nport = 1\n[channel.settings]\noff_hook_below_volts = -1.0\n",
+            "off_hook_below_volts",
+        ),
     ] {
         fs::write(data.join(file), content).expect("written");
-        let refused =
-            hookline(&["station", "--data", text(&data), "--scenario", text(&scenario), "--https", "127.0.0.1:0", "--http", "none"]);
+        let refused = hookline(&[
+            "station",
+            "--data",
+            text(&data),
+            "--scenario",
+            text(&scenario),
+            "--https",
+            "127.0.0.1:0",
+            "--http",
+            "none",
+        ]);
         assert_refused(&refused, &[part]);
         fs::remove_file(data.join(file)).expect("removed");
     }

@@ -58,7 +58,9 @@ fn recordings(data: &Path, sources: &BTreeMap<u16, Vec<u8>>) -> Vec<Kept> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
             if entry.is_dir() {
-                assert!(!entry.ends_with("damaged") || fs::read_dir(&entry).expect("a folder").next().is_none());
+                assert!(
+                    !entry.ends_with("damaged") || fs::read_dir(&entry).expect("a folder").next().is_none()
+                );
                 folders.push(entry);
             } else if entry.extension().is_some_and(|extension| extension == "wav") {
                 kept.push(compare_with_source(entry, sources));
@@ -77,7 +79,11 @@ fn compare_with_source(path: PathBuf, sources: &BTreeMap<u16, Vec<u8>>) -> Kept 
     reader.verify_audio().expect("the audio has its checksum");
     let facts = reader.facts().clone();
     assert!(facts.samples > 0, "{} has no audio in it", path.display());
-    assert!(facts.marks.iter().all(|mark| !matches!(mark.kind, recording::MarkKind::Gap { .. })), "a gap in {}", path.display());
+    assert!(
+        facts.marks.iter().all(|mark| !matches!(mark.kind, recording::MarkKind::Gap { .. })),
+        "a gap in {}",
+        path.display()
+    );
     let mut linear = vec![0; facts.samples as usize];
     assert_eq!(reader.read(recording::Select::Mix, 0, &mut linear).expect("reads"), linear.len());
     let kept: Vec<u8> = linear.iter().map(|sample| signal::g711::linear_to_alaw(*sample)).collect();
@@ -85,7 +91,8 @@ fn compare_with_source(path: PathBuf, sources: &BTreeMap<u16, Vec<u8>>) -> Kept 
     let probe = kept.len().min(64);
     let twice: Vec<u8> = [source.as_slice(), source.as_slice()].concat();
     let place = (0..source.len()).find(|&at| twice[at..at + probe] == kept[..probe]);
-    let loop_at = place.unwrap_or_else(|| panic!("{} begins with what was never on the line", path.display()));
+    let loop_at =
+        place.unwrap_or_else(|| panic!("{} begins with what was never on the line", path.display()));
     let differs = kept.iter().zip(source.iter().cycle().skip(loop_at)).position(|(a, b)| a != b);
     assert_eq!(differs, None, "{} differs from the line", path.display());
     Kept { path, facts, loop_at: loop_at as u64 }
@@ -107,14 +114,30 @@ fn judge(round: usize, kept: &[Kept], killed_us: i64, calls: &BTreeMap<u16, Vec<
     assert!(killed_at < LOOP, "the round was longer than its loop");
     for (port, calls) in calls {
         for &(off_hook, on_hook) in calls.iter().filter(|call| call.0 + LAST_SECOND < killed_at) {
-            let found = kept.iter().find(|k| k.facts.port == *port && k.loop_at + u64::from(k.facts.pre_roll_samples) == off_hook);
-            let found = found.unwrap_or_else(|| panic!("round {round}: the call of port {port} at {off_hook} is missing"));
+            let found = kept.iter().find(|k| {
+                k.facts.port == *port && k.loop_at + u64::from(k.facts.pre_roll_samples) == off_hook
+            });
+            let found = found
+                .unwrap_or_else(|| panic!("round {round}: the call of port {port} at {off_hook} is missing"));
             let end = found.loop_at + found.facts.samples;
             if on_hook + SETTLED < killed_at {
-                assert_eq!((end, found.facts.stop_mode), (on_hook, StopMode::OnHook), "round {round}: {}", found.path.display());
+                assert_eq!(
+                    (end, found.facts.stop_mode),
+                    (on_hook, StopMode::OnHook),
+                    "round {round}: {}",
+                    found.path.display()
+                );
             } else {
-                assert!(end + LAST_SECOND >= on_hook.min(killed_at), "round {round}: {} lost more than a second", found.path.display());
-                assert!(end <= on_hook.max(killed_at), "round {round}: {} goes on behind its end", found.path.display());
+                assert!(
+                    end + LAST_SECOND >= on_hook.min(killed_at),
+                    "round {round}: {} lost more than a second",
+                    found.path.display()
+                );
+                assert!(
+                    end <= on_hook.max(killed_at),
+                    "round {round}: {} goes on behind its end",
+                    found.path.display()
+                );
             }
         }
     }
@@ -126,11 +149,14 @@ fn nothing_but_the_last_second_of_open_calls_is_lost_by_kill_9() {
     let dir = tempfile::tempdir().expect("a folder");
     let (scenario, data) = (dir.path().join("scenario"), dir.path().join("data"));
     let calls: BTreeMap<u16, Vec<Call>> = (1..=PORTS).map(|port| (port, calls_of(port))).collect();
-    let sources: BTreeMap<u16, Vec<u8>> = (1..=PORTS).map(|port| (port, marked_audio(port, LOOP as usize))).collect();
-    let ports: Vec<_> = calls.iter().map(|(port, calls)| (*port, sources[port].clone(), volts_of(calls))).collect();
+    let sources: BTreeMap<u16, Vec<u8>> =
+        (1..=PORTS).map(|port| (port, marked_audio(port, LOOP as usize))).collect();
+    let ports: Vec<_> =
+        calls.iter().map(|(port, calls)| (*port, sources[port].clone(), volts_of(calls))).collect();
     write_scenario(&scenario, &ports);
 
-    let seed = std::env::var("HOOKLINE_SEED").map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("a number"));
+    let seed = std::env::var("HOOKLINE_SEED")
+        .map_or_else(|_| fastrand::u64(..), |text| text.parse().expect("a number"));
     println!("HOOKLINE_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut rounds = Vec::new();
@@ -148,13 +174,26 @@ fn nothing_but_the_last_second_of_open_calls_is_lost_by_kill_9() {
     assert!(sequences.windows(2).all(|pair| pair[0] < pair[1]), "a number was given twice: {sequences:?}");
     let mut from_us = i64::MIN;
     for (round, killed_us) in rounds.iter().enumerate() {
-        let mine = |k: &&Kept| k.facts.start.monotonic_us > from_us && k.facts.start.monotonic_us <= *killed_us;
-        let of_round: Vec<Kept> = kept.iter().filter(mine).map(|k| Kept { path: k.path.clone(), facts: k.facts.clone(), loop_at: k.loop_at }).collect();
+        let mine =
+            |k: &&Kept| k.facts.start.monotonic_us > from_us && k.facts.start.monotonic_us <= *killed_us;
+        let of_round: Vec<Kept> = kept
+            .iter()
+            .filter(mine)
+            .map(|k| Kept { path: k.path.clone(), facts: k.facts.clone(), loop_at: k.loop_at })
+            .collect();
         judge(round, &of_round, *killed_us, &calls);
         from_us = *killed_us;
     }
-    assert!(kept.iter().any(|k| k.facts.stop_mode == StopMode::PowerLoss), "no call was open at any kill: the test tests nothing");
+    assert!(
+        kept.iter().any(|k| k.facts.stop_mode == StopMode::PowerLoss),
+        "no call was open at any kill: the test tests nothing"
+    );
     let check = hookline(&["check", "--data", data.to_str().expect("text")]);
-    assert!(check.status.success(), "{}{}", String::from_utf8_lossy(&check.stdout), String::from_utf8_lossy(&check.stderr));
+    assert!(
+        check.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&check.stdout),
+        String::from_utf8_lossy(&check.stderr)
+    );
     println!("{} recordings after {kills} kills", kept.len());
 }

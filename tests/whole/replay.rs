@@ -15,7 +15,8 @@ fn events(out: &Path) -> Vec<Value> {
 }
 
 fn replay(scenario: &Path, out: &Path, more: &[&str]) -> String {
-    let mut arguments = vec!["replay", scenario.to_str().expect("text"), "--out", out.to_str().expect("text")];
+    let mut arguments =
+        vec!["replay", scenario.to_str().expect("text"), "--out", out.to_str().expect("text")];
     arguments.extend(more);
     let output = hookline(&arguments);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -27,7 +28,12 @@ fn office(folder: &Path) {
     let ports: Vec<_> = (1..=20_u16)
         .map(|port| {
             let at = 2.5 + f64::from(port) * 0.137;
-            let volts = format!("seconds,volts,ring_volts\n0,48,0\n{at},8,0\n{},48,0\n{},-8,0\n{},48,0\n", at + 2.0, at + 4.0, at + 5.5);
+            let volts = format!(
+                "seconds,volts,ring_volts\n0,48,0\n{at},8,0\n{},48,0\n{},-8,0\n{},48,0\n",
+                at + 2.0,
+                at + 4.0,
+                at + 5.5
+            );
             (port, marked_audio(port, 8000 * 12), volts)
         })
         .collect();
@@ -39,15 +45,24 @@ fn a_call_is_kept_sample_for_sample_with_its_pre_roll() {
     let dir = tempfile::tempdir().expect("a folder");
     let (scenario, out) = (dir.path().join("scenario"), dir.path().join("out"));
     let audio = marked_audio(1, 8000 * 10);
-    write_scenario(&scenario, &[(1, audio.clone(), "seconds,volts,ring_volts\n0,48,0\n3.5,8,0\n6.25,48,0\n".into())]);
+    write_scenario(
+        &scenario,
+        &[(1, audio.clone(), "seconds,volts,ring_volts\n0,48,0\n3.5,8,0\n6.25,48,0\n".into())],
+    );
     let said = replay(&scenario, &out, &[]);
     assert!(said.starts_with("replayed 1 ports, 10.0 s each, in "), "{said}");
     assert!(said.trim_end().ends_with("1 recordings, 0 gaps"), "{said}");
 
     let events = events(&out);
     let stop = events.iter().find(|event| event["event"] == "record_stop").expect("a recording");
-    assert_eq!((stop["start"].as_f64(), stop["seconds"].as_f64(), stop["pre_roll_s"].as_f64()), (Some(3.5), Some(2.75), Some(2.0)));
-    assert_eq!((&stop["mode"], &stop["line_number"], &stop["peer_number"]), (&"on_hook".into(), &"8001".into(), &Value::Null));
+    assert_eq!(
+        (stop["start"].as_f64(), stop["seconds"].as_f64(), stop["pre_roll_s"].as_f64()),
+        (Some(3.5), Some(2.75), Some(2.0))
+    );
+    assert_eq!(
+        (&stop["mode"], &stop["line_number"], &stop["peer_number"]),
+        (&"on_hook".into(), &"8001".into(), &Value::Null)
+    );
     let reader = Reader::open(out.join(stop["file"].as_str().expect("a file"))).expect("opens");
     let mut kept = vec![0; reader.samples() as usize];
     reader.read(Select::Mix, 0, &mut kept).expect("reads");
@@ -62,7 +77,11 @@ fn the_same_input_gives_the_same_events_on_any_number_of_threads() {
     let scenario = dir.path().join("scenario");
     office(&scenario);
     let toml = scenario.join("scenario.toml");
-    let with_start = fs::read_to_string(&toml).expect("text").replacen("rate = 8000", "rate = 8000\nstart = \"2026-03-01T08:00:00+08:00\"", 1);
+    let with_start = fs::read_to_string(&toml).expect("text").replacen(
+        "rate = 8000",
+        "rate = 8000\nstart = \"2026-03-01T08:00:00+08:00\"",
+        1,
+    );
     fs::write(&toml, with_start).expect("written");
     let mut all = Vec::new();
     for threads in ["1", "2", "7"] {
@@ -86,9 +105,15 @@ fn without_writing_there_are_events_and_nothing_else() {
     let (scenario, out) = (dir.path().join("scenario"), dir.path().join("out"));
     office(&scenario);
     replay(&scenario, &out, &["--no-write", "--arm", "caller-id"]);
-    let left: Vec<_> = fs::read_dir(&out).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
+    let left: Vec<_> =
+        fs::read_dir(&out).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
     assert_eq!(left, ["events.jsonl"]);
-    assert!(events(&out).iter().filter(|event| event["event"] == "record_stop").all(|event| event["file"].is_null()));
+    assert!(
+        events(&out)
+            .iter()
+            .filter(|event| event["event"] == "record_stop")
+            .all(|event| event["file"].is_null())
+    );
 }
 
 #[test]
@@ -101,6 +126,11 @@ fn what_was_replayed_can_be_reindexed_and_checked() {
     fs::remove_file(out.join("catalog.sqlite")).expect("removed");
     for command in ["reindex", "check"] {
         let output = hookline(&[command, "--data", data]);
-        assert!(output.status.success(), "{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}{}",
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr)
+        );
     }
 }

@@ -67,8 +67,11 @@ impl Running {
 
     /// As the service manager does it.
     pub fn stop(mut self) {
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.child.id() as i32), nix::sys::signal::Signal::SIGTERM)
-            .expect("can be asked to stop");
+        nix::sys::signal::kill(
+            nix::unistd::Pid::from_raw(self.child.id() as i32),
+            nix::sys::signal::Signal::SIGTERM,
+        )
+        .expect("can be asked to stop");
         let status = self.child.wait().expect("has ended");
         assert!(status.success(), "the station did not stop cleanly: {status}");
     }
