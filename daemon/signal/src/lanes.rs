@@ -3,16 +3,17 @@
 //!
 //! **Scale.** A lane holds a sample in 16-bit units, ±32768 at full scale; `dbm0` turns powers of it into dBm0.
 //!
-//! **Detectors.** Every detector keeps the state of [`LANES`] tracks and has
+//! **Detectors.** Every detector keeps the state of [`LANES`] tracks and takes them hop by hop (`recent`: 4 ms for DTMF
+//! and caller ID, `hop`: 5 ms for levels, tones and voice) through a method like
 //!
 //! ```text
 //! #[inline(always)]
-//! pub fn process(&mut self, frame: &[Lanes], first: SampleIndex, out: &mut impl FnMut(usize, Detection));
+//! pub fn hop(&mut self, hop: &Hop, out: &mut impl FnMut(usize, Detection));
 //! ```
 //!
-//! `frame` holds samples `first`, `first + 1`, … of all lanes and has any length; `out` gets the lane and what was
-//! heard there. Nothing is allocated, and what is heard does not depend on how samples are cut into frames.
-//! `inline(always)` lets `bank` compile the whole path once for each instruction set.
+//! `out` gets the lane and what was heard there. Nothing is allocated, and because hops are counted from the first
+//! sample, what is heard does not depend on how samples are cut into blocks. `inline(always)` lets `bank` compile the
+//! whole path once for each instruction set; a closure in between would be compiled for the baseline.
 
 use std::ops::{Add, AddAssign, Index, IndexMut, Mul, MulAssign, Sub, SubAssign};
 

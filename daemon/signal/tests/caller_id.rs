@@ -37,7 +37,7 @@ fn message(form: CallerIdForm, n: usize) -> CallerIdMessage {
     let time = format!("{:02}{:02}{:02}{:02}", 1 + n % 12, 1 + n % 28, n % 24, n % 60);
     CallerIdMessage {
         number: Some(number),
-        name: (form != CallerIdForm::Bell202Sdmf && !form.is_dtmf() && n % 3 > 0)
+        name: (form != CallerIdForm::Bell202Sdmf && !form.is_dtmf() && !n.is_multiple_of(3))
             .then(|| format!("Caller {n}")),
         time: (!form.is_dtmf()).then_some(time),
     }
@@ -53,12 +53,14 @@ struct Outcome {
     start_ms: f64,
 }
 
+type Change = fn(Vec<i16>) -> Vec<i16>;
+
 struct Setting {
     form: CallerIdForm,
     options: CallerIdOptions,
     snr_db: f32,
     /// Changes the finished signal.
-    change: fn(Vec<i16>) -> Vec<i16>,
+    change: Change,
 }
 
 fn setting(form: CallerIdForm, level_dbm0: f32, snr_db: f32) -> Setting {
@@ -162,7 +164,7 @@ fn faster(audio: &[i16], percent: f64) -> Vec<i16> {
 
 #[test]
 fn senders_off_their_rate() {
-    let changes: [(&str, fn(Vec<i16>) -> Vec<i16>); 2] =
+    let changes: [(&str, Change); 2] =
         [("+1 %", |audio| faster(&audio, 1.0)), ("-1 %", |audio| faster(&audio, -1.0))];
     measure_all(FSK.into_iter().flat_map(|form| {
         changes.into_iter().map(move |(name, change)| {
@@ -187,7 +189,7 @@ fn tilted(audio: Vec<i16>, by: f64) -> Vec<i16> {
 
 #[test]
 fn lines_that_bend_the_levels() {
-    let changes: [(&str, fn(Vec<i16>) -> Vec<i16>); 3] = [
+    let changes: [(&str, Change); 3] = [
         ("space weaker", |audio| tilted(audio, 0.8)),
         ("space stronger", |audio| tilted(audio, -0.6)),
         ("A-law", |audio| {
