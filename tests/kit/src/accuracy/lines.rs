@@ -18,16 +18,11 @@ pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
             if result.expected + result.extra == 0 {
                 continue;
             }
-            let limit =
-                |ms: f64| if result.floor_ms.is_some() { format!(", ≤ {ms:.0} ms") } else { String::new() };
-            let worst = if result.floor_ms.is_some() {
-                format!(", worst {:.1} ms", result.worst_ms)
-            } else {
-                String::new()
-            };
+            let limit = |ms: Option<f64>| ms.map_or(String::new(), |ms| format!(", ≤ {ms:.0} ms"));
+            let worst = result.aim_ms.map_or(String::new(), |_| format!(", worst {:.1} ms", result.worst_ms));
             section.rows.push(Row {
                 condition: format!("{class}, seed {seed}: {} events", result.expected),
-                floor: format!("all{}", limit(result.floor_ms.unwrap_or(0.0))),
+                floor: format!("all{}", limit(result.floor_ms)),
                 aim: format!("all{}", limit(result.aim_ms)),
                 ours: format!(
                     "{} missed, {} extra, {} wrong{worst}",

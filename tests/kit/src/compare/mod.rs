@@ -121,7 +121,7 @@ fn judge_kind(kind: &'static Kind, truth: &[Event], got: &[Event], calls: &mut C
             result.found += 1;
         }
         result.note_time(got.t - truth.t);
-        if result.is_late(got.t - truth.t) {
+        if result.is_worth_telling(got.t - truth.t) {
             report.findings.push((truth.clone(), format!("t is {:+.1} ms off", (got.t - truth.t) * 1000.0)));
         }
         for (member, expected) in &truth.members {

@@ -12,9 +12,10 @@ pub struct Kind {
     pub key: Option<&'static str>,
     /// Further apart than this, two events are not the same thing.
     pub window_s: f64,
-    /// Worst error of `t` that passes; none: any within the window.
+    /// Worst error of times that passes; none: any within the window.
     pub floor_ms: Option<f64>,
-    pub aim_ms: f64,
+    /// Worst error of times that is aimed at; none: times are not judged at all.
+    pub aim_ms: Option<f64>,
 }
 
 const HOOK: Kind = Kind {
@@ -24,16 +25,18 @@ const HOOK: Kind = Kind {
     key: None,
     window_s: 0.7,
     floor_ms: Some(20.0),
-    aim_ms: 10.0,
+    aim_ms: Some(10.0),
 };
+/// No limit is set for the times of tones, and a cadence may be taken to end when the next sound begins: all must be
+/// named, and the times are told.
 const TONE: Kind = Kind {
     event: "",
     class: "tones",
     members: &["tone"],
     key: Some("tone"),
-    window_s: 3.0,
-    floor_ms: Some(100.0),
-    aim_ms: 20.0,
+    window_s: 15.0,
+    floor_ms: None,
+    aim_ms: Some(20.0),
 };
 const RECORDING: Kind = Kind {
     event: "",
@@ -42,7 +45,7 @@ const RECORDING: Kind = Kind {
     key: None,
     window_s: 3.0,
     floor_ms: Some(40.0),
-    aim_ms: 20.0,
+    aim_ms: Some(20.0),
 };
 const ALARM: Kind = Kind {
     event: "",
@@ -51,7 +54,7 @@ const ALARM: Kind = Kind {
     key: Some("code"),
     window_s: 10.0,
     floor_ms: None,
-    aim_ms: 0.0,
+    aim_ms: None,
 };
 
 /// The stand-in for a `record_stop` without a `record_start`; see `crate::event`.
@@ -73,7 +76,7 @@ pub const KINDS: [Kind; 18] = [
         key: Some("digit"),
         window_s: 0.3,
         floor_ms: Some(40.0),
-        aim_ms: 10.0,
+        aim_ms: Some(10.0),
     },
     Kind {
         event: "pulse_digit",
@@ -82,7 +85,7 @@ pub const KINDS: [Kind; 18] = [
         key: Some("digit"),
         window_s: 1.5,
         floor_ms: Some(40.0),
-        aim_ms: 10.0,
+        aim_ms: Some(10.0),
     },
     Kind {
         event: "caller_id",
@@ -91,7 +94,7 @@ pub const KINDS: [Kind; 18] = [
         key: Some("number"),
         window_s: 3.0,
         floor_ms: Some(100.0),
-        aim_ms: 20.0,
+        aim_ms: Some(20.0),
     },
     Kind { event: "tone_start", ..TONE },
     Kind { event: "tone_stop", ..TONE },
@@ -118,7 +121,7 @@ pub const KINDS: [Kind; 18] = [
         key: Some("call_type"),
         window_s: 30.0,
         floor_ms: None,
-        aim_ms: 0.0,
+        aim_ms: None,
     },
     Kind { event: "alarm_raised", ..ALARM },
     Kind { event: "alarm_cleared", ..ALARM },
