@@ -17,18 +17,19 @@ use crate::units::SampleIndex;
 pub const VOICE_ABOVE_DBM0: f32 = -38.0;
 /// Loud is so many times the noise floor (8 dB).
 const ABOVE_FLOOR: f32 = 6.3;
-/// The floor is taken to be at least this, and at most that.
-const FLOOR_LEAST_DBM0: f32 = -75.0;
+/// The floor is taken to be at most this, and at least so low that it does not move the threshold.
 const FLOOR_MOST_DBM0: f32 = -20.0;
 /// Each hop the floor goes this part of the way down to a quieter level,
 const FLOOR_FALL: f32 = 0.2;
 /// rises by this factor under what may be voice (1 dB a second),
 const FLOOR_RISE: f32 = 1.001_15;
-/// and by this one under what is loud and steady (25 dB a second).
-const FLOOR_RISE_STEADY: f32 = 1.029;
+/// and by this one under what is loud and steady (60 dB a second).
+const FLOOR_RISE_STEADY: f32 = 1.071_5;
 /// Hops of loudness after which the floor may rise quickly.
-const STEADY_AFTER_HOPS: f32 = 30.0;
+const STEADY_AFTER_HOPS: f32 = 40.0;
 
+/// A stretch of loudness goes on through so much quiet: a low voice is silent for some ms between its pulses.
+const PITCH_HOPS: f32 = 2.0;
 /// Quiet that separates one stretch of loudness from the next, at the beginning as at the end of voice: 350 ms.
 const APART_HOPS: f32 = 70.0;
 /// A steady tone of this length (80 ms) is a tone, and not a moment of a vowel; one that beats needs 200 ms.
@@ -52,6 +53,11 @@ const STILL_LIVELY: f32 = 0.008;
 /// A stretch of loudness begins a little livelier than that: it must show that it is steady.
 const FIRST_LIVELINESS: f32 = 0.0095;
 const LIVELY_WEIGHT: f32 = 1.0 / 30.0;
+/// A voice may keep its level for 200 ms,
+const HELD_VOWEL_HOPS: f32 = 40.0;
+/// and fades to 4 dB below the threshold before it counts as quiet: the end of a word is often little but its pitch,
+/// of which some goes with the hum.
+const FADING: f32 = 0.4;
 /// Voice has ended when there was none for as long.
 const HANGOVER_HOPS: f32 = APART_HOPS;
 /// Counters stop here, so that they stay exact and never overflow.
@@ -64,7 +70,6 @@ pub struct VoiceDetector {
     threshold: Lanes,
     /// Energy of a hop of the background noise.
     floor: Lanes,
-    floor_least: f32,
     floor_most: f32,
     window_before: Lanes,
     /// Hops of loudness, and of quiet, in a row.
@@ -79,18 +84,17 @@ pub struct VoiceDetector {
     changes: Lanes,
     /// Mean change of late.
     liveliness: Lanes,
-    /// Hops since the last one with voice.
+    /// Hops since the last lively one, and since the last one with voice.
+    since_lively: Lanes,
     since_voice: Lanes,
     speaking: LaneMask,
 }
 
 impl Default for VoiceDetector {
     fn default() -> Self {
-        let floor_least = hop_energy(FLOOR_LEAST_DBM0);
         Self {
             threshold: Lanes::splat(hop_energy(VOICE_ABOVE_DBM0)),
-            floor: Lanes::splat(floor_least),
-            floor_least,
+            floor: Lanes::ZERO,
             floor_most: hop_energy(FLOOR_MOST_DBM0),
             window_before: Lanes::ZERO,
             loud_run: Lanes::ZERO,
@@ -100,6 +104,7 @@ impl Default for VoiceDetector {
             hops: Lanes::ZERO,
             changes: Lanes::ZERO,
             liveliness: Lanes::ZERO,
+            since_lively: Lanes::splat(HELD_VOWEL_HOPS),
             since_voice: Lanes::splat(HANGOVER_HOPS),
             speaking: 0,
         }
@@ -144,22 +149,24 @@ impl VoiceDetector {
     ) {
         let one = Lanes::splat(1.0);
         let window = hop.window_energy;
-        let loud = above(hop.energy_above_hum, self.threshold.max(self.floor * ABOVE_FLOOR));
+        let threshold = self.threshold.max(self.floor * ABOVE_FLOOR);
+        let loud = above(hop.energy_above_hum, threshold);
         let first = loud * above(self.quiet_run, Lanes::splat(APART_HOPS - 0.5));
         self.since_first = choose(first, Lanes::ZERO, (self.since_first + one).min(Lanes::splat(MOST_HOPS)));
         self.hops = choose(first, Lanes::ZERO, self.hops);
         self.changes = choose(first, Lanes::ZERO, self.changes);
         self.liveliness = choose(first, Lanes::splat(FIRST_LIVELINESS), self.liveliness);
-        self.loud_run = (self.loud_run + one).min(Lanes::splat(MOST_HOPS)) * loud;
         self.tone_run = (self.tone_run + one).min(Lanes::splat(MOST_HOPS)) * tones;
         let lively = above(self.liveliness, Lanes::splat(STILL_LIVELY));
         let tone_hops = choose(lively, Lanes::splat(BEATING_TONE_HOPS), Lanes::splat(TONE_HOPS));
         let tone = above(self.tone_run, tone_hops - Lanes::splat(0.5));
         self.quiet_run = choose(loud, Lanes::ZERO, (self.quiet_run + one).min(Lanes::splat(MOST_HOPS)));
+        let going_on = above(Lanes::splat(PITCH_HOPS + 0.5), self.quiet_run);
+        self.loud_run = (self.loud_run + one).min(Lanes::splat(MOST_HOPS)) * going_on;
         self.quiet_run = choose(tone, Lanes::splat(APART_HOPS), self.quiet_run);
 
         // Changes count only where the whole window and the one before it are loud: edges make a change of anything.
-        let whole = above(self.loud_run, Lanes::splat(WINDOW_HOPS as f32 + 0.5));
+        let whole = above(self.loud_run, Lanes::splat(WINDOW_HOPS as f32 + 0.5)) * loud;
         let looked_at = whole * (one - tones);
         let change = window - self.window_before;
         self.window_before = window;
@@ -171,12 +178,12 @@ impl VoiceDetector {
         self.liveliness += (relative - self.liveliness) * whole * LIVELY_WEIGHT;
         self.follow_noise(window * (1.0 / WINDOW_HOPS as f32), tones);
 
-        let lively = above(self.liveliness, Lanes::splat(STILL_LIVELY));
-        self.since_voice = choose(
-            loud * lively * (one - tone),
-            Lanes::ZERO,
-            (self.since_voice + one).min(Lanes::splat(MOST_HOPS)),
-        );
+        let lively = above(self.liveliness, Lanes::splat(STILL_LIVELY)) * loud;
+        self.since_lively =
+            choose(lively, Lanes::ZERO, (self.since_lively + one).min(Lanes::splat(MOST_HOPS)));
+        let fading = above(hop.energy_above_hum, threshold * FADING);
+        let voice = fading * above(Lanes::splat(HELD_VOWEL_HOPS), self.since_lively) * (one - tone);
+        self.since_voice = choose(voice, Lanes::ZERO, (self.since_voice + one).min(Lanes::splat(MOST_HOPS)));
         self.since_voice =
             choose(tone, self.since_voice.max(self.tone_run + TONE_LATE_HOPS), self.since_voice);
         for lane in lanes_of(signals) {
@@ -206,7 +213,7 @@ impl VoiceDetector {
         let up = self.floor * choose(steady, Lanes::splat(FLOOR_RISE_STEADY), Lanes::splat(FLOOR_RISE));
         let down = self.floor + (level - self.floor) * FLOOR_FALL;
         let floor = choose(above(level, self.floor), up.min(level), down);
-        self.floor = floor.max(Lanes::splat(self.floor_least)).min(Lanes::splat(self.floor_most));
+        self.floor = floor.max(self.threshold * (1.0 / ABOVE_FLOOR)).min(Lanes::splat(self.floor_most));
     }
 
     /// A digit or data: what was loud until now was no voice.
@@ -215,10 +222,124 @@ impl VoiceDetector {
         self.hops[lane] = 0.0;
         self.changes[lane] = 0.0;
         self.liveliness[lane] = 0.0;
+        self.since_lively[lane] = HELD_VOWEL_HOPS;
         self.since_voice[lane] = self.since_voice[lane].max(SIGNAL_LATE_HOPS);
     }
 
     fn back(&self, end: SampleIndex, hops: f32) -> SampleIndex {
         end.minus(hops as u64 * HOP_SAMPLES as u64)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LANES;
+    use crate::dbm0::sine_peak_from_dbm0;
+    use crate::hop::{Hops, same_in_all_lanes};
+    use proptest::prelude::*;
+
+    /// Vowel-like: harmonics of 140 Hz whose level moves with syllables. Begins and ends in full.
+    fn babble(dbm0: f32, samples: usize) -> Vec<i16> {
+        let peak = sine_peak_from_dbm0(dbm0);
+        let voice = |n: usize| {
+            let t = n as f32 / 8000.0;
+            let tone = |harmonic: f32| (std::f32::consts::TAU * 140.0 * harmonic * t).sin() / harmonic.sqrt();
+            let syllable = 0.55 + 0.45 * (std::f32::consts::TAU * 5.0 * t).cos();
+            peak * syllable * (2..9).map(|harmonic| tone(harmonic as f32)).sum::<f32>() / 2.0
+        };
+        (0..samples).map(|n| voice(n) as i16).collect()
+    }
+
+    fn hear(audio: &[i16], cuts: &[usize], signals: LaneMask) -> Vec<Detection> {
+        let frames = same_in_all_lanes(audio);
+        let (mut hops, mut voice, mut out) = (Hops::default(), VoiceDetector::default(), Vec::new());
+        let mut at = 0;
+        let mut cuts = cuts.iter().cycle();
+        while at < frames.len() {
+            let size = cuts.next().map_or(frames.len(), |&cut| cut).min(frames.len() - at);
+            hops.process(&frames[at..at + size], SampleIndex(at as u64), &mut |hop| {
+                voice.hop(hop, Lanes::ZERO, signals, &mut |lane, what| {
+                    if lane == LANES - 1 {
+                        out.push(what);
+                    }
+                });
+            });
+            at += size;
+        }
+        out
+    }
+
+    fn with_silence(before: usize, audio: Vec<i16>, behind: usize) -> Vec<i16> {
+        let mut all = vec![0; before];
+        all.extend(audio);
+        all.resize(all.len() + behind, 0);
+        all
+    }
+
+    #[test]
+    fn a_word_has_its_edges() {
+        let audio = with_silence(8000, babble(-20.0, 8000), 8000);
+        let [Detection::VoiceStart { at: start }, Detection::VoiceStop { at: stop }] =
+            hear(&audio, &[80], 0)[..]
+        else {
+            panic!("one voice")
+        };
+        assert!(start.0.abs_diff(8000) <= 80, "{start:?}");
+        assert!(stop.0.abs_diff(15_999) <= 80, "{stop:?}");
+    }
+
+    #[test]
+    fn gaps_between_words_are_bridged_and_longer_ones_are_not() {
+        for (gap_ms, voices) in [(300, 1), (500, 2)] {
+            let mut audio = with_silence(800, babble(-20.0, 4800), gap_ms * 8);
+            audio.extend(with_silence(0, babble(-20.0, 4800), 8000));
+            assert_eq!(hear(&audio, &[80], 0).len(), 2 * voices, "{gap_ms} ms");
+        }
+    }
+
+    #[test]
+    fn the_threshold_holds_and_is_each_lanes_own() {
+        assert!(hear(&with_silence(800, babble(-50.0, 8000), 8000), &[80], 0).is_empty());
+        let frames = same_in_all_lanes(&with_silence(800, babble(-45.0, 8000), 8000));
+        let (mut hops, mut voice, mut lanes) = (Hops::default(), VoiceDetector::default(), Vec::new());
+        voice.set_threshold_dbm0(5, -60.0);
+        hops.process(&frames, SampleIndex(0), &mut |hop| {
+            voice.hop(hop, Lanes::ZERO, 0, &mut |lane, _| lanes.push(lane));
+        });
+        assert_eq!(lanes, [5, 5]);
+    }
+
+    #[test]
+    fn what_is_known_as_a_signal_is_no_voice() {
+        let audio = with_silence(800, babble(-20.0, 8000), 8000);
+        assert!(hear(&audio, &[80], 1 << (LANES - 1)).is_empty());
+        assert_eq!(hear(&audio, &[80], 1).len(), 2);
+    }
+
+    proptest! {
+        #[test]
+        fn voice_does_not_depend_on_the_frames_and_alternates(
+            parts in prop::collection::vec((-60.0f32..0.0, 100usize..6000, 100usize..6000), 0..6),
+            noise in prop::collection::vec(any::<i16>(), 0..4000),
+            cuts in prop::collection::vec(1usize..500, 1..6),
+        ) {
+            let mut audio = noise;
+            for (dbm0, on, off) in parts {
+                audio.extend(with_silence(0, babble(dbm0, on), off));
+            }
+            let heard = hear(&audio, &cuts, 0);
+            prop_assert_eq!(&heard, &hear(&audio, &[usize::MAX], 0));
+            let mut last = 0;
+            for (n, what) in heard.iter().enumerate() {
+                let at = match what {
+                    Detection::VoiceStart { at } if n % 2 == 0 => at.0,
+                    Detection::VoiceStop { at } if n % 2 == 1 => at.0,
+                    other => panic!("{other:?}"),
+                };
+                prop_assert!(at >= last && at < audio.len() as u64);
+                last = at;
+            }
+        }
     }
 }
