@@ -90,8 +90,11 @@ fn make(of: &SupervisoryTone, way: Way, periods: usize, seed: u32) -> (Vec<i16>,
     (audio, LEAD as u64, end as u64)
 }
 
+/// A tone that was made, how, and what `make` gave.
+type Made = (Tone, Way, (Vec<i16>, u64, u64));
+
 /// How many were not named right; the largest errors of start and stop in samples.
-fn judge(country: &'static Country, made: &[(Tone, Way, (Vec<i16>, u64, u64))]) -> (usize, u64, u64) {
+fn judge(country: &'static Country, made: &[Made]) -> (usize, u64, u64) {
     let (mut wrong, mut worst_start, mut worst_stop) = (0, 0, 0);
     let tracks: Vec<&[i16]> = made.iter().map(|(_, _, (audio, ..))| audio.as_slice()).collect();
     for ((tone, way, (_, start, end)), heard) in made.iter().zip(hear(country, &tracks)) {
