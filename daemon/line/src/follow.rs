@@ -4,7 +4,7 @@ use signal::hook::{HookEvent, HookEventKind};
 use signal::units::ms_to_samples;
 use signal::{CallerId, Detection, SampleIndex};
 
-use crate::call::{ANSWERS_RING, Call};
+use crate::call::Call;
 use crate::event::{CallKey, CallWithoutAudio, LineEvent, LineEventKind, Side};
 use crate::hearing::is_refusal;
 use crate::idle::{Held, HeldDigit};
@@ -14,8 +14,6 @@ use crate::machine::Line;
 const EARLY_CALLER: u64 = ms_to_samples(10_000);
 /// The end of voice is said this late.
 const VOICE_HANGOVER: u64 = ms_to_samples(500);
-/// A ring or off-hook is said this much later than it happened, at most.
-const HOOK_LAG: u64 = ms_to_samples(200);
 
 impl Line {
     pub(crate) fn hook_event(&mut self, event: HookEvent, out: &mut Vec<LineEvent>) {
@@ -73,7 +71,19 @@ impl Line {
         }
     }
 
+    /// What happens at `at` is too late for the ringing before it: that call was missed.
+    fn end_ringing_before(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
+        if let Some(call) = &self.call
+            && call.is_waiting_for_answer()
+            && !call.answered_by_off_hook(at)
+        {
+            let end = call.last_ring_end().unwrap_or(at);
+            self.end_call(end, out);
+        }
+    }
+
     fn ring_start(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
+        self.end_ringing_before(at, out);
         match &mut self.call {
             Some(call) => call.ring_start(),
             None => {
@@ -85,13 +95,7 @@ impl Line {
     }
 
     pub(crate) fn went_off_hook(&mut self, at: SampleIndex, out: &mut Vec<LineEvent>) {
-        if let Some(call) = &self.call
-            && call.is_waiting_for_answer()
-            && !call.answered_by_off_hook(at)
-        {
-            let end = call.last_ring_end().unwrap_or(at);
-            self.end_call(end, out);
-        }
+        self.end_ringing_before(at, out);
         self.off_hook = Some(at);
         self.alarms.off_hook(at);
         match &mut self.call {
@@ -274,13 +278,7 @@ impl Line {
                 self.release(held, out);
             }
         }
-        let rung_out =
-            self.call.as_ref().filter(|call| call.is_waiting_for_answer()).and_then(Call::last_ring_end);
-        if let Some(end) = rung_out
-            && settled.since(end) > ANSWERS_RING + HOOK_LAG
-        {
-            self.end_call(end, out);
-        }
+        self.end_ringing_before(settled, out);
         // Voice that has ended is still thought to go on for a while.
         let heard_until = self.now.minus(VOICE_HANGOVER);
         self.evidence(|call| call.advance(heard_until));

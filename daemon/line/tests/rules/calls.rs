@@ -58,6 +58,20 @@ fn off_hook_within_6_s_of_the_last_ring_answers_it_and_later_does_not() {
 }
 
 #[test]
+fn ringing_after_more_than_6_s_is_another_call() {
+    check_only(
+        &["no_audio"],
+        "",
+        "1.0  ring 1.0
+         7.9  ring 1.0
+         15.0 ring 1.0
+         30.0 end",
+        "1.000 no_audio incoming_missed - end 8.900
+         15.000 no_audio incoming_missed - end 16.000",
+    );
+}
+
+#[test]
 fn a_missed_call_makes_a_record_without_audio() {
     let script = "1.0  ring 1.0
          2.6  caller-id 8005 v23
