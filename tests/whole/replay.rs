@@ -134,3 +134,31 @@ fn what_was_replayed_can_be_reindexed_and_checked() {
         );
     }
 }
+
+#[test]
+fn what_an_interruption_or_a_bad_disk_left_is_mended_by_reindex() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (scenario, out) = (dir.path().join("scenario"), dir.path().join("out"));
+    office(&scenario);
+    replay(&scenario, &out, &[]);
+    let files: Vec<String> = events(&out)
+        .iter()
+        .filter(|event| event["event"] == "record_stop")
+        .map(|event| event["file"].as_str().expect("a file").to_owned())
+        .collect();
+    let first = out.join(&files[0]);
+    let day = first.parent().expect("a folder");
+    fs::write(day.join("half.wav.tmp"), "RIFF").expect("written");
+    fs::write(day.join("stray.peaks"), "peaks").expect("written");
+    fs::write(day.join("stranger.wav"), "no recording").expect("written");
+    fs::remove_file(out.join(&files[1])).expect("removed");
+
+    let data = out.to_str().expect("text");
+    let reindexed = hookline(&["reindex", "--data", data]);
+    let said = String::from_utf8_lossy(&reindexed.stdout).into_owned();
+    assert!(reindexed.status.success(), "{said}{}", String::from_utf8_lossy(&reindexed.stderr));
+    assert!(said.contains("40 records") && said.contains("1 without their file"), "{said}");
+    assert!(!day.join("stray.peaks").exists() && !day.join("half.wav.tmp").exists());
+    assert!(!day.join("stranger.wav").exists(), "a file that is no recording is moved away");
+    assert!(first.exists());
+}

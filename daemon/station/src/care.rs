@@ -64,6 +64,7 @@ impl Care {
         let mut next_round = began;
         let mut settled = false;
         self.set(AlarmKey::of_box(AlarmCode::PowerLossRestart), self.after_power_loss, Params::new());
+        self.finish_deletions();
         loop {
             if Instant::now() >= next_round {
                 next_round = Instant::now() + ROUND;
@@ -89,6 +90,20 @@ impl Care {
                 Ok(Notice::Finish) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
+        }
+    }
+
+    /// A deletion is an entry first and files gone second: what a stop came between is done now.
+    fn finish_deletions(&self) {
+        let removed = crate::maintenance::deleted_files(&self.catalog)
+            .map_err(|error| error.to_string())
+            .and_then(|files| {
+                files.iter().try_for_each(|file| {
+                    recording::delete(&self.data, file).map(drop).map_err(|e| e.to_string())
+                })
+            });
+        if let Err(error) = removed {
+            eprintln!("files of deleted recordings could not be removed: {error}");
         }
     }
 

@@ -29,6 +29,8 @@ pub enum StationError {
     Mark { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
     Delete(#[from] recording::DeleteError),
+    #[error(transparent)]
+    Mend(#[from] recording::MendError),
     #[error("{path}: the recordings cannot be looked through: {source}")]
     Check { path: PathBuf, source: std::io::Error },
     #[error("not every recording could be made into a file before stopping; the next start does it")]
@@ -64,6 +66,7 @@ impl StationError {
             Self::Catalog(error) => error.code(),
             Self::Recorder(_) => "recorder_failed",
             Self::Delete(_) => "recording_not_deleted",
+            Self::Mend(_) => "recordings_not_mended",
             Self::Check { .. } => "check_failed",
             Self::Unfinished => "unfinished",
             Self::Thread { .. } => "thread_failed",

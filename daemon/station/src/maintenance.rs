@@ -10,12 +10,32 @@ use recording::check::{Depth, Journalled};
 use crate::error::StationError;
 use crate::identity;
 
-/// Makes the catalog again from journal and recordings. Returns a sentence on what was done.
+/// Makes the catalog again from journal and recordings, and mends what lies in the folder of recordings. Returns
+/// sentences on what was done.
 pub fn reindex(path: &Path) -> Result<String, StationError> {
     let data = DataDir::open_existing(path)?;
     let serial = identity::serial(&data)?;
     let report = catalog::reindex(data.path(), &serial)?;
-    Ok(report.to_string())
+    let (catalog, _) = Catalog::open(data.path(), catalog::Options::new(serial))?;
+    let mended = recording::mend(&data, catalog.next_sequence(), deleted_files(&catalog)?)?;
+    let mut sentences = vec![report.to_string()];
+    sentences.extend(mended.removed.iter().map(|file| format!("{file} was left behind and is removed")));
+    sentences.extend(
+        mended.moved_away.iter().map(|file| format!("{file} is damaged and lies in recordings/damaged now")),
+    );
+    Ok(sentences.join("\n"))
+}
+
+/// Files that records had which are deleted.
+pub(crate) fn deleted_files(catalog: &Catalog) -> Result<Vec<String>, catalog::Error> {
+    let deleted =
+        RecordQuery { audio: AudioFilter::All, deleted: DeletedFilter::Yes, ..RecordQuery::default() };
+    let mut files = Vec::new();
+    catalog.each_record(&Scope::everything(), &deleted, &mut |row| {
+        files.extend(row.file);
+        ControlFlow::Continue(())
+    })?;
+    Ok(files)
 }
 
 /// Tests the storage invariants, every byte of audio included. Returns a sentence for each that is broken.
