@@ -269,7 +269,9 @@ impl ToneDetector {
         self.countdown += Lanes::splat(-1.0);
 
         let begin = tonal.above((window * BEGIN_SHARE).max(Lanes::splat(self.least_energy)));
-        self.held = self.held.max(tonal * self.counting);
+        // The probes overlap, and close to half the low rate they catch the tone's image as well, in one window and
+        // not in the next: more than there was does not count.
+        self.held = self.held.max(tonal.min(window) * self.counting);
         let least = (self.held * self.drop).max(Lanes::splat(self.least_energy * 0.5));
         let go_on = tonal.above((window * END_SHARE).max(least));
         let on = (begin & !self.on) | (go_on & self.on);

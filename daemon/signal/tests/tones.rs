@@ -142,6 +142,40 @@ fn chinese_tones_at_every_limit() {
     assert!(start.max(stop) <= 10 * 8);
 }
 
+/// A howler as exchanges send it: louder every half second, and each step begins with a phase of its own.
+#[test]
+fn howlers_that_rise() {
+    let ways: Vec<(f32, f32, usize)> = [-25.0, -20.0, -12.0, -4.0, 0.0, 8.0, 12.0, 21.0, 25.0]
+        .into_iter()
+        .flat_map(|off_hz| [0.0, -7.0, -10.0, -13.0].map(|dbm0| (off_hz, dbm0)))
+        .flat_map(|(off_hz, dbm0)| [0, 13, 27].map(|shift| (off_hz, dbm0, shift)))
+        .collect();
+    let tracks: Vec<Vec<i16>> = ways
+        .iter()
+        .map(|&(off_hz, dbm0, shift)| {
+            let step = |half| ToneStep {
+                hertz: 950.0 + off_hz,
+                dbm0: dbm0 - 15.0 + 15.0 * half as f32 / 7.0,
+                ms: 500,
+            };
+            let mut audio = vec![0; LEAD + shift];
+            audio.extend(tone(&(0..8).map(step).collect::<Vec<_>>()));
+            audio.resize(audio.len() + 8000, 0);
+            audio
+        })
+        .collect();
+    for ((off_hz, dbm0, shift), heard) in ways.iter().zip(hear(china(), &tracks)) {
+        let first = (LEAD + shift) as u64;
+        let [Start(Tone::Howler, from), Stop(Tone::Howler, to)] = heard[..] else {
+            panic!("{off_hz:+} Hz, {dbm0} dBm0, from sample {first} on: {heard:?}")
+        };
+        assert!(
+            from.abs_diff(first) <= 160 && to.abs_diff(first + 32_000) <= 160,
+            "{off_hz:+} Hz: {heard:?}"
+        );
+    }
+}
+
 #[test]
 fn tones_of_every_country() {
     let (mut all_wrong, mut worst) = (0, 0);
