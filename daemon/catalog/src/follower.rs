@@ -210,7 +210,8 @@ impl Follower {
         }
     }
 
-    fn fail(&mut self, error: &Error) {
+    /// Notes why the catalog does not follow; the next try may go better.
+    pub fn fail(&mut self, error: &Error) {
         if let Error::Index { source, .. } = error
             && schema::is_damage(source)
         {

@@ -128,8 +128,11 @@ impl Store {
         });
         let (mut follower, rebuilt) = Follower::open(journal_folder, index, shared.clone())?;
         let caught_up = opened.last_sequence - follower.applied().min(opened.last_sequence);
-        if caught_up <= FOREGROUND_ENTRIES {
-            follower.catch_up()?;
+        // A catalog that cannot follow now (a full disk) keeps nobody from recording: its thread tries again.
+        if caught_up <= FOREGROUND_ENTRIES
+            && let Err(error) = follower.catch_up()
+        {
+            follower.fail(&error);
         }
         let (batches_in, batches_out) = sync_channel(WAITING_GROUPS);
         let (jobs_in, jobs_out) = channel();
@@ -168,8 +171,15 @@ impl Drop for Store {
     }
 }
 
+/// A thread whose panic ends the process: without it nothing could be kept, or found, and nobody would know. Started
+/// again, the box goes on from its journal.
 fn spawn(name: &'static str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
-    thread::Builder::new().name(name.into()).spawn(run).map_err(Error::io("start the thread", name))
+    let guarded = move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err() {
+            std::process::abort();
+        }
+    };
+    thread::Builder::new().name(name.into()).spawn(guarded).map_err(Error::io("start the thread", name))
 }
 
 /// The thread that appends to the journal.

@@ -12,7 +12,7 @@ use crate::catalog::{Catalog, Receipt};
 use crate::entry::{AlarmAcknowledged, Annotation, Body, Change, Deletion, Name, Record};
 use crate::error::Error;
 use crate::index::{history, people, rows};
-use crate::record::{DeletionReason, Tag, record_id_text};
+use crate::record::{DeletionReason, Grade, Tag, record_id_text};
 
 /// How long a call waits for the catalog to show what the journal has.
 const CATALOG_MOMENT: Duration = Duration::from_secs(2);
@@ -42,7 +42,7 @@ impl Catalog {
     ///
     /// # Errors
     /// `RecordExists`: the number is taken by a record with other facts.
-    pub fn add_record(&self, facts: Facts, file: Option<String>) -> Result<(), Error> {
+    pub fn add_record(&self, facts: Facts, file: Option<String>, grade: Option<Grade>) -> Result<(), Error> {
         let shared = &self.inner.store.shared;
         let ours = facts.id.serial == self.inner.serial;
         let perhaps_there = !ours || facts.id.sequence <= shared.records.load(Ordering::Acquire);
@@ -52,7 +52,13 @@ impl Catalog {
             }
             return Err(Error::RecordExists(record_id_text(&facts.id).to_string()));
         }
-        self.append_durable(vec![Body::Record(Record { facts, file })]).map(drop)
+        let record = facts.id.clone();
+        let mut bodies = vec![Body::Record(Record { facts, file })];
+        // Together with the record: a grade that a rule gives is never lost, nor late.
+        bodies.extend(grade.map(|grade| {
+            Body::Annotation(Annotation { record, account: None, change: Change::Grade(grade) })
+        }));
+        self.append_durable(bodies).map(drop)
     }
 
     /// # Errors

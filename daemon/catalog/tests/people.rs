@@ -6,7 +6,7 @@ mod common;
 use common::{add, export, facts, id, open, settle};
 use hookline_catalog::{
     Account, AlarmCategory, AlarmCode, AlarmCounts, AlarmKey, AlarmQuery, AlarmState, AuditEntry, AuditQuery,
-    AuditResult, Catalog, Change, Contact, DeletionReason, Error, PageRequest, Params, Right, Scope,
+    AuditResult, Catalog, Change, Contact, DeletionReason, Error, Grade, PageRequest, Params, Right, Scope,
 };
 use line::Severity;
 use serde_json::json;
@@ -260,8 +260,8 @@ fn what_is_said_of_a_record_is_checked_first() {
     assert!(matches!(catalog.delete(&ids, None, DeletionReason::Person), Err(Error::NoRecord(_))));
     let mut other = facts(1);
     other.port = 9;
-    assert!(matches!(catalog.add_record(other, None), Err(Error::RecordExists(_))));
-    catalog.add_record(facts(1), common::file_name(&facts(1))).unwrap();
+    assert!(matches!(catalog.add_record(other, None, None), Err(Error::RecordExists(_))));
+    catalog.add_record(facts(1), common::file_name(&facts(1)), Some(Grade::Permanent)).unwrap();
     assert_eq!(catalog.health().journal_sequence, before, "nothing of all this was written");
 
     let tag = catalog.add_tag(&id(1), Some("officer"), 8000, "fire").unwrap();
@@ -278,4 +278,15 @@ fn what_is_said_of_a_record_is_checked_first() {
     catalog.delete(&[id(1)], Some("officer"), DeletionReason::Person).unwrap();
     assert_eq!(row().deleted.unwrap().account.as_deref(), Some("officer"));
     assert!(row().file.is_some(), "the facts stay");
+}
+
+#[test]
+fn a_grade_that_a_rule_gives_is_written_together_with_the_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = open(folder.path());
+    catalog.add_record(facts(1), common::file_name(&facts(1)), Some(Grade::Permanent)).unwrap();
+    settle(&catalog);
+    let row = catalog.records_by_id(&Scope::everything(), &[id(1)]).unwrap().pop().unwrap();
+    assert_eq!(row.grade, Grade::Permanent);
+    assert_eq!(catalog.health().journal_sequence, 2);
 }

@@ -390,7 +390,7 @@ fn a_record_tells_everything_that_is_known() {
     let (catalog, _) = open(folder.path());
     for sequence in 1..=3 {
         let facts = recording::Facts { call_id: "one call".into(), port: sequence as u16, ..facts(sequence) };
-        catalog.add_record(facts, Some(format!("recordings/{sequence}.wav"))).unwrap();
+        catalog.add_record(facts, Some(format!("recordings/{sequence}.wav")), None).unwrap();
     }
     settle(&catalog);
     let scope = Scope::ports([1, 2]);

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use station::{Station, StationConfig};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -21,6 +22,9 @@ pub fn run(options: StationOptions) -> Result<(), Failure> {
     served
 }
 
+/// Work of the pages that is not done by then is left.
+const PAGES_END_WITHIN: Duration = Duration::from_secs(5);
+
 fn serve(recorder: &Station, config: WebConfig) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -28,16 +32,19 @@ fn serve(recorder: &Station, config: WebConfig) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::failed)?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
+        // Before anybody is told that the station is there: from then on it may be asked to stop.
+        let stop = StopSignals::install().map_err(Failure::failed)?;
         let server = Server::bind(config, recorder.clone()).await.map_err(Failure::refused)?;
         // Behind the binding: a start that fails for an address has made no password that nobody saw.
         let first = web::ensure_first_account(recorder.catalog()).map_err(Failure::failed)?;
-        // Before anybody is told that the station is there: from then on it may be asked to stop.
-        let stop = StopSignals::install().map_err(Failure::failed)?;
         greet(recorder, &server, first.as_ref());
         server.run(stop.received()).await;
         Ok(())
-    })
+    });
+    // An export that is still being made does not hold up the closing of what is open.
+    runtime.shutdown_timeout(PAGES_END_WITHIN);
+    served
 }
 
 /// What the installer needs to see, and nothing more.

@@ -120,11 +120,12 @@ fn lock(folder: &Path) -> Result<Flock<File>, DataDirError> {
         .map_err(failed)?;
     match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
         Ok(mut lock) => {
-            // The number is for the sentence below only; the lock itself is the kernel's.
-            lock.set_len(0)
+            // The number is for the sentence below only; the lock itself is the kernel's, and a full disk is no reason
+            // to go without it.
+            let _ = lock
+                .set_len(0)
                 .and_then(|()| lock.rewind())
-                .and_then(|()| write!(lock, "{}", std::process::id()))
-                .map_err(failed)?;
+                .and_then(|()| write!(lock, "{}", std::process::id()));
             Ok(lock)
         }
         Err((mut file, Errno::EWOULDBLOCK)) => {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use catalog::{AlarmCode, AlarmKey, Catalog, Params};
-use recording::{DiskTrouble, Finished, FinishedSink, Gap, GapCause, SinkError};
+use catalog::{AlarmCode, AlarmKey, Catalog, Grade, Params};
+use recording::{DiskTrouble, Facts, Finished, FinishedSink, Gap, GapCause, SinkError};
 use serde_json::json;
 
 /// A gap alarm clears when nothing was lost for this long.
@@ -14,17 +14,20 @@ const GAP_ALARM_HOLD: Duration = Duration::from_secs(60);
 
 /// Called with each record that has come into the journal.
 pub type OnFinished = Box<dyn Fn(&Finished) + Send + Sync>;
+/// The grade that the box gives to a record by itself.
+pub type GradeOf = Box<dyn Fn(&Facts) -> Option<Grade> + Send + Sync>;
 
 pub struct Archive {
     catalog: Catalog,
     gaps: Mutex<Vec<(u16, Instant)>>,
     gap_count: AtomicUsize,
+    grade_of: GradeOf,
     on_finished: OnFinished,
 }
 
 impl Archive {
-    pub fn new(catalog: Catalog, on_finished: OnFinished) -> Self {
-        Self { catalog, gaps: Mutex::default(), gap_count: AtomicUsize::new(0), on_finished }
+    pub fn new(catalog: Catalog, grade_of: GradeOf, on_finished: OnFinished) -> Self {
+        Self { catalog, gaps: Mutex::default(), gap_count: AtomicUsize::new(0), grade_of, on_finished }
     }
 
     /// Gaps told so far.
@@ -79,7 +82,7 @@ impl FinishedSink for Archive {
     }
 
     fn finished(&self, record: &Finished) -> Result<(), SinkError> {
-        self.catalog.add_record(record.facts.clone(), record.path.clone())?;
+        self.catalog.add_record(record.facts.clone(), record.path.clone(), (self.grade_of)(&record.facts))?;
         (self.on_finished)(record);
         Ok(())
     }

@@ -13,6 +13,7 @@ use recording::{Instant, OpenId, Recorder, StopFacts, WithoutAudio};
 use rtrb::Producer;
 use signal::SampleIndex;
 
+use crate::care::Notice;
 use crate::channels::Channel;
 use crate::group::{Group, LineState, Surroundings};
 use crate::listen::Tap;
@@ -50,8 +51,8 @@ pub(crate) struct World {
     pub told: Producer<Told>,
     /// Messages for which the ring had no room.
     pub dropped: Arc<AtomicU64>,
-    /// Where capture fails for good, somebody must hear of it.
-    pub failed: Sender<String>,
+    /// Where an input fails for good, somebody must hear of it.
+    pub notices: Sender<Notice>,
 }
 
 impl World {
@@ -113,15 +114,18 @@ pub(crate) fn run(mut inputs: Vec<Input>, mut world: World, requests: &Receiver<
         if !answer(requests, &mut inputs, &mut world) {
             break;
         }
-        for input in &mut inputs {
-            if let Err(error) = input.source.next_block(&mut block) {
-                // The lines are ended where their input ends, so that nothing recorded so far is in doubt.
-                inputs.iter_mut().for_each(|input| input.group.finish(end, &mut world));
-                let _ = world.failed.send(error.to_string());
-                return;
+        inputs.retain_mut(|input| match input.source.next_block(&mut block) {
+            Ok(()) => {
+                input.group.process(&block, &mut world);
+                true
             }
-            input.group.process(&block, &mut world);
-        }
+            Err(error) => {
+                // Its lines end where their input ends; those of the other inputs go on.
+                input.group.finish(end, &mut world);
+                let _ = world.notices.send(Notice::UnitLost(error.to_string()));
+                false
+            }
+        });
         end = end.plus(BLOCK_SAMPLES as u64);
     }
     inputs.iter_mut().for_each(|input| input.group.finish(end, &mut world));

@@ -28,8 +28,10 @@ pub(crate) enum Notice {
     },
     /// Channels as they are now: their times of the week may have changed.
     Channels(Vec<Channel>),
-    /// The input has failed.
+    /// An input has failed.
     UnitLost(String),
+    /// Files of deleted recordings could not be removed.
+    DeletionUnfinished,
     Finish,
 }
 
@@ -58,17 +60,17 @@ const LINES_SETTLE: Duration = Duration::from_secs(60);
 const DISK_HYSTERESIS_PERCENT: f64 = 1.0;
 
 impl Care {
-    pub(crate) fn run(mut self, notices: &Receiver<Notice>, channels: Vec<Channel>) {
-        let mut weekly = Weekly::new(channels);
+    pub(crate) fn run(mut self, notices: &Receiver<Notice>, mut weekly: Weekly) {
         let began = Instant::now();
         let mut next_round = began;
         let mut settled = false;
+        let mut deletions_finished = false;
         self.set(AlarmKey::of_box(AlarmCode::PowerLossRestart), self.after_power_loss, Params::new());
-        self.finish_deletions();
         loop {
             if Instant::now() >= next_round {
                 next_round = Instant::now() + ROUND;
                 self.look_around(began);
+                deletions_finished = deletions_finished || self.finish_deletions();
             }
             if !settled && began.elapsed() > LINES_SETTLE {
                 settled = true;
@@ -87,24 +89,18 @@ impl Care {
                         params(json!({"detail": reason})),
                     );
                 }
+                Ok(Notice::DeletionUnfinished) => deletions_finished = false,
                 Ok(Notice::Finish) | Err(RecvTimeoutError::Disconnected) => return,
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
-    /// A deletion is an entry first and files gone second: what a stop came between is done now.
-    fn finish_deletions(&self) {
-        let removed = crate::maintenance::deleted_files(&self.catalog)
-            .map_err(|error| error.to_string())
-            .and_then(|files| {
-                files.iter().try_for_each(|file| {
-                    recording::delete(&self.data, file).map(drop).map_err(|e| e.to_string())
-                })
-            });
-        if let Err(error) = removed {
-            eprintln!("files of deleted recordings could not be removed: {error}");
-        }
+    /// A deletion is an entry first and files gone second: what came between is done now. False: not all could be.
+    fn finish_deletions(&self) -> bool {
+        let Ok(files) = crate::maintenance::deleted_files(&self.catalog) else { return false };
+        let failed = files.iter().filter_map(|file| recording::delete(&self.data, file).err());
+        failed.inspect(|error| eprintln!("{error}")).count() == 0
     }
 
     fn look_around(&mut self, began: Instant) {
@@ -181,7 +177,7 @@ impl Care {
 }
 
 /// Which spans of the week hold on which port, as the lines were told last.
-struct Weekly {
+pub(crate) struct Weekly {
     channels: Vec<Channel>,
     holds: HashMap<(u16, Span), bool>,
 }
@@ -193,11 +189,11 @@ enum Span {
 }
 
 impl Weekly {
-    fn new(channels: Vec<Channel>) -> Self {
+    pub(crate) fn new(channels: Vec<Channel>) -> Self {
         Self { channels, holds: HashMap::new() }
     }
 
-    fn tell_changes(&mut self, keeper: &Timekeeper, requests: &Sender<Request>) {
+    pub(crate) fn tell_changes(&mut self, keeper: &Timekeeper, requests: &Sender<Request>) {
         let (weekday, minute) = keeper.weekday_and_minute();
         for (index, channel) in self.channels.iter().enumerate() {
             for (span, spans) in [

@@ -205,6 +205,7 @@ impl Storage {
         let finished = Arc::clone(&files);
         let archive = Arc::new(Archive::new(
             catalog,
+            Box::new(|_| None),
             Box::new(move |record| {
                 if let Some(path) = &record.path {
                     let key = (record.facts.call_id.clone(), record.facts.segment);

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use capture::clock::SystemClock;
 use capture::{Scenario, ScenarioSource};
-use catalog::{Catalog, Change};
+use catalog::Catalog;
 use chrono_tz::Tz;
-use recording::{ClockQuality, DataDir, Finished, RecordId, Service};
+use recording::{ClockQuality, DataDir, RecordId, Service};
 use rtrb::RingBuffer;
 use serde_json::{Map, Value};
 use signal::SampleIndex;
@@ -21,7 +21,7 @@ use crate::archive::Archive;
 use crate::box_settings::BoxSettings;
 use crate::calibration::{Calibration, CalibrationStep, WATCH_S};
 use crate::capture_thread::{self, Input, Request, World};
-use crate::care::{Care, Notice};
+use crate::care::{Care, Notice, Weekly};
 use crate::channels::{Channel, ChannelError, Channels};
 use crate::dispatch;
 use crate::error::StationError;
@@ -121,12 +121,12 @@ impl Station {
             }
         }
         let serial = identity::serial(&data)?;
-        let keeper = Timekeeper::starting_now(Arc::new(SystemClock), settings.zone());
         let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
         report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
-        let after_power_loss = mark_running(&data)?;
-        let archive =
-            Arc::new(Archive::new(catalog.clone(), grade_by_rule(catalog.clone(), settings.clone())));
+        let after_power_loss = mark_running(&data);
+        let rules = settings.clone();
+        let grade_of = Box::new(move |facts: &recording::Facts| rules.grade_of(facts));
+        let archive = Arc::new(Archive::new(catalog.clone(), grade_of, Box::new(|_| {})));
         let (recorder, service) = recording::start(
             &data,
             recording::Settings {
@@ -141,30 +141,28 @@ impl Station {
         let (told_in, told_out) = RingBuffer::new(TOLD_CAPACITY);
         let (requests, requests_out) = channel();
         let (notices, notices_out) = channel();
-        let (failed, failed_out) = channel::<String>();
         let told_dropped = Arc::new(AtomicU64::new(0));
+        let inputs =
+            scenario.as_ref().map(|scenario| inputs(scenario, members)).transpose()?.unwrap_or_default();
+        // Sample 0 is now: whatever takes its time at a start lies behind.
+        let keeper = Timekeeper::starting_now(Arc::new(SystemClock), settings.zone());
+        // Times of the week that hold now are told before the first block: no sample is kept, or missed, by mistake.
+        let mut weekly = Weekly::new(channels.all());
+        weekly.tell_changes(&keeper, &requests);
         let world = World {
             keeper: keeper.clone(),
             recorder,
             live: live.clone(),
             told: told_in,
             dropped: told_dropped.clone(),
-            failed,
+            notices: notices.clone(),
         };
-        let inputs =
-            scenario.as_ref().map(|scenario| inputs(scenario, members)).transpose()?.unwrap_or_default();
-
         let dispatch_stop = Arc::new(AtomicBool::new(false));
         let capture = spawn("capture", move || capture_thread::run(inputs, world, &requests_out))?;
         let dispatch = {
             let (live, keeper, notices, stop) =
                 (live.clone(), keeper.clone(), notices.clone(), dispatch_stop.clone());
-            spawn("dispatch", move || {
-                dispatch::run(told_out, &live, &keeper, &notices, &stop);
-                if let Ok(reason) = failed_out.try_recv() {
-                    let _ = notices.send(Notice::UnitLost(reason));
-                }
-            })?
+            spawn("dispatch", move || dispatch::run(told_out, &live, &keeper, &notices, &stop))?
         };
         let care = Care {
             catalog: catalog.clone(),
@@ -176,10 +174,7 @@ impl Station {
             after_power_loss,
             told: HashMap::new(),
         };
-        let care = {
-            let all = channels.all();
-            spawn("care", move || care.run(&notices_out, all))?
-        };
+        let care = spawn("care", move || care.run(&notices_out, weekly))?;
         let info = BoxInfo {
             serial,
             name: settings.name,
@@ -349,13 +344,20 @@ impl Station {
         self.inner.requests.send(Request::ResetRange(index)).map_err(|_| StationError::Stopping)
     }
 
-    /// Deletes recordings: first the entry in the journal, then the files. Returns how many had a file.
+    /// Deletes recordings: first the entry in the journal, then the files. Returns how many had a file. Files that cannot
+    /// be removed now are removed by the care thread, or at the next start.
     pub fn delete_recordings(&self, ids: &[RecordId], account: &str) -> Result<usize, StationError> {
         let rows = self.inner.catalog.records_by_id(&catalog::Scope::everything(), ids)?;
         self.inner.catalog.delete(ids, Some(account), catalog::DeletionReason::Person)?;
         let mut removed = 0;
         for file in rows.iter().filter_map(|row| row.file.as_deref()) {
-            removed += usize::from(recording::delete(&self.inner.data, file)?);
+            match recording::delete(&self.inner.data, file) {
+                Ok(was_there) => removed += usize::from(was_there),
+                Err(error) => {
+                    eprintln!("{error}");
+                    let _ = self.inner.notices.send(Notice::DeletionUnfinished);
+                }
+            }
         }
         Ok(removed)
     }
@@ -378,19 +380,29 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A thread whose panic ends the process: a station that goes on without one of them would look well and record
+/// nothing. Started again, it finds everything in the log.
 fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StationError> {
+    let work = move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+            std::process::abort();
+        }
+    };
     std::thread::Builder::new()
         .name(name.into())
         .spawn(work)
         .map_err(|source| StationError::Thread { source })
 }
 
-/// True when the mark of a run before is still there: it ended without stopping.
-fn mark_running(data: &DataDir) -> Result<bool, StationError> {
+/// True when the mark of a run before is still there: it ended without stopping. A disk that does not take the mark
+/// keeps nobody from recording.
+fn mark_running(data: &DataDir) -> bool {
     let path = data.path().join(RUNNING_MARK);
     let left = path.exists();
-    recording::write_atomically(&path, b"").map_err(|source| StationError::Mark { path, source })?;
-    Ok(left)
+    if let Err(error) = recording::write_atomically(&path, b"") {
+        eprintln!("{}: {error}", path.display());
+    }
+    left
 }
 
 fn default_channel(member: &Member) -> Channel {
@@ -429,15 +441,4 @@ fn inputs(scenario: &Scenario, members: Vec<Member>) -> Result<Vec<Input>, Stati
             Ok(Input { group, source: ScenarioSource::looped(scenario, range) })
         })
         .collect()
-}
-
-/// Grades by rule are annotations of the box itself.
-fn grade_by_rule(catalog: Catalog, settings: BoxSettings) -> crate::archive::OnFinished {
-    Box::new(move |record: &Finished| {
-        if let Some(grade) = settings.grade_of(&record.facts)
-            && let Err(error) = catalog.annotate(&record.facts.id, None, Change::Grade(grade))
-        {
-            eprintln!("the grade of recording {} could not be written: {error}", record.facts.id.sequence);
-        }
-    })
 }

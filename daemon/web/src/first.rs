@@ -33,9 +33,12 @@ pub fn ensure_first_account(catalog: &Catalog) -> Result<Option<FirstPassword>, 
     let failed = |source| WebError::FirstAccount { source };
     let accounts = match catalog.accounts() {
         Ok(accounts) => accounts,
-        // The catalog is being made again from a long journal: such a box has its people.
-        Err(catalog::Error::NotReady { .. }) => return Ok(None),
-        Err(error) => return Err(failed(error)),
+        // The catalog is being made again from a long journal, or is damaged and will be: such a box has its people,
+        // and goes on recording.
+        Err(error) => {
+            eprintln!("accounts cannot be read now: {error}");
+            return Ok(None);
+        }
     };
     let unused = |first: &Account| first.name == FIRST_ACCOUNT && first.must_change;
     match accounts.as_slice() {

@@ -1,4 +1,5 @@
-//! What counts as a play: a player asks for the beginning of a file several times while it plays it once.
+//! What counts as a play: a player asks for the beginning of a file several times, and for its middle, while it plays it
+//! once. Whoever asks for the middle alone has heard it all the same.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,19 +12,34 @@ use crate::session::SessionKey;
 /// The beginning asked again by the same session within this long is the same play.
 const SAME_PLAY: Duration = Duration::from_secs(10);
 
-/// Beginnings asked for lately.
+/// For as long as a session can last, its first asking is remembered.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// When each session last asked for the beginning of a recording, or first for any of it.
 #[derive(Debug, Default)]
 pub struct Plays(Mutex<HashMap<(SessionKey, RecordId), Instant>>);
 
 impl Plays {
-    pub fn is_new(&self, session: SessionKey, id: &RecordId) -> bool {
-        self.is_new_at(session, id, Instant::now())
+    /// Whether this asking begins a play; `from_start`: the first bytes are asked for.
+    pub fn is_new(&self, session: SessionKey, id: &RecordId, from_start: bool) -> bool {
+        self.is_new_at(session, id, from_start, Instant::now())
     }
 
-    fn is_new_at(&self, session: SessionKey, id: &RecordId, now: Instant) -> bool {
-        let mut lately = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lately.retain(|_, asked| now.saturating_duration_since(*asked) < SAME_PLAY);
-        lately.insert((session, id.clone()), now).is_none()
+    fn is_new_at(&self, session: SessionKey, id: &RecordId, from_start: bool, now: Instant) -> bool {
+        let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, last| now.saturating_duration_since(*last) < REMEMBERED);
+        match asked.get_mut(&(session, id.clone())) {
+            Some(last) if from_start => {
+                let is_new = now.saturating_duration_since(*last) >= SAME_PLAY;
+                *last = now;
+                is_new
+            }
+            Some(_) => false,
+            None => {
+                asked.insert((session, id.clone()), now);
+                true
+            }
+        }
     }
 }
 
@@ -47,10 +63,11 @@ mod tests {
         let (one, _) = sessions.open(account.clone(), now);
         let (other, _) = sessions.open(account, now);
         let id = |sequence| RecordId { serial: "HKLN-01121571897162".into(), sequence };
-        assert!(plays.is_new_at(one, &id(1), now));
-        assert!(!plays.is_new_at(one, &id(1), now));
-        assert!(plays.is_new_at(other, &id(1), now));
-        assert!(plays.is_new_at(one, &id(2), now));
-        assert!(plays.is_new_at(one, &id(1), now + SAME_PLAY));
+        assert!(plays.is_new_at(one, &id(1), true, now));
+        assert!(!plays.is_new_at(one, &id(1), true, now));
+        assert!(!plays.is_new_at(one, &id(1), false, now + SAME_PLAY), "seeking is no new play");
+        assert!(plays.is_new_at(other, &id(1), false, now), "the middle alone is heard too");
+        assert!(plays.is_new_at(one, &id(2), true, now));
+        assert!(plays.is_new_at(one, &id(1), true, now + SAME_PLAY));
     }
 }

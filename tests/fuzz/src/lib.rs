@@ -26,7 +26,8 @@ pub fn caller_id(bytes: &[u8]) {
     }
     let mut bank = Bank::new(&[BankConfig { country: "cn".into(), voice_above_dbm0: -38.0 }]);
     bank.arm_caller_id_always(true);
-    let samples: Vec<i16> = bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+    let samples: Vec<i16> =
+        bytes.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
     let mut at = SampleIndex(0);
     for block in samples.chunks(80) {
         bank.process(block, at, &mut |track, _| assert_eq!(track, 0));
@@ -55,9 +56,10 @@ pub fn wav_facts(bytes: &[u8]) {
 pub fn journal(bytes: &[u8]) {
     let Ok(folder) = tempfile::tempdir_in(in_memory()) else { return };
     let path = folder.path().join(format!("{:020}.journal", 1));
-    let mut framed = SegmentHeader { format: 1, readable_from: 1, first_sequence: 1, created_us: 0, records_before: 0 }
-        .encode()
-        .to_vec();
+    let mut framed =
+        SegmentHeader { format: 1, readable_from: 1, first_sequence: 1, created_us: 0, records_before: 0 }
+            .encode()
+            .to_vec();
     for (index, payload) in bytes.split(|byte| *byte == b'\n').enumerate() {
         encode_frame(&mut framed, index as u64 + 1, 0, payload);
     }
@@ -90,7 +92,8 @@ pub fn scenario(bytes: &[u8]) {
         Some((_, toml)) => (toml, &b"seconds,volts,ring_volts\n0,48,0\n"[..]),
         None => return,
     };
-    let wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x06\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\x04\0\0\0abcd";
+    let wav =
+        b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x06\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data\x04\0\0\0abcd";
     let write = |name: &str, content: &[u8]| std::fs::write(folder.path().join(name), content).is_ok();
     if write("scenario.toml", toml) && write("v.csv", volts) && write("a.wav", wav) {
         match Scenario::load(folder.path()) {

@@ -9,7 +9,8 @@ use hookline_fuzz::TARGETS;
 fn every_input_of_every_corpus_is_read_or_refused() {
     for (name, target) in TARGETS {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-        let inputs: Vec<_> = fs::read_dir(&folder).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();
+        let inputs: Vec<_> =
+            fs::read_dir(&folder).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();
         assert!(!inputs.is_empty(), "the corpus of {name} is empty");
         for input in inputs {
             println!("{}", input.display());

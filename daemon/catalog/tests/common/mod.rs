@@ -70,7 +70,7 @@ pub fn file_name(facts: &Facts) -> Option<String> {
 
 pub fn add(catalog: &Catalog, facts: Facts) {
     let file = file_name(&facts);
-    catalog.add_record(facts, file).unwrap();
+    catalog.add_record(facts, file, None).unwrap();
 }
 
 /// Everything that has been written is shown by queries.

@@ -168,7 +168,7 @@ pub async fn recording_audio(
     if method == Method::HEAD {
         return Ok(response);
     }
-    if range.start == 0 && app.plays.is_new(caller.key, &row.id) {
+    if app.plays.is_new(caller.key, &row.id, range.start == 0) {
         app.blocking(move |app| count_play(app, &caller, &row)).await?;
     }
     *response.body_mut() = stream::body(&app, WavPieces { wav, at: range.start, end: range.end }, ());
