@@ -10,8 +10,11 @@ use recording::check::{Depth, check};
 use recording::{Reader, Select};
 use signal::{Bank, BankConfig, CallerIdStandard, SampleIndex, caller_id};
 
+/// What is done with bytes.
+pub type Target = fn(&[u8]);
+
 /// Every target by its name.
-pub const TARGETS: [(&str, fn(&[u8])); 5] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("caller_id", caller_id),
     ("wav_facts", wav_facts),
     ("journal", journal),
