@@ -60,3 +60,9 @@ build_pages() {
     made_of webui/dist/index.html webui/src webui/public webui/index.html webui/package-lock.json \
         webui/vite.config.ts daemon/web/openapi.json -- bash -c 'cd webui && npm run build --silent >&2'
 }
+
+# The binary and the kit. Not again within scripts/test: building a part of the workspace chooses other features of
+# the crates than building all of it, and would build them twice.
+build_programs() {
+    [ -n "${HOOKLINE_BUILT:-}" ] || cargo build --release --quiet -p hookline -p hookline-test-kit
+}

@@ -99,7 +99,8 @@ async fn a_port_is_heard_as_it_happens_and_it_is_written_down() {
     let seconds = samples as f64 / 8000.0;
     let behind = started.elapsed().as_secs_f64() - seconds;
     println!("listened to {seconds:.2} s of audio, {behind:.2} s behind");
-    assert!((0.0..1.0).contains(&behind), "{behind} s behind");
+    // A busy machine hands over at the start what it could not at once, and catches up: a block early is no mistake.
+    assert!((-0.12..1.0).contains(&behind), "{behind} s behind");
     assert!((5000..7000).contains(&loudest), "the tone is heard at {loudest}");
     socket.close(None).await.expect("closed");
     assert_eq!(admin.socket("/ports/9/listen", None).await.err(), Some(404));
