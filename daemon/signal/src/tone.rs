@@ -339,7 +339,9 @@ impl ToneDetector {
                     self.lanes[lane].phase = Phase::Behind { hop_energy: self.mean_energy(lane) };
                     self.countdown[lane] = CUT_OFF_HOPS;
                 } else {
+                    // A wait may have ended while it sounded.
                     self.lanes[lane].phase = Phase::Quiet;
+                    self.lanes[lane].rhythm.timeout(now, &mut say);
                     self.wait_for_rhythm(lane, now);
                 }
             }

@@ -57,6 +57,11 @@ struct Named {
     step: usize,
     /// The sample behind its last burst so far.
     end: SampleIndex,
+    /// The same without the last burst, which stands in the history as well: it may be the first one of another tone.
+    sure_end: SampleIndex,
+    /// Of its bursts.
+    hertz: f32,
+    level_db: f32,
     steady: bool,
 }
 
@@ -93,7 +98,8 @@ impl Rhythm {
         if let Some((index, tone)) = steady {
             self.stop(say);
             self.history.clear();
-            self.named = Some(Named { index, step: 0, end: burst.end, steady: true });
+            let Burst { end, hertz, level_db, .. } = *burst;
+            self.named = Some(Named { index, step: 0, end, sure_end: end, hertz, level_db, steady: true });
             say(Detection::ToneStart { at: burst.start, tone: tone.tone });
         }
     }
@@ -121,24 +127,31 @@ impl Rhythm {
                 self.stop(say);
                 return;
             }
-            if burst.fits & (1 << named.index) == 0 {
-                // Speech that sounds like some other tone for a moment does not end this one; time does.
-                return;
-            }
-            if !self.go_on(named, &burst, say) {
-                self.stop(say);
-            } else {
+            // Speech that sounds like some other tone for a moment, or like this one at another level or pitch, does
+            // not end it; time does, or the rhythm of another tone.
+            if burst.fits & (1 << named.index) != 0 && are_alike(named.hertz, named.level_db, &burst) {
+                if self.go_on(named, &burst, say) {
+                    return;
+                }
+                self.remember(burst);
+                self.name_by_bursts(say);
+                if self.named.is_some_and(|now| now.index == named.index && now.end == named.end) {
+                    self.stop_named(say);
+                }
                 return;
             }
         }
-        if burst.fits == 0 {
-            return;
+        if burst.fits != 0 {
+            self.remember(burst);
+            self.name_by_bursts(say);
         }
+    }
+
+    fn remember(&mut self, burst: Burst) {
         if self.history.is_full() {
             self.history.remove(0);
         }
         self.history.push(burst);
-        self.name_by_bursts(say);
     }
 
     /// What followed the last burst at once was loud: no pause of a cadence begins like that.
@@ -174,10 +187,15 @@ impl Rhythm {
     }
 
     fn stop(&mut self, say: &mut impl FnMut(Detection)) {
+        self.stop_named(say);
+        self.history.clear();
+    }
+
+    /// Ends the tone, but keeps the bursts that may be another one's.
+    fn stop_named(&mut self, say: &mut impl FnMut(Detection)) {
         if let Some(named) = self.named.take() {
             say(Detection::ToneStop { at: named.end.minus(1), tone: self.country.tones[named.index].tone });
         }
-        self.history.clear();
     }
 
     fn longest_silence(&self, named: &Named) -> u64 {
@@ -201,9 +219,17 @@ impl Rhythm {
         if !in_time || length > most(tone.cadence[step].on_ms, tone.cadence_tolerance) {
             return false;
         }
-        self.named = Some(Named { step, end: burst.end, ..named });
-        if length < least(tone.cadence[step].on_ms, tone.cadence_tolerance) && covered == 0 {
+        let short = length < least(tone.cadence[step].on_ms, tone.cadence_tolerance);
+        if short && covered != 0 {
+            // A moment of speech, or a burst that speech covers in part.
+            return true;
+        }
+        self.named = Some(Named { step, end: burst.end, sure_end: named.end, ..named });
+        self.history.clear();
+        if short {
             self.stop(say);
+        } else {
+            self.history.push(*burst);
         }
         true
     }
@@ -252,8 +278,15 @@ impl Rhythm {
     }
 
     fn name(&mut self, index: usize, found: Match, say: &mut impl FnMut(Detection)) {
-        self.named = Some(Named { index, step: found.step, end: found.end, steady: false });
-        self.history.clear();
+        let Some(&Burst { hertz, level_db, .. }) = self.history.last() else { return };
+        if let Some(before) = &mut self.named
+            && before.end > found.start
+        {
+            before.end = before.sure_end;
+        }
+        self.stop(say);
+        let Match { step, end, .. } = found;
+        self.named = Some(Named { index, step, end, sure_end: end, hertz, level_db, steady: false });
         say(Detection::ToneStart { at: found.start, tone: self.country.tones[index].tone });
     }
 
@@ -279,7 +312,7 @@ impl Rhythm {
                 step = (step + tone.cadence.len() - 1) % tone.cadence.len();
                 let silence = later.start.since(burst.end);
                 if !is_near(silence, tone.cadence[step].off_ms, tone.cadence_tolerance)
-                    || !are_alike(burst, later)
+                    || !are_alike(burst.hertz, burst.level_db, later)
                 {
                     break;
                 }
@@ -316,8 +349,8 @@ struct Match {
     end: SampleIndex,
 }
 
-fn are_alike(a: &Burst, b: &Burst) -> bool {
-    (a.hertz - b.hertz).abs() <= SAME_HERTZ && (a.level_db - b.level_db).abs() <= SAME_DB
+fn are_alike(hertz: f32, level_db: f32, burst: &Burst) -> bool {
+    (hertz - burst.hertz).abs() <= SAME_HERTZ && (level_db - burst.level_db).abs() <= SAME_DB
 }
 
 fn slack(ms: u16, tolerance: f32) -> u64 {

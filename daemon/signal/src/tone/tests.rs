@@ -74,6 +74,20 @@ fn another_country_forgets_and_the_same_one_does_not() {
     }
 }
 
+#[test]
+fn a_click_while_the_wait_for_a_burst_ends_does_not_keep_the_tone() {
+    for before in (4300..4420).step_by(10) {
+        let ringback = [(450.0, -10.0, 1000), (0.0, 0.0, 4000), (450.0, -10.0, 1000), (0.0, 0.0, before)];
+        let audio = play(&[&ringback[..], &[(450.0, -10.0, 40), (0.0, 0.0, 3000)]].concat());
+        let heard: Vec<Detection> =
+            hear(&audio, &[80]).into_iter().filter(|&(lane, _)| lane == 0).map(|(_, what)| what).collect();
+        let [Detection::ToneStart { .. }, Detection::ToneStop { at, .. }] = heard[..] else {
+            panic!("{before} ms: {heard:?}")
+        };
+        assert!(at.0.abs_diff(48_000) < 80, "{before} ms: {at:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn tones_do_not_depend_on_the_frames(

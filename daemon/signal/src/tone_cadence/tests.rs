@@ -103,6 +103,27 @@ fn one_tone_after_another() {
 }
 
 #[test]
+fn the_first_burst_of_busy_may_come_when_call_waiting_is_due() {
+    let mut bursts = vec![(0, 400), (4000, 4400), (8000, 8400)];
+    bursts.extend((0..4).map(|turn| (15_800 + turn * 700, 16_150 + turn * 700)));
+    assert_eq!(
+        heard(china(), 0x7f, &bursts),
+        [
+            Start(Tone::CallWaiting, 0),
+            Stop(Tone::CallWaiting, 67_200),
+            Start(Tone::Busy, 126_400),
+            Stop(Tone::Busy, 146_000)
+        ]
+    );
+}
+
+#[test]
+fn a_moment_of_speech_when_call_waiting_is_due_is_no_burst_of_it() {
+    let bursts = [(0, 400), (4000, 4400), (8000, 8400), (12_000, 12_080)];
+    assert_eq!(heard(china(), 0x7f, &bursts), [Start(Tone::CallWaiting, 0), Stop(Tone::CallWaiting, 67_200)]);
+}
+
+#[test]
 fn a_covered_call_waiting_burst_is_bridged() {
     let bursts = [(0, 400), (4400, 4800), (13_200, 13_600)];
     assert_eq!(
