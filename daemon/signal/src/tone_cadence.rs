@@ -164,7 +164,7 @@ impl Rhythm {
         match self.named {
             Some(named) if !named.steady => {
                 if now.since(named.end) > self.longest_silence(&named) {
-                    self.stop(say);
+                    self.stop_named(say);
                 }
             }
             Some(_) => {}
@@ -191,9 +191,10 @@ impl Rhythm {
         self.history.clear();
     }
 
-    /// Ends the tone, but keeps the bursts that may be another one's.
+    /// Ends the tone, but keeps the bursts behind it: they may be another one's.
     fn stop_named(&mut self, say: &mut impl FnMut(Detection)) {
         if let Some(named) = self.named.take() {
+            self.history.retain(|burst| burst.start >= named.end);
             say(Detection::ToneStop { at: named.end.minus(1), tone: self.country.tones[named.index].tone });
         }
     }

@@ -118,6 +118,24 @@ fn the_first_burst_of_busy_may_come_when_call_waiting_is_due() {
 }
 
 #[test]
+fn the_wait_for_call_waiting_may_end_between_the_first_bursts_of_a_louder_busy() {
+    let mut rhythm = Rhythm::new(china());
+    let mut starts = Vec::new();
+    let bursts = [(0, 400, 50.0), (4000, 4400, 50.0), (8000, 8400, 50.0)];
+    let busy = (0..4).map(|turn| (20_725 + turn * 700, 21_075 + turn * 700, 60.0));
+    for (start, end, level_db) in bursts.into_iter().chain(busy) {
+        let at = |ms| SampleIndex(ms_to_samples(ms));
+        let burst = Burst { start: at(start), end: at(end), fits: 0x7f, hertz: 450.0, level_db };
+        rhythm.burst(burst, &mut |what| {
+            if let Detection::ToneStart { at, tone } = what {
+                starts.push((tone, at.0));
+            }
+        });
+    }
+    assert_eq!(starts, [(Tone::CallWaiting, 0), (Tone::Busy, 165_800)]);
+}
+
+#[test]
 fn a_moment_of_speech_when_call_waiting_is_due_is_no_burst_of_it() {
     let bursts = [(0, 400), (4000, 4400), (8000, 8400), (12_000, 12_080)];
     assert_eq!(heard(china(), 0x7f, &bursts), [Start(Tone::CallWaiting, 0), Stop(Tone::CallWaiting, 67_200)]);
