@@ -16,6 +16,7 @@ use signal::SampleIndex;
 use crate::care::Notice;
 use crate::channels::Channel;
 use crate::group::{Group, LineState, Surroundings};
+use crate::health::Pulse;
 use crate::listen::Tap;
 use crate::live::{Live, MeterCell};
 use crate::timekeeper::Timekeeper;
@@ -53,6 +54,7 @@ pub(crate) struct World {
     pub dropped: Arc<AtomicU64>,
     /// Where an input fails for good, somebody must hear of it.
     pub notices: Sender<Notice>,
+    pub pulse: Arc<Pulse>,
 }
 
 impl World {
@@ -126,6 +128,7 @@ pub(crate) fn run(mut inputs: Vec<Input>, mut world: World, requests: &Receiver<
                 false
             }
         });
+        world.pulse.beat(inputs.len());
         end = end.plus(BLOCK_SAMPLES as u64);
     }
     inputs.iter_mut().for_each(|input| input.group.finish(end, &mut world));

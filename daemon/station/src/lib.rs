@@ -8,6 +8,7 @@
 //! station.info() -> BoxInfo                        serial, name, version, boot time
 //! station.now() -> String                          RFC 3339 in the box's zone; station.time_zone() -> chrono_tz::Tz
 //! station.clock_quality() -> ClockQuality
+//! station.health() -> Health                     capturing, recording, catalog_following; is_well()
 //! station.live() -> &Live                          ports(), port(n), meters(), changes()
 //! station.listen(port) -> Result<Listener, StationError>
 //! station.record(port, ManualRecord::Start | Stop) -> Result<(), StationError>
@@ -29,6 +30,7 @@ mod dispatch;
 mod error;
 pub mod events;
 pub mod group;
+mod health;
 pub mod history;
 mod identity;
 pub mod listen;
@@ -41,6 +43,7 @@ mod timekeeper;
 pub use calibration::{Calibration, CalibrationStep, Proposal};
 pub use channels::{Channel, ChannelError};
 pub use error::StationError;
+pub use health::Health;
 pub use listen::Listener;
 pub use live::{Live, Meter, PortLive};
 pub use station::{BoxInfo, ManualRecord, Station, StationConfig};

@@ -12,7 +12,7 @@ use capture::clock::SystemClock;
 use capture::{Scenario, ScenarioSource};
 use catalog::Catalog;
 use chrono_tz::Tz;
-use recording::{ClockQuality, DataDir, RecordId, Service};
+use recording::{ClockQuality, DataDir, RecordId, Recorder, Service};
 use rtrb::RingBuffer;
 use serde_json::{Map, Value};
 use signal::SampleIndex;
@@ -26,6 +26,7 @@ use crate::channels::{Channel, ChannelError, Channels};
 use crate::dispatch;
 use crate::error::StationError;
 use crate::group::{Group, Member};
+use crate::health::{Health, Pulse};
 use crate::identity;
 use crate::listen::{Listener, Tap};
 use crate::live::{Live, PortLive};
@@ -74,6 +75,8 @@ struct Inner {
     requests: Sender<Request>,
     notices: Sender<Notice>,
     told_dropped: Arc<AtomicU64>,
+    pulse: Arc<Pulse>,
+    recorder: Recorder,
     running: Mutex<Option<Running>>,
 }
 
@@ -144,6 +147,7 @@ impl Station {
         let told_dropped = Arc::new(AtomicU64::new(0));
         let inputs =
             scenario.as_ref().map(|scenario| inputs(scenario, members)).transpose()?.unwrap_or_default();
+        let pulse = Arc::new(Pulse::starting(inputs.len()));
         // Sample 0 is now: whatever takes its time at a start lies behind.
         let keeper = Timekeeper::starting_now(Arc::new(SystemClock), settings.zone());
         // Times of the week that hold now are told before the first block: no sample is kept, or missed, by mistake.
@@ -151,11 +155,12 @@ impl Station {
         weekly.tell_changes(&keeper, &requests);
         let world = World {
             keeper: keeper.clone(),
-            recorder,
+            recorder: recorder.clone(),
             live: live.clone(),
             told: told_in,
             dropped: told_dropped.clone(),
             notices: notices.clone(),
+            pulse: pulse.clone(),
         };
         let dispatch_stop = Arc::new(AtomicBool::new(false));
         let capture = spawn("capture", move || capture_thread::run(inputs, world, &requests_out))?;
@@ -193,6 +198,8 @@ impl Station {
                 requests,
                 notices,
                 told_dropped,
+                pulse,
+                recorder,
                 running: Mutex::new(Some(Running {
                     capture,
                     dispatch,
@@ -239,6 +246,17 @@ impl Station {
 
     pub fn clock_quality(&self) -> ClockQuality {
         self.inner.keeper.quality()
+    }
+
+    /// Whether the station does its work now. Asks memory only, and answers at once.
+    pub fn health(&self) -> Health {
+        let capture_runs =
+            lock(&self.inner.running).as_ref().is_some_and(|running| !running.capture.is_finished());
+        Health {
+            capturing: capture_runs && self.inner.pulse.is_regular(),
+            recording: capture_runs && self.inner.recorder.load().filled < 1.0,
+            catalog_following: self.inner.catalog.health().failing.is_none(),
+        }
     }
 
     pub fn data_dir(&self) -> &DataDir {
