@@ -102,7 +102,7 @@ fn wrong_settings_files_are_refused_by_name() {
     small_scenario(&scenario);
     Running::start(&data, &scenario).stop();
     for (file, content, part) in [
-        ("settings/box.toml", "colour = 1\n", "colour"),
+        ("settings/box.toml", "codec = \"mp9\"\n", "mp9"),
         ("settings/box.toml", "time_zone = \"Mars\"\n", "Mars"),
         (
             "settings/channels.toml",

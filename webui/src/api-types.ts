@@ -631,6 +631,24 @@ export interface paths {
         patch: operations["change_session"];
         trace?: never;
     };
+    "/settings/box": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Settings of the box as a whole. */
+        get: operations["get_box_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change settings of the box: all that are given, or none. */
+        patch: operations["change_box_settings"];
+        trace?: never;
+    };
     "/tags": {
         parameters: {
             query?: never;
@@ -776,6 +794,42 @@ export interface components {
             /** @description IANA name. */
             time_zone: string;
             version: string;
+        };
+        /** @description Settings of the box as a whole; each has a default. */
+        BoxSettings: {
+            /** @description Of recordings; another one counts from the next start on. */
+            codec: components["schemas"]["Codec"];
+            /** @description Alarm below this share of free space. */
+            disk_nearly_full_percent: number;
+            grade_rules: components["schemas"]["GradeRule"][];
+            name: string;
+            /** @description IANA name; `null`: the system's. */
+            time_zone: string | null;
+        };
+        BoxSettingsChange: {
+            settings: components["schemas"]["BoxSettingsPatch"];
+        };
+        BoxSettingsNow: {
+            /** @description What the settings that may be `null` come to. */
+            effective: {
+                /** @description IANA name. */
+                time_zone: string;
+            };
+            /** @description Settings that count from the next start on, and are not yet in force. */
+            restart_needed: "codec"[];
+            settings: components["schemas"]["BoxSettings"];
+        };
+        /** @description Settings to change. */
+        BoxSettingsPatch: {
+            /** @description Of recordings; another one counts from the next start on. */
+            codec?: components["schemas"]["Codec"];
+            /** @description Alarm below this share of free space. */
+            disk_nearly_full_percent?: number;
+            /** @description All rules: they replace those that were. */
+            grade_rules?: components["schemas"]["GradeRulePatch"][];
+            name?: string;
+            /** @description IANA name; `null`: the system's. */
+            time_zone?: string | null;
         };
         /** @description What the walk through phone down, phone up, unplugged has found so far. Voltages are magnitudes. */
         Calibration: {
@@ -969,6 +1023,26 @@ export interface components {
         GradeRequest: {
             grade: components["schemas"]["Grade"];
             ids: components["schemas"]["RecordingId"][];
+        };
+        /** @description Gives a grade to recordings for which all that is set is true; the first rule that fits counts. */
+        GradeRule: {
+            grade: components["schemas"]["Grade"];
+            /** @description Without pre-roll. */
+            least_length_s: number;
+            /** @description Peer or line number; a trailing `*` stands for any digits. Empty: every number, and none. */
+            numbers: string[];
+            /** @description Empty: every port. */
+            ports: components["schemas"]["PortNumber"][];
+        };
+        /** @description As `GradeRule`; what is left out is empty, or 0. */
+        GradeRulePatch: {
+            grade: components["schemas"]["Grade"];
+            /** @description Without pre-roll. */
+            least_length_s?: number;
+            /** @description Peer or line number; a trailing `*` stands for any digits. Empty: every number, and none. */
+            numbers?: string[];
+            /** @description Empty: every port. */
+            ports?: components["schemas"]["PortNumber"][];
         };
         Health: {
             /** @constant */
@@ -3179,6 +3253,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Session"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_box_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoxSettingsNow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_box_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BoxSettingsChange"];
+            };
+        };
+        responses: {
+            /** @description The settings as they are now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BoxSettingsNow"];
                 };
             };
             400: components["responses"]["BadRequest"];

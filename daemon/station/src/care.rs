@@ -11,7 +11,7 @@ use recording::DataDir;
 use serde_json::json;
 
 use crate::archive::{Archive, params};
-use crate::box_settings::BoxSettings;
+use crate::box_settings::BoxBook;
 use crate::capture_thread::Request;
 use crate::channels::Channel;
 use crate::timekeeper::Timekeeper;
@@ -40,7 +40,7 @@ pub(crate) struct Care {
     pub data: Arc<DataDir>,
     pub archive: Arc<Archive>,
     pub keeper: Timekeeper,
-    pub settings: BoxSettings,
+    pub settings: Arc<BoxBook>,
     pub requests: Sender<Request>,
     /// Set when this start found that the last stop was none.
     pub after_power_loss: bool,
@@ -123,7 +123,7 @@ impl Care {
         let Ok(space) = self.data.free_space() else { return };
         let free_percent = 100.0 * space.free_bytes as f64 / (space.total_bytes as f64).max(1.0);
         let key = AlarmKey::of_box(AlarmCode::DiskNearlyFull);
-        let limit = self.settings.disk_nearly_full_percent;
+        let limit = self.settings.now().disk_nearly_full_percent;
         if free_percent < limit {
             self.set(key, true, params(json!({"free_percent": (free_percent * 10.0).round() / 10.0})));
         } else if free_percent > limit + DISK_HYSTERESIS_PERCENT {

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use line::{ChannelSettings, PortUse};
-use recording::write_atomically;
+use line::{ChannelSettings, PortUse, WeeklySpan};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use toml::Value as Toml;
+
+use crate::kept::{self, Kept, KeptError};
 
 /// One port's channel as the pages edit it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,8 +32,8 @@ pub enum ChannelError {
     Invalid { port: u16, field: String, reason: String },
     #[error("there is no change to undo")]
     NothingToUndo,
-    #[error("{path}: {reason}")]
-    File { path: PathBuf, reason: String },
+    #[error(transparent)]
+    File(#[from] KeptError),
 }
 
 /// How many changes can be undone.
@@ -46,25 +48,30 @@ pub struct Channels {
     undo: Vec<Vec<Channel>>,
 }
 
-#[derive(Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    #[serde(default)]
-    channel: Vec<Channel>,
-}
-
 impl Channels {
-    /// `defaults` describe the ports that the input has; entries of the file for other ports are kept, unused.
+    /// `defaults` describe the ports that the input has; entries of the file for other ports are kept, unread. Members
+    /// that this release does not know are told on the console, kept, and passed over.
     ///
     /// # Errors
-    /// A file that cannot be read, or says something no channel can have.
+    /// A file that cannot be read, or says something a channel of this box cannot have.
     pub fn load(file: PathBuf, defaults: Vec<Channel>) -> Result<Self, ChannelError> {
         let mut channels: BTreeMap<u16, Channel> = defaults.into_iter().map(|c| (c.port, c)).collect();
-        for channel in read(&file)? {
-            check(&channel)?;
-            if let Some(slot) = channels.get_mut(&channel.port) {
-                *slot = channel;
-            }
+        let kept = Kept::load(&file)?;
+        let (_, unknown) = kept::known(&kept.table, &Map::from_iter([(LIST.to_owned(), Value::Null)]));
+        unknown.iter().for_each(|member| eprintln!("{}", kept.passed_over(member)));
+        let template = template();
+        for entry in entries(&kept)? {
+            let port = port_of(&kept, entry)?;
+            let Some(slot) = channels.get_mut(&port) else { continue };
+            let (known, unknown) = kept::known(entry, &template);
+            unknown
+                .iter()
+                .for_each(|member| eprintln!("{}", kept.passed_over(&format!("port {port}: {member}"))));
+            *slot = known.try_into().map_err(|error: toml::de::Error| {
+                let reason = kept::sentence(&error);
+                kept.wrong(format!("port {port}: {reason}; {REMEDY}"))
+            })?;
+            check(slot)?;
         }
         Ok(Self { file, channels, undo: Vec::new() })
     }
@@ -114,13 +121,25 @@ impl Channels {
 
     /// Writes the file first: what the pages show as set survives the next power cut.
     fn put(&mut self, changed: &[Channel]) -> Result<(), ChannelError> {
-        let mut kept: BTreeMap<u16, Channel> = read(&self.file)?.into_iter().map(|c| (c.port, c)).collect();
-        kept.extend(changed.iter().map(|c| (c.port, c.clone())));
-        let failed = |reason: String| ChannelError::File { path: self.file.clone(), reason };
-        let text = toml::to_string(&File { channel: kept.into_values().collect() })
-            .map_err(|e| failed(format!("the settings cannot be written: {e}")))?;
-        write_atomically(&self.file, text.as_bytes())
-            .map_err(|e| failed(format!("the settings cannot be written: {e}")))?;
+        let mut kept = Kept::load(&self.file)?;
+        let template = template();
+        for channel in changed {
+            let failed = |error| kept.wrong(format!("the settings cannot be written: {error}"));
+            let now = toml::Table::try_from(channel).map_err(failed)?;
+            let list = kept.table.entry(LIST).or_insert_with(|| Toml::Array(Vec::new()));
+            let Toml::Array(list) = list else { return Err(no_list(&kept).into()) };
+            // The last entry of a port is the one that counts.
+            let entry = list
+                .iter_mut()
+                .rev()
+                .filter_map(Toml::as_table_mut)
+                .find(|entry| entry.get("port").and_then(Toml::as_integer) == Some(channel.port.into()));
+            match entry {
+                Some(entry) => kept::overlay(entry, now, &template),
+                None => list.push(Toml::Table(now)),
+            }
+        }
+        kept.write()?;
         for channel in changed {
             self.channels.insert(channel.port, channel.clone());
         }
@@ -128,17 +147,41 @@ impl Channels {
     }
 }
 
-fn read(file: &PathBuf) -> Result<Vec<Channel>, ChannelError> {
-    let text = match std::fs::read_to_string(file) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(ChannelError::File { path: file.clone(), reason: format!("{error}") }),
+/// The one member of the file: a list of channels.
+const LIST: &str = "channel";
+const REMEDY: &str = "correct it, or remove the file to return to the defaults";
+
+fn no_list(kept: &Kept) -> KeptError {
+    kept.wrong(format!("{LIST} must be a list of tables; {REMEDY}"))
+}
+
+fn entries(kept: &Kept) -> Result<Vec<&toml::Table>, KeptError> {
+    let Some(list) = kept.table.get(LIST) else { return Ok(Vec::new()) };
+    let tables = list.as_array().and_then(|list| list.iter().map(Toml::as_table).collect());
+    tables.ok_or_else(|| no_list(kept))
+}
+
+fn port_of(kept: &Kept, entry: &toml::Table) -> Result<u16, KeptError> {
+    let port = entry.get("port").and_then(Toml::as_integer).and_then(|port| u16::try_from(port).ok());
+    port.ok_or_else(|| {
+        kept.wrong(format!("each channel must have its port, a number from 0 to 65535; {REMEDY}"))
+    })
+}
+
+/// A channel with every member that this release knows.
+fn template() -> Map<String, Value> {
+    let span = WeeklySpan { weekdays: Vec::new(), from: String::new(), to: String::new() };
+    let settings = ChannelSettings {
+        do_not_record_times: vec![span.clone()],
+        schedule: vec![span],
+        ..ChannelSettings::default()
     };
-    let parsed: File = toml::from_str(&text).map_err(|error| ChannelError::File {
-        path: file.clone(),
-        reason: error.message().to_owned() + "; correct it, or remove the file to return to the defaults",
-    })?;
-    Ok(parsed.channel)
+    let channel =
+        Channel { port: 0, name: String::new(), line_number: None, port_use: PortUse::default(), settings };
+    match json!(channel) {
+        Value::Object(template) => template,
+        _ => Map::new(),
+    }
 }
 
 /// Members of a channel beside its settings.
@@ -202,16 +245,18 @@ mod tests {
     use serde_json::json;
 
     fn channels(dir: &tempfile::TempDir) -> Channels {
-        let defaults = (1..=3)
-            .map(|port| Channel {
-                port,
-                name: String::new(),
-                line_number: None,
-                port_use: PortUse::Recorded,
-                settings: ChannelSettings::default(),
-            })
-            .collect();
-        Channels::load(dir.path().join("channels.toml"), defaults).expect("loads")
+        Channels::load(dir.path().join("channels.toml"), (1..=3).map(default_channel).collect())
+            .expect("loads")
+    }
+
+    fn default_channel(port: u16) -> Channel {
+        Channel {
+            port,
+            name: String::new(),
+            line_number: None,
+            port_use: PortUse::Recorded,
+            settings: ChannelSettings::default(),
+        }
     }
 
     fn patch(value: Value) -> Map<String, Value> {
@@ -258,11 +303,62 @@ mod tests {
     }
 
     #[test]
+    fn a_file_of_a_newer_release_is_read_and_loses_nothing() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let file = dir.path().join("channels.toml");
+        let text = r#"
+            version = 2
+            [[channel]]
+            port = 1
+            name = "duty"
+            noise_gate = true
+            [channel.settings]
+            off_hook_below_volts = 14.0
+            echo_dbm0 = -50
+            schedule = [{ weekdays = [1], from = "08:00", to = "09:00", holidays = true }]
+            [[channel]]
+            port = 77
+            settings = { start_mode = "a mode of the other box", off_hook_below_volts = -4 }
+        "#;
+        std::fs::write(&file, text).expect("written");
+        let mut box_channels = channels(&dir);
+        assert_eq!(
+            box_channels.get(1).map(|c| (c.name.as_str(), c.settings.schedule.len())),
+            Some(("duty", 1))
+        );
+        box_channels.change(&[1, 2], &patch(json!({"name": "office"}))).expect("changed");
+        assert_eq!(channels(&dir).all(), box_channels.all());
+        let kept: toml::Table = toml::from_str(&std::fs::read_to_string(&file).expect("read")).expect("TOML");
+        assert_eq!(kept["version"], Toml::Integer(2));
+        let one = &kept["channel"][0];
+        assert_eq!(one["name"], Toml::String("office".into()));
+        assert_eq!(one["noise_gate"], Toml::Boolean(true));
+        assert_eq!(one["settings"]["echo_dbm0"], Toml::Integer(-50));
+        assert_eq!(one["settings"]["schedule"][0]["holidays"], Toml::Boolean(true));
+        assert_eq!(kept["channel"][1]["settings"]["off_hook_below_volts"], Toml::Integer(-4));
+    }
+
+    #[test]
     fn a_damaged_file_is_refused_in_one_sentence() {
         let dir = tempfile::tempdir().expect("a folder");
         let file = dir.path().join("channels.toml");
-        std::fs::write(&file, "[[channel]]\nport = \"one\"\n").expect("written");
-        let error = Channels::load(file, Vec::new()).expect_err("refused").to_string();
-        assert!(error.contains("channels.toml") && !error.contains('\n'), "{error}");
+        for text in [
+            "[[channel]]\nport = \"one\"\n",
+            "channel = 3",
+            "channel = [3]",
+            "[[channel]]\nport = 1\nname = 7\n",
+            "[[channel]]\nport = 1\nsettings.start_mode = \"sometimes\"\n",
+            "[[channel]\n",
+        ] {
+            std::fs::write(&file, text).expect("written");
+            let error = Channels::load(file.clone(), vec![default_channel(1)]).expect_err(text).to_string();
+            assert!(error.contains("channels.toml") && !error.contains('\n'), "{error}");
+        }
+        std::fs::write(&file, "[[channel]]\nport = 1\nsettings.off_hook_below_volts = -4\n")
+            .expect("written");
+        assert!(matches!(
+            Channels::load(file, vec![default_channel(1)]),
+            Err(ChannelError::Invalid { port: 1, .. })
+        ));
     }
 }

@@ -12,6 +12,7 @@
 //! station.live() -> &Live                          ports(), port(n), meters(), changes()
 //! station.listen(port) -> Result<Listener, StationError>
 //! station.record(port, ManualRecord::Start | Stop) -> Result<(), StationError>
+//! station.box_settings() ; station.change_box_settings(&Map)
 //! station.channels() -> Vec<Channel>; station.change_channels(&[port], &Map) ; station.undo_channels()
 //! station.calibrate(port, CalibrationStep) -> Result<Calibration, StationError>
 //! station.reset_voltage_range(port) -> Result<(), StationError>
@@ -33,6 +34,7 @@ pub mod group;
 mod health;
 pub mod history;
 mod identity;
+mod kept;
 pub mod listen;
 pub mod live;
 pub mod maintenance;
@@ -40,10 +42,11 @@ pub mod replay;
 mod station;
 mod timekeeper;
 
+pub use box_settings::{BoxSettings, BoxSettingsError, GradeRule};
 pub use calibration::{Calibration, CalibrationStep, Proposal};
 pub use channels::{Channel, ChannelError};
 pub use error::StationError;
 pub use health::Health;
 pub use listen::Listener;
 pub use live::{Live, Meter, PortLive};
-pub use station::{BoxInfo, ManualRecord, Station, StationConfig};
+pub use station::{BoxInfo, BoxSettingsNow, ManualRecord, Station, StationConfig};

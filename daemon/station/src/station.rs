@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 use signal::SampleIndex;
 
 use crate::archive::Archive;
-use crate::box_settings::BoxSettings;
+use crate::box_settings::{BoxBook, BoxSettings};
 use crate::calibration::{Calibration, CalibrationStep, WATCH_S};
 use crate::capture_thread::{self, Input, Request, World};
 use crate::care::{Care, Notice, Weekly};
@@ -58,6 +58,14 @@ pub struct BoxInfo {
     pub started: String,
 }
 
+/// Settings of the box as a whole, as they are set now.
+#[derive(Clone, Debug)]
+pub struct BoxSettingsNow {
+    pub settings: Arc<BoxSettings>,
+    /// Names of those that count from the next start on.
+    pub restart_needed: Vec<&'static str>,
+}
+
 /// A running station. Clones share it; any thread may ask.
 #[derive(Clone)]
 pub struct Station {
@@ -66,6 +74,7 @@ pub struct Station {
 
 struct Inner {
     info: BoxInfo,
+    settings: Arc<BoxBook>,
     data: Arc<DataDir>,
     catalog: Catalog,
     keeper: Timekeeper,
@@ -108,14 +117,14 @@ impl Station {
         let scenario = config.scenario.as_deref().map(Scenario::load).transpose()?;
         let mut members = scenario.as_ref().map(members).transpose()?.unwrap_or_default();
         let data = Arc::new(DataDir::open(&config.data)?);
-        let settings = BoxSettings::load(&data.path().join("settings/box.toml"))?;
+        let settings = Arc::new(BoxBook::load(data.path().join("settings/box.toml"))?);
         let channels = Channels::load(
             data.path().join("settings/channels.toml"),
             members.iter().map(default_channel).collect(),
         )?;
         for member in &mut members {
             member.end = None;
-            member.codec = settings.codec;
+            member.codec = settings.now().codec;
             if let Some(channel) = channels.get(member.port) {
                 member.name.clone_from(&channel.name);
                 member.line_number.clone_from(&channel.line_number);
@@ -128,7 +137,7 @@ impl Station {
         report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
         let after_power_loss = mark_running(&data);
         let rules = settings.clone();
-        let grade_of = Box::new(move |facts: &recording::Facts| rules.grade_of(facts));
+        let grade_of = Box::new(move |facts: &recording::Facts| rules.now().grade_of(facts));
         let archive = Arc::new(Archive::new(catalog.clone(), grade_of, Box::new(|_| {})));
         let (recorder, service) = recording::start(
             &data,
@@ -149,7 +158,7 @@ impl Station {
             scenario.as_ref().map(|scenario| inputs(scenario, members)).transpose()?.unwrap_or_default();
         let pulse = Arc::new(Pulse::starting(inputs.len()));
         // Sample 0 is now: whatever takes its time at a start lies behind.
-        let keeper = Timekeeper::starting_now(Arc::new(SystemClock), settings.zone());
+        let keeper = Timekeeper::starting_now(Arc::new(SystemClock), settings.now().zone());
         // Times of the week that hold now are told before the first block: no sample is kept, or missed, by mistake.
         let mut weekly = Weekly::new(channels.all());
         weekly.tell_changes(&keeper, &requests);
@@ -182,13 +191,14 @@ impl Station {
         let care = spawn("care", move || care.run(&notices_out, weekly))?;
         let info = BoxInfo {
             serial,
-            name: settings.name,
+            name: settings.now().name.clone(),
             version: env!("CARGO_PKG_VERSION"),
             started: keeper.text(keeper.now_us()),
         };
         Ok(Self {
             inner: Arc::new(Inner {
                 info,
+                settings,
                 data,
                 catalog,
                 keeper,
@@ -231,8 +241,29 @@ impl Station {
         std::fs::remove_file(&mark).map_err(|source| StationError::Mark { path: mark, source })
     }
 
-    pub fn info(&self) -> &BoxInfo {
-        &self.inner.info
+    pub fn info(&self) -> BoxInfo {
+        BoxInfo { name: self.inner.settings.now().name.clone(), ..self.inner.info.clone() }
+    }
+
+    /// Settings of the box as a whole.
+    pub fn box_settings(&self) -> BoxSettingsNow {
+        BoxSettingsNow {
+            settings: self.inner.settings.now(),
+            restart_needed: self.inner.settings.restart_needed(),
+        }
+    }
+
+    /// Sets members of the box's settings, all or none, in the file and, but for those that need a restart, at once.
+    /// Returns the settings before and after.
+    ///
+    /// # Errors
+    /// A setting that no box can have, by its name; a disk that refuses.
+    pub fn change_box_settings(
+        &self,
+        patch: &Map<String, Value>,
+    ) -> Result<(Arc<BoxSettings>, Arc<BoxSettings>), StationError> {
+        let apply = |settings: &BoxSettings| self.inner.keeper.set_zone(settings.zone());
+        Ok(self.inner.settings.change(patch, apply)?)
     }
 
     /// The box's time, RFC 3339 with its offset and milliseconds.

@@ -1,10 +1,11 @@
 //! Samples to wall clock, and wall clock to the box's zone.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use capture::clock::{Anchor, Clock, boot_id};
 use chrono::{DateTime, Offset, SecondsFormat, TimeZone};
-use chrono_tz::Tz;
+use chrono_tz::{TZ_VARIANTS, Tz};
 use line::CallKey;
 use recording::{ClockQuality, Instant};
 use signal::SampleIndex;
@@ -13,10 +14,16 @@ use signal::SampleIndex;
 #[derive(Clone)]
 pub struct Timekeeper {
     clock: Arc<dyn Clock>,
-    zone: Tz,
+    /// Place of the zone in `TZ_VARIANTS`, shared by all clones: a change of it waits for nobody, least of all the
+    /// sample path.
+    zone: Arc<AtomicUsize>,
     boot_id: Arc<str>,
     /// Sample 0 of the running input.
     anchor: Anchor,
+}
+
+fn place_of(zone: Tz) -> usize {
+    TZ_VARIANTS.iter().position(|one| *one == zone).unwrap_or(usize::MAX)
 }
 
 /// When it began, by the anchor's clock, and where.
@@ -28,6 +35,7 @@ impl Timekeeper {
     /// Sample 0 is now.
     pub fn starting_now(clock: Arc<dyn Clock>, zone: Tz) -> Self {
         let moment = clock.now();
+        let zone = Arc::new(AtomicUsize::new(place_of(zone)));
         Self { clock, zone, boot_id: boot_id().into(), anchor: Anchor { at: SampleIndex(0), moment } }
     }
 
@@ -56,7 +64,12 @@ impl Timekeeper {
     }
 
     pub fn zone(&self) -> Tz {
-        self.zone
+        TZ_VARIANTS.get(self.zone.load(Relaxed)).copied().unwrap_or(Tz::UTC)
+    }
+
+    /// The box's zone is another one from now on; what was written stays as it is.
+    pub fn set_zone(&self, zone: Tz) {
+        self.zone.store(place_of(zone), Relaxed);
     }
 
     pub fn quality(&self) -> ClockQuality {
@@ -66,7 +79,7 @@ impl Timekeeper {
     /// RFC 3339 with the box's offset and milliseconds.
     pub fn text(&self, utc_us: i64) -> String {
         match DateTime::from_timestamp_micros(utc_us) {
-            Some(utc) => utc.with_timezone(&self.zone).to_rfc3339_opts(SecondsFormat::Millis, false),
+            Some(utc) => utc.with_timezone(&self.zone()).to_rfc3339_opts(SecondsFormat::Millis, false),
             None => String::new(),
         }
     }
@@ -75,13 +88,13 @@ impl Timekeeper {
     pub fn weekday_and_minute(&self) -> (u8, u16) {
         use chrono::{Datelike, Timelike};
         let Some(utc) = DateTime::from_timestamp_micros(self.now_us()) else { return (1, 0) };
-        let local = utc.with_timezone(&self.zone);
+        let local = utc.with_timezone(&self.zone());
         (local.weekday().number_from_monday() as u8, (local.hour() * 60 + local.minute()) as u16)
     }
 
     fn offset_s(&self, utc_us: i64) -> i32 {
         DateTime::from_timestamp_micros(utc_us)
-            .map_or(0, |utc| self.zone.offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc())
+            .map_or(0, |utc| self.zone().offset_from_utc_datetime(&utc.naive_utc()).fix().local_minus_utc())
     }
 }
 
@@ -127,5 +140,8 @@ mod tests {
         let keeper = Timekeeper::starting_now(clock, Tz::Asia__Shanghai);
         assert_eq!(keeper.text(1_772_323_200_123_456), "2026-03-01T08:00:00.123+08:00");
         assert_eq!(keeper.weekday_and_minute(), (4, 8 * 60));
+        let elsewhere = keeper.clone();
+        keeper.set_zone(Tz::Asia__Urumqi);
+        assert_eq!(elsewhere.text(1_772_323_200_123_456), "2026-03-01T06:00:00.123+06:00");
     }
 }

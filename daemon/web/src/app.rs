@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
-use station::{ChannelError, Station, StationError};
+use station::{BoxSettingsError, ChannelError, Station, StationError};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -140,6 +140,9 @@ impl From<StationError> for Problem {
                     .with("port", port)
                     .with("field", field)
                     .with("reason", reason)
+            }
+            StationError::BoxSettings(BoxSettingsError::Invalid { field, reason }) => {
+                Self::new(Code::SettingInvalid, sentence).with("field", field).with("reason", reason)
             }
             StationError::Setting { port, reason } => Self::new(Code::SettingInvalid, sentence)
                 .with("port", port)

@@ -10,8 +10,8 @@ use catalog::Right;
 use hyper::Method;
 
 use crate::api::{
-    accounts, alarms, audio, audit, channels, contacts, download, export, listen, live, meta, ports,
-    recordings, session,
+    accounts, alarms, audio, audit, box_settings, channels, contacts, download, export, listen, live, meta,
+    ports, recordings, session,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};
@@ -91,6 +91,9 @@ pub fn table() -> Vec<Route> {
         route(patch.clone(), "/channels", R(Settings), channels::change_channels),
         route(post.clone(), "/channels/undo", R(Settings), channels::undo_channels),
         route(post.clone(), "/channels/volts/reset", R(Settings), channels::reset_volts),
+
+        route(get.clone(), "/settings/box", R(Settings), box_settings::get_box_settings),
+        route(patch.clone(), "/settings/box", R(Settings), box_settings::change_box_settings),
 
         route(get.clone(), "/audit", R(Audit), audit::list_audit),
         route(get.clone(), "/audit/export", R(Audit), export::export_audit),

@@ -154,6 +154,7 @@ const ITEMS: Table = &[
     ("alarm", Words("告警", "告警", "alarm")),
     ("contact", Words("客户资料", "聯絡人", "contact")),
     ("audit", Words("操作日志", "操作紀錄", "audit trail")),
+    ("box", Words("设备", "設備", "box")),
 ];
 
 const OPERATIONS: Table = &[

@@ -52,6 +52,56 @@ async fn channels_change_together_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_box_is_set_at_once_and_it_is_written_down() {
+    let house = House::open().await;
+    let mut admin = house.admin().await;
+    let before = admin.get("/settings/box").await.expect(200);
+    assert_eq!(before["settings"]["name"], "Hookline");
+    assert_eq!(before["restart_needed"], json!([]));
+    let rule = json!({ "grade": "permanent", "ports": [1, 2], "numbers": [], "least_length_s": 0 });
+    let change = json!({ "name": "值班室", "time_zone": "Asia/Urumqi", "grade_rules": [rule] });
+    let now = admin.patch("/settings/box", json!({ "settings": change })).await.expect(200);
+    assert_eq!(
+        (&now["settings"]["name"], &now["effective"]["time_zone"]),
+        (&json!("值班室"), &json!("Asia/Urumqi"))
+    );
+    let about = admin.get("/box").await.expect(200);
+    assert_eq!((&about["name"], &about["time_zone"]), (&json!("值班室"), &json!("Asia/Urumqi")));
+    assert!(about["time"].as_str().is_some_and(|time| time.ends_with("+06:00")), "{about}");
+    // What is recorded from now on gets its grade by the rule, in the zone that holds now.
+    for round in 0.. {
+        let list = admin.get("/recordings?grade=permanent&limit=1").await.expect(200);
+        if list["items"].get(0).is_some() {
+            break;
+        }
+        assert!(round < 300, "no recording got its grade by the rule within 30 s");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let now = admin.patch("/settings/box", json!({ "settings": { "codec": "linear" } })).await.expect(200);
+    assert_eq!(now["restart_needed"], json!(["codec"]));
+    for (settings, field) in [
+        (json!({ "colour": 1 }), "colour"),
+        (json!({ "time_zone": "Mars" }), "time_zone"),
+        (json!({ "disk_nearly_full_percent": 91 }), "disk_nearly_full_percent"),
+        (json!({ "grade_rules": [{ "grade": "golden" }] }), "grade_rules[0]"),
+    ] {
+        let refused = admin.patch("/settings/box", json!({ "settings": settings })).await;
+        assert_eq!(refused.refused(422, "setting_invalid")["field"], field);
+    }
+    admin.patch("/settings/box", json!({ "settings": {} })).await.refused(422, "field_invalid");
+    let trail = admin.get("/audit?item=box&operation=change&result=ok").await.expect(200);
+    assert_eq!(
+        trail["items"][0]["parameters"],
+        json!({ "before": { "codec": "g711_alaw" }, "after": { "codec": "linear" } })
+    );
+    assert_eq!(trail["items"][1]["parameters"]["before"]["name"], "Hookline");
+    assert_eq!(trail["items"][1]["parameters"]["after"]["name"], "值班室");
+    let refused = admin.get("/audit?item=box&result=refused").await.expect(200);
+    assert_eq!(refused["total"], 4);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calibration_watches_the_line() {
     let house = House::open().await;
     let mut admin = house.admin().await;

@@ -4,6 +4,7 @@ pub mod accounts;
 pub mod alarms;
 pub mod audio;
 pub mod audit;
+pub mod box_settings;
 pub mod channels;
 pub mod contacts;
 pub mod download;
