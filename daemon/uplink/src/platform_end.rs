@@ -1,0 +1,217 @@
+//! The platform's end of a connection: proves who is there, takes what is offered, and acknowledges it once the
+//! platform says that it is kept.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::arriving::Parts;
+use crate::error::UplinkError;
+use crate::frame::{self, Frame, MAX_GREETING_BYTES, MAX_PAYLOAD_BYTES, Offer};
+use crate::key::Fingerprint;
+use crate::message::{
+    self, ClockNow, Held, Hello, Limits, Refusal, RefusalCode, ToPlatform, ToStation, VERSIONS, Welcome,
+};
+use crate::station_end::SILENT_HEARTBEATS;
+use crate::taking::Taking;
+use crate::tls;
+
+/// How long a station may take at each step of the greeting.
+const GREETING_WAIT: Duration = Duration::from_secs(15);
+/// Who has dialled.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub address: SocketAddr,
+    /// Of the key that the handshake has proved.
+    pub fingerprint: Fingerprint,
+    pub hello: Hello,
+}
+
+/// What a station that may come in is given.
+#[derive(Debug)]
+pub struct Admission {
+    pub limits: Limits,
+    pub clock: ClockNow,
+    pub release: String,
+    pub heartbeat_s: u32,
+    /// Where parts of its files grow; on the file system where they will be kept.
+    pub parts: PathBuf,
+    /// What the platform has to say to it. Closed: the connection ends at once.
+    pub to_station: mpsc::Receiver<ToStation>,
+}
+
+/// An item that has come whole.
+#[derive(Debug)]
+pub struct Arrived {
+    pub offer: Offer,
+    pub audio: ArrivedAudio,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum ArrivedAudio {
+    /// The entry has no file.
+    None,
+    /// Checked, and not yet synchronised to the disk: `Intake::keep` moves it to its place.
+    Part(PathBuf),
+    /// The station has the entry and not its file, and says why.
+    Unavailable(String),
+}
+
+/// What of an offer the platform lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lacks {
+    Nothing,
+    EntryOnly,
+    EntryAndAudio,
+}
+
+/// What a platform does with its stations. One value serves all connections.
+pub trait Intake: Clone + Send + Sync + 'static {
+    /// Decides by serial number and key; a refused station is listed by whoever implements this.
+    fn admit(&self, peer: &Peer) -> impl Future<Output = Result<Admission, Refusal>> + Send;
+
+    /// What is lacking of an offer of the station `serial`.
+    fn lacks(&self, serial: &str, offer: &Offer) -> impl Future<Output = Result<Lacks, Held>> + Send;
+
+    /// Puts all of them on the disk and into the catalog; they may come twice and exist once. On return they are safe.
+    fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> impl Future<Output = Result<(), Held>> + Send;
+
+    /// A heartbeat, a port's state or an answer has come.
+    fn told(&self, serial: &str, message: ToPlatform);
+
+    /// Audio of a port that somebody listens to.
+    fn heard(&self, serial: &str, listener: u64, audio: Bytes);
+
+    /// The connection has ended, for this reason.
+    fn left(&self, serial: &str, reason: &UplinkError);
+}
+
+/// Serves one connection to its end.
+///
+/// # Errors
+/// Why it ended.
+pub async fn serve(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    intake: &impl Intake,
+) -> Result<(), UplinkError> {
+    let address = stream.peer_addr()?;
+    stream.set_nodelay(true)?;
+    let mut stream: TlsStream<TcpStream> = timeout(GREETING_WAIT, acceptor.accept(stream))
+        .await
+        .map_err(|_| UplinkError::Silent(GREETING_WAIT))?
+        .map_err(UplinkError::Handshake)?;
+    let Some(fingerprint) = tls::peer_fingerprint(stream.get_ref().1) else {
+        return Err(UplinkError::Nonsense("no key".into()));
+    };
+    let hello = timeout(GREETING_WAIT, greeting(&mut stream))
+        .await
+        .map_err(|_| UplinkError::Silent(GREETING_WAIT))??;
+    let serial = hello.serial.clone();
+    let version = hello.versions.common(VERSIONS);
+    let peer = Peer { address, fingerprint, hello };
+    let admitted = match version {
+        None => Err(Refusal::new(RefusalCode::Version)),
+        Some(version) => intake.admit(&peer).await.map(|admission| (version, admission)),
+    };
+    let (version, admission) = match admitted {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            say(&mut stream, &ToStation::Refused(refusal.clone())).await?;
+            stream.shutdown().await?;
+            return Err(UplinkError::Refused(refusal));
+        }
+    };
+    let reason = match work(stream, version, &serial, admission, intake).await {
+        Ok(()) => UplinkError::Closed,
+        Err(error) => error,
+    };
+    intake.left(&serial, &reason);
+    Err(reason)
+}
+
+async fn greeting(stream: &mut (impl AsyncRead + Unpin)) -> Result<Hello, UplinkError> {
+    match frame::read(stream, MAX_GREETING_BYTES).await? {
+        Some(Frame::Message(json)) => match message::decode(&json)? {
+            ToPlatform::Hello(hello) => Ok(*hello),
+            _ => Err(UplinkError::Nonsense("something else than its name first".into())),
+        },
+        Some(_) => Err(UplinkError::Nonsense("something else than its name first".into())),
+        None => Err(UplinkError::Closed),
+    }
+}
+
+async fn say(stream: &mut (impl AsyncWrite + Unpin), message: &ToStation) -> Result<(), UplinkError> {
+    let mut bytes = BytesMut::new();
+    message.frame()?.encode(&mut bytes)?;
+    stream.write_all_buf(&mut bytes).await?;
+    Ok(stream.flush().await?)
+}
+
+async fn work<I: Intake>(
+    stream: TlsStream<TcpStream>,
+    version: u16,
+    serial: &str,
+    admission: Admission,
+    intake: &I,
+) -> Result<(), UplinkError> {
+    let Admission { limits, clock, release, heartbeat_s, parts, mut to_station } = admission;
+    let parts = spawn_blocking(move || Parts::open(&parts)).await.map_err(io::Error::from)?;
+    let parts = parts.map_err(UplinkError::OwnDisk)?;
+    let (reader, writer) = tokio::io::split(stream);
+    let mut heard = frame::listen(reader, MAX_PAYLOAD_BYTES);
+    // Unbounded: a station has at most `MAX_UNDER_WAY` items, and so about as many answers, under way.
+    let (answers, to_write) = mpsc::unbounded_channel();
+    let _ = answers.send(ToStation::Welcome(Welcome { version, release, clock, heartbeat_s, limits }));
+    let mut writing = AbortOnDrop(tokio::spawn(write(writer, to_write)));
+    let mut taking = Taking::new(intake.clone(), serial.to_owned(), parts, answers.clone());
+    let silent = Duration::from_secs(u64::from(heartbeat_s)) * SILENT_HEARTBEATS;
+    let mut heard_at = Instant::now();
+    loop {
+        tokio::select! {
+            frame = heard.next() => match frame? {
+                Some(frame) => {
+                    taking.hear(frame).await?;
+                    heard_at = Instant::now();
+                }
+                None => return Err(UplinkError::Closed),
+            },
+            message = to_station.recv() => match message {
+                Some(message) => drop(answers.send(message)),
+                None => return Ok(()),
+            },
+            kept = taking.kept() => kept?,
+            written = &mut writing.0 => return written.map_err(io::Error::from)?,
+            () = sleep_until(heard_at + silent) => return Err(UplinkError::Silent(silent)),
+        }
+    }
+}
+
+async fn write(
+    mut writer: WriteHalf<TlsStream<TcpStream>>,
+    mut messages: mpsc::UnboundedReceiver<ToStation>,
+) -> Result<(), UplinkError> {
+    while let Some(message) = messages.recv().await {
+        say(&mut writer, &message).await?;
+    }
+    Ok(())
+}
+
+struct AbortOnDrop<T>(JoinHandle<T>);
+
+impl<T> Drop for AbortOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,394 @@
+//! The station's end of a connection: dials out, says who it is, and sends what its outbox holds until either side
+//! has enough. It runs on a thread of its own; disk accesses of the outbox hold up this connection and nothing else.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use rustls::pki_types::{IpAddr, Ipv4Addr, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use crate::error::UplinkError;
+use crate::frame::{
+    self, AudioHead, Frame, MAX_AUDIO_BYTES, MAX_GREETING_BYTES, MAX_PAYLOAD_BYTES, Offer, OfferHead,
+};
+use crate::key::{DeviceKey, Fingerprint};
+use crate::message::{self, Command, Heartbeat, Hello, Limits, ToPlatform, ToStation, Welcome};
+use crate::order::{Lane, Order, Piece};
+use crate::pace::Pace;
+use crate::tls;
+
+/// How long a platform may take to answer at each step of the greeting.
+const GREETING_WAIT: Duration = Duration::from_secs(15);
+/// After this many heartbeats without a word the other side is gone.
+pub(crate) const SILENT_HEARTBEATS: u32 = 3;
+/// Bytes made ready for the network: enough to keep it busy, and little to wait behind.
+const READY_BYTES: usize = 2 * MAX_AUDIO_BYTES;
+/// Bytes that lie in the kernel at most: a fresh recording waits behind them on a slow line.
+const SEND_BUFFER_BYTES: u32 = 512 * 1024;
+/// How often an outbox without news is asked for more.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What a station has for its platform. Calls may wait for the disk.
+pub trait Outbox {
+    /// Items of `lane` in their order, at most `limit`, each given once until `begin_again`.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn next(&mut self, lane: Lane, limit: usize) -> io::Result<Vec<Item>>;
+
+    /// They are safe on the platform.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn acknowledged(&mut self, items: &[u64]) -> io::Result<()>;
+
+    /// Everything that is not acknowledged is to be given again.
+    fn begin_again(&mut self);
+
+    fn heartbeat(&mut self) -> Heartbeat;
+}
+
+/// An entry of the journal that the platform shall have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    /// Sequence number of the entry.
+    pub item: u64,
+    pub written_us: i64,
+    pub layout: u16,
+    pub payload: Bytes,
+    pub file: Option<ItemFile>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemFile {
+    pub path: PathBuf,
+    pub head: AudioHead,
+}
+
+/// What the rest of the station says on the connection.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    Message(ToPlatform),
+    LiveAudio {
+        listener: u64,
+        bytes: Bytes,
+    },
+    /// The outbox has something new.
+    News,
+}
+
+/// What the platform wants of the station.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Wanted {
+    Welcomed(Box<Welcome>),
+    Do(Command),
+    Cancel(u64),
+}
+
+/// Dials the platform at `address` (`host:port`) and proves who is who.
+///
+/// # Errors
+/// No way to the platform, or another platform than the one pinned; `NotPinned` tells its fingerprint if none is.
+pub async fn dial(
+    address: &str,
+    key: &DeviceKey,
+    pinned: Option<Fingerprint>,
+) -> Result<TlsStream<TcpStream>, UplinkError> {
+    let config = tls::station_config(key, pinned).map_err(UplinkError::OwnKey)?;
+    let unreachable = |source| UplinkError::Unreachable { address: address.to_owned(), source };
+    let stream = timeout(GREETING_WAIT, connect(address))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .map_err(unreachable)?;
+    // Never sent: the name only has to be one.
+    let nobody = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::from([127, 0, 0, 1])));
+    let stream = timeout(GREETING_WAIT, TlsConnector::from(Arc::new(config)).connect(nobody, stream))
+        .await
+        .map_err(|_| UplinkError::Silent(GREETING_WAIT))?
+        .map_err(|error| handshake_error(address, error))?;
+    match (pinned, tls::peer_fingerprint(stream.get_ref().1)) {
+        (None, Some(found)) => Err(UplinkError::NotPinned(found)),
+        _ => Ok(stream),
+    }
+}
+
+async fn connect(address: &str) -> io::Result<TcpStream> {
+    let mut failed = io::Error::from(io::ErrorKind::NotFound);
+    for address in lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        match socket.connect(address).await {
+            Ok(stream) => {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
+fn handshake_error(address: &str, error: io::Error) -> UplinkError {
+    let tls_error = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match tls_error {
+        Some(rustls::Error::InvalidCertificate(_)) => UplinkError::OtherKey { address: address.to_owned() },
+        Some(_) => UplinkError::Handshake(error),
+        None => UplinkError::Broken(error),
+    }
+}
+
+/// Talks on `stream` until `said` is closed (`Ok`) or something goes wrong.
+///
+/// # Errors
+/// A refusal, a broken or silent connection, or a failing disk of this box.
+pub async fn talk<O: Outbox>(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    hello: &Hello,
+    outbox: &mut O,
+    said: &mut mpsc::Receiver<Said>,
+    wanted: &mpsc::UnboundedSender<Wanted>,
+) -> Result<(), UplinkError> {
+    let (mut reader, mut writer) = tokio::io::split(stream);
+    let mut ready = BytesMut::new();
+    ToPlatform::Hello(Box::new(hello.clone())).frame()?.encode(&mut ready)?;
+    writer.write_all_buf(&mut ready).await?;
+    writer.flush().await?;
+    let welcome = timeout(GREETING_WAIT, greeting(&mut reader))
+        .await
+        .map_err(|_| UplinkError::Silent(GREETING_WAIT))??;
+    let heartbeat = Duration::from_secs(u64::from(welcome.heartbeat_s.clamp(1, 3600)));
+    let limits = welcome.limits;
+    let _ = wanted.send(Wanted::Welcomed(Box::new(welcome)));
+
+    let frames = frame::listen(reader, MAX_PAYLOAD_BYTES);
+    outbox.begin_again();
+    let now = Instant::now();
+    let mut talk = Talk {
+        outbox,
+        wanted,
+        order: Order::default(),
+        pace: Pace::new(limits.audio_bytes_per_s, now),
+        limits,
+        paths: HashMap::new(),
+        open: None,
+        held_until: None,
+        asked: [None; 2],
+        ready,
+    };
+    talk.run(&mut writer, frames, said, heartbeat).await
+}
+
+async fn greeting(reader: &mut (impl AsyncRead + Unpin)) -> Result<Welcome, UplinkError> {
+    loop {
+        let Some(frame) = frame::read(reader, MAX_GREETING_BYTES).await? else {
+            return Err(UplinkError::Closed);
+        };
+        let Frame::Message(json) = frame else { continue };
+        match message::decode(&json)? {
+            ToStation::Welcome(welcome) => return Ok(welcome),
+            ToStation::Refused(refusal) => return Err(UplinkError::Refused(refusal)),
+            _ => {}
+        }
+    }
+}
+
+/// One step of writing. Given up in the middle, nothing is lost or sent twice.
+async fn push(
+    writer: &mut (impl AsyncWrite + Unpin),
+    ready: &mut BytesMut,
+    unflushed: &mut bool,
+) -> io::Result<()> {
+    if ready.is_empty() {
+        writer.flush().await?;
+        *unflushed = false;
+    } else if writer.write_buf(ready).await? == 0 {
+        return Err(io::ErrorKind::WriteZero.into());
+    } else {
+        *unflushed = true;
+    }
+    Ok(())
+}
+
+/// A connection that has been welcomed.
+struct Talk<'a, O> {
+    outbox: &'a mut O,
+    wanted: &'a mpsc::UnboundedSender<Wanted>,
+    order: Order,
+    pace: Pace,
+    limits: Limits,
+    /// Files of the items under way.
+    paths: HashMap<u64, PathBuf>,
+    /// The one that is being sent.
+    open: Option<(u64, File)>,
+    /// The platform takes nothing before then.
+    held_until: Option<Instant>,
+    /// When a lane was last found to have nothing more: fresh, backlog.
+    asked: [Option<Instant>; 2],
+    ready: BytesMut,
+}
+
+impl<O: Outbox> Talk<'_, O> {
+    async fn run(
+        &mut self,
+        writer: &mut (impl AsyncWrite + Unpin),
+        mut frames: frame::Listening,
+        said: &mut mpsc::Receiver<Said>,
+        heartbeat: Duration,
+    ) -> Result<(), UplinkError> {
+        let silent = heartbeat * SILENT_HEARTBEATS;
+        let (mut heard_at, mut next_heartbeat) = (Instant::now(), Instant::now());
+        let mut unflushed = false;
+        loop {
+            let now = Instant::now();
+            if now >= next_heartbeat {
+                next_heartbeat = now + heartbeat;
+                let heartbeat = ToPlatform::Heartbeat(self.outbox.heartbeat());
+                heartbeat.frame()?.encode(&mut self.ready)?;
+            }
+            let waits = self.make_ready(now)?;
+            let wake = [Some(next_heartbeat), Some(heard_at + silent), waits].into_iter().flatten().min();
+            tokio::select! {
+                biased;
+                frame = frames.next() => {
+                    let Some(frame) = frame? else { return Err(UplinkError::Closed) };
+                    heard_at = Instant::now();
+                    self.hear(frame)?;
+                }
+                said = said.recv() => match said {
+                    Some(said) => self.say(said)?,
+                    None => return Ok(()),
+                },
+                pushed = push(writer, &mut self.ready, &mut unflushed), if !self.ready.is_empty() || unflushed => {
+                    pushed?;
+                }
+                () = sleep_until(wake.unwrap_or(next_heartbeat)) => {}
+            }
+            if heard_at.elapsed() > silent {
+                return Err(UplinkError::Silent(silent));
+            }
+        }
+    }
+
+    fn say(&mut self, said: Said) -> Result<(), UplinkError> {
+        match said {
+            Said::Message(message) => message.frame()?.encode(&mut self.ready),
+            Said::LiveAudio { listener, bytes } => {
+                Frame::LiveAudio { listener, bytes }.encode(&mut self.ready)
+            }
+            Said::News => {
+                self.asked = [None; 2];
+                Ok(())
+            }
+        }
+    }
+
+    fn hear(&mut self, frame: Frame) -> Result<(), UplinkError> {
+        let Frame::Message(json) = frame else { return Ok(()) };
+        match message::decode(&json)? {
+            ToStation::Send { item, from } => {
+                self.order.wanted(item, from).map_err(|wrong| UplinkError::Nonsense(wrong.to_string()))?;
+            }
+            ToStation::Acknowledged { items } => {
+                let known: Vec<u64> =
+                    items.into_iter().filter(|item| self.order.acknowledged(*item)).collect();
+                known.iter().for_each(|item| drop(self.paths.remove(item)));
+                self.outbox.acknowledged(&known).map_err(UplinkError::OwnDisk)?;
+                self.asked = [None; 2];
+            }
+            ToStation::Hold(held) => {
+                self.held_until = Some(Instant::now() + Duration::from_secs(u64::from(held.retry_after_s)));
+                self.order.clear();
+                self.paths.clear();
+                self.outbox.begin_again();
+            }
+            ToStation::Limits(limits) => {
+                self.pace.change(limits.audio_bytes_per_s, Instant::now());
+                self.limits = limits;
+            }
+            ToStation::Command(command) => drop(self.wanted.send(Wanted::Do(command))),
+            ToStation::Cancel { command } => drop(self.wanted.send(Wanted::Cancel(command))),
+            ToStation::Refused(refusal) => return Err(UplinkError::Refused(refusal)),
+            ToStation::Welcome(_) | ToStation::Unknown => {}
+        }
+        Ok(())
+    }
+
+    /// Makes frames ready as far as there is room and leave. Returns when there may be more, if that is known.
+    fn make_ready(&mut self, now: Instant) -> Result<Option<Instant>, UplinkError> {
+        if let Some(until) = self.held_until {
+            if now < until {
+                return Ok(Some(until));
+            }
+            self.held_until = None;
+            self.asked = [None; 2];
+        }
+        while self.ready.len() < READY_BYTES {
+            if self.offer(Lane::Fresh, now)? || self.offer(Lane::Backlog, now)? {
+                continue;
+            }
+            if let Some(then) = self.pace.not_before(now) {
+                return Ok(Some(then));
+            }
+            let Some(piece) = self.order.next_piece(self.limits.backlog_held) else { break };
+            self.send(piece, now)?;
+        }
+        Ok(self.asked.iter().flatten().map(|asked| *asked + LOOK_AGAIN).min())
+    }
+
+    /// Offers more items of `lane`; `false`: there is no room for them, or nothing to offer.
+    fn offer(&mut self, lane: Lane, now: Instant) -> Result<bool, UplinkError> {
+        let asked = &mut self.asked[lane as usize];
+        let room = self.order.room(lane);
+        if room == 0 || asked.is_some_and(|asked| now < asked + LOOK_AGAIN) {
+            return Ok(false);
+        }
+        let items = self.outbox.next(lane, room).map_err(UplinkError::OwnDisk)?;
+        *asked = (items.len() < room).then_some(now);
+        for item in &items {
+            let audio = item.file.as_ref().map(|file| file.head.clone());
+            self.order.offered(item.item, lane, audio.as_ref().map_or(0, |head| head.bytes));
+            let head = OfferHead { item: item.item, written_us: item.written_us, layout: item.layout, audio };
+            Frame::Offer(Offer { head, payload: item.payload.clone() }).encode(&mut self.ready)?;
+            if let Some(file) = &item.file {
+                self.paths.insert(item.item, file.path.clone());
+            }
+        }
+        Ok(!items.is_empty())
+    }
+
+    fn send(&mut self, piece: Piece, now: Instant) -> Result<(), UplinkError> {
+        let frame = match self.read(piece) {
+            Ok(bytes) => {
+                self.pace.sent(bytes.len(), now);
+                Frame::Audio { item: piece.item, offset: piece.offset, bytes }
+            }
+            Err(error) => {
+                self.order.give_up(piece.item);
+                ToPlatform::Unavailable { item: piece.item, reason: error.to_string() }.frame()?
+            }
+        };
+        frame.encode(&mut self.ready)
+    }
+
+    fn read(&mut self, piece: Piece) -> io::Result<Bytes> {
+        if self.open.as_ref().is_none_or(|(item, _)| *item != piece.item) {
+            let path = self.paths.get(&piece.item).ok_or(io::ErrorKind::NotFound)?;
+            self.open = Some((piece.item, File::open(path)?));
+        }
+        let Some((_, file)) = &self.open else { return Err(io::ErrorKind::NotFound.into()) };
+        let mut bytes = vec![0; piece.bytes];
+        file.read_exact_at(&mut bytes, piece.offset)?;
+        Ok(bytes.into())
+    }
+}

@@ -1,0 +1,185 @@
+//! Items go over, whole and once, whatever happens on the way.
+
+mod house;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
+
+use bytes::Bytes;
+use hookline_uplink::message::{Command, Limits, Outcome, ToPlatform, ToStation};
+use hookline_uplink::station_end::{Item, Said, Wanted};
+use hookline_uplink::{DeviceKey, UplinkError};
+use house::{Cutting, List, Platform, SERIAL, hello, item, talk, until};
+use serde_json::json;
+
+struct Two {
+    platform: Platform,
+    key: Arc<DeviceKey>,
+    folder: tempfile::TempDir,
+}
+
+impl Two {
+    async fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let platform = Platform::start(folder.path()).await;
+        let key = Arc::new(DeviceKey::make().expect("a key"));
+        platform.register(SERIAL, key.fingerprint());
+        Self { platform, key, folder }
+    }
+
+    fn item(&self, number: u64, bytes: Option<usize>) -> Item {
+        item(self.folder.path(), number, bytes)
+    }
+
+    fn talk(&self, list: List) -> house::Talking {
+        talk(self.platform.address, self.platform.fingerprint, self.key.clone(), list, hello(SERIAL))
+    }
+
+    fn assert_same(&self, items: &[Item]) {
+        let kept = self.platform.kept.items.lock().expect("a lock");
+        assert_eq!(kept.len(), items.len());
+        for item in items {
+            let (payload, bytes) = &kept[&item.item];
+            assert_eq!(*payload, item.payload, "the entry's bytes are the same");
+            let there = item.file.as_ref().map(|file| std::fs::read(&file.path).expect("there"));
+            assert!(*bytes == there, "the file of {} is the same", item.item);
+        }
+        assert_eq!(self.platform.kept.kept_twice.load(SeqCst), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_and_files_arrive_as_they_are_and_are_acknowledged() {
+    let two = Two::new().await;
+    let sizes = [None, Some(0), Some(1), Some(262_144), Some(262_145), Some(3_000_000)];
+    let items: Vec<Item> =
+        (0..200).map(|number| two.item(number, sizes[number as usize % sizes.len()])).collect();
+    let (fresh, backlog) = items.split_at(100);
+    let talking = two.talk(List::new(fresh.to_vec(), backlog.to_vec()));
+    until("all acknowledged", || talking.done.lock().expect("a lock").len() == items.len()).await;
+    let kept: Vec<Item> = items
+        .iter()
+        .cloned()
+        .map(|mut item| {
+            // A file with nothing in it is none.
+            item.file = item.file.filter(|file| file.head.bytes > 0);
+            item
+        })
+        .collect();
+    two.assert_same(&kept);
+    drop(talking.said);
+    assert!(talking.task.await.expect("ended").0.is_ok());
+    until("the platform has noticed", || two.platform.kept.left.lock().expect("a lock").len() == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_broken_transfer_goes_on_where_it_broke() {
+    let two = Two::new().await;
+    let items: Vec<Item> = (0..5).map(|number| two.item(number, Some(2_000_000))).collect();
+    let cuts = vec![1_500, 700_000, 3_000_000, 40_000, 2_222_222];
+    let tries = cuts.len();
+    let way = Cutting::start(two.platform.address, cuts).await;
+    let mut list = List::new(Vec::new(), items.clone());
+    for turn in 0..=tries {
+        let mut talking = talk(way.address, two.platform.fingerprint, two.key.clone(), list, hello(SERIAL));
+        if turn == tries {
+            until("all acknowledged", || talking.done.lock().expect("a lock").len() == items.len()).await;
+            break;
+        }
+        let (result, back) = (&mut talking.task).await.expect("no panic");
+        let error = result.expect_err("cut");
+        assert!(matches!(error, UplinkError::Broken(_) | UplinkError::Closed), "{error}");
+        list = back;
+    }
+    two.assert_same(&items);
+    let sent = way.bytes_up.load(SeqCst);
+    // What lay in buffers when a connection was cut goes again, whole files do not.
+    assert!(sent < 10_000_000 + tries as u64 * 1_500_000, "{sent} bytes for 10,000,000");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_platform_says_so_and_takes_all_when_there_is_room() {
+    let two = Two::new().await;
+    two.platform.kept.full.store(true, SeqCst);
+    let items: Vec<Item> = (0..100).map(|number| two.item(number, Some(10_000))).collect();
+    let talking = two.talk(List::new(items.clone(), Vec::new()));
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!((two.platform.count(), talking.done.lock().expect("a lock").len()), (0, 0));
+    assert!(!talking.task.is_finished(), "the connection stays");
+    two.platform.kept.full.store(false, SeqCst);
+    until("all acknowledged", || talking.done.lock().expect("a lock").len() == items.len()).await;
+    two.assert_same(&items);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_station_cannot_send_is_kept_without_its_file() {
+    let two = Two::new().await;
+    let items: Vec<Item> = (0..4).map(|number| two.item(number, Some(400_000))).collect();
+    let path = |number: usize| &items[number].file.as_ref().expect("a file").path;
+    std::fs::remove_file(path(0)).expect("removed");
+    std::fs::write(path(1), vec![0; 400_000]).expect("damaged");
+    std::fs::write(path(2), vec![0; 300_000]).expect("cut");
+    let talking = two.talk(List::new(items.clone(), Vec::new()));
+    until("all acknowledged", || talking.done.lock().expect("a lock").len() == items.len()).await;
+    let mut unavailable: Vec<u64> =
+        two.platform.kept.unavailable.lock().expect("a lock").iter().map(|(item, _)| *item).collect();
+    unavailable.sort_unstable();
+    assert_eq!(unavailable, [0, 1, 2]);
+    assert!(two.platform.kept.items.lock().expect("a lock")[&3].1.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fresh_recording_overtakes_the_backlog_on_a_slow_line() {
+    let two = Two::new().await;
+    *two.platform.kept.limits.lock().expect("a lock") =
+        Limits { audio_bytes_per_s: Some(2_000_000), backlog_held: false };
+    let backlog: Vec<Item> = (100..110).map(|number| two.item(number, Some(600_000))).collect();
+    let fresh = vec![two.item(1, Some(300_000)), two.item(2, None)];
+    let begun = std::time::Instant::now();
+    let talking = two.talk(List::new(fresh, backlog));
+    until("the fresh ones", || talking.done.lock().expect("a lock").len() >= 2).await;
+    let order = two.platform.kept.order.lock().expect("a lock").clone();
+    assert!(order[..2].contains(&1) && order[..2].contains(&2), "{order:?}");
+    until("all acknowledged", || talking.done.lock().expect("a lock").len() == 12).await;
+    let seconds = begun.elapsed().as_secs_f64();
+    assert!(seconds > 2.5, "6.3 MB at 2 MB/s took {seconds} s");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_held_backlog_waits_for_its_hours_and_fresh_ones_do_not() {
+    let two = Two::new().await;
+    *two.platform.kept.limits.lock().expect("a lock") =
+        Limits { audio_bytes_per_s: None, backlog_held: true };
+    let talking =
+        two.talk(List::new(vec![two.item(1, Some(1000))], vec![two.item(2, Some(1000)), two.item(3, None)]));
+    until("fresh, and what has no audio", || talking.done.lock().expect("a lock").len() == 2).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!talking.done.lock().expect("a lock").contains(&2));
+    let sender = two.platform.kept.to_station.lock().expect("a lock").clone().expect("connected");
+    sender.send(ToStation::Limits(Limits::default())).await.expect("sent");
+    until("the rest", || talking.done.lock().expect("a lock").len() == 3).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn commands_go_down_answers_and_live_audio_go_up() {
+    let two = Two::new().await;
+    let mut talking = two.talk(List::new(Vec::new(), Vec::new()));
+    let Some(Wanted::Welcomed(welcome)) = talking.wanted.recv().await else { panic!("a welcome first") };
+    assert_eq!((welcome.version, welcome.heartbeat_s), (1, 1));
+    let command = Command { command: 7, within_s: 10, what: json!({"do": "listen", "port": 3}) };
+    let sender = two.platform.kept.to_station.lock().expect("a lock").clone().expect("connected");
+    sender.send(ToStation::Command(command.clone())).await.expect("sent");
+    let Some(Wanted::Do(asked)) = talking.wanted.recv().await else { panic!("a command") };
+    assert_eq!(asked, command);
+    let outcome = Outcome::Done { detail: Default::default() };
+    let answer = ToPlatform::Answer { command: 7, outcome };
+    talking.said.send(Said::Message(answer.clone())).await.expect("said");
+    let bytes = Bytes::from_static(b"\x01\x00\x02\x00");
+    talking.said.send(Said::LiveAudio { listener: 7, bytes: bytes.clone() }).await.expect("said");
+    let kept = &two.platform.kept;
+    until("live audio", || kept.heard.lock().expect("a lock").as_slice() == [(7, bytes.clone())]).await;
+    let told = kept.told.lock().expect("a lock");
+    assert!(told.contains(&answer));
+    assert!(told.iter().any(|message| matches!(message, ToPlatform::Heartbeat(_))));
+}
