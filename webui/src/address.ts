@@ -31,6 +31,16 @@ export function useAddressChoice<T extends string>(
   })
 }
 
+/** A port's number in the address, as digits; empty is every port. */
+export function useAddressPort(): WritableComputedRef<string> {
+  const text = useAddressText('port')
+  return computed({
+    get: () => (/^\d+$/.test(text.value) ? text.value : ''),
+    // A cleared choice is told as undefined.
+    set: (value: string | undefined) => (text.value = value ?? ''),
+  })
+}
+
 /** Two local times of the address, changed together. */
 export function useAddressSpan(from: string, to: string): WritableComputedRef<[string, string] | undefined> {
   const route = useRoute()

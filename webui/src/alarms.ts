@@ -2,12 +2,13 @@
 import type { Alarm } from './api'
 import { i18n } from './i18n'
 
-/** What is wrong, on which thing: `断线：03 前台`. */
+/** What is wrong, on which thing: `断线：通道[3] 前台`. */
 export function alarmText(alarm: Alarm, portName?: string): string {
   const { t, te } = i18n.global
   const key = `alarm.${alarm.code}.what`
   const what = te(key) ? t(key, alarm.params) : t('alarm.other.what', { code: alarm.code })
-  const thing = alarm.port === null ? alarm.thing : [alarm.port, portName].filter(Boolean).join(' ')
+  const channel = alarm.port === null ? '' : t('alarm_channel', { port: alarm.port })
+  const thing = channel ? [channel, portName].filter(Boolean).join(' ') : alarm.thing
   return thing ? t('alarm_of_thing', { what, thing }) : what
 }
 

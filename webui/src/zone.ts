@@ -56,3 +56,8 @@ export function localDay(zone: string, utcMs: number, days = 0): string {
   const p = partsIn(zone, utcMs)
   return new Date(Date.UTC(p.year, p.month - 1, p.day + days)).toISOString().slice(0, 10)
 }
+
+const LOCAL_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
+
+/** `2026-03-01 08:00:00`, as pickers give it and addresses carry it. */
+export const isLocalTime = (text: string): boolean => LOCAL_TIME.test(text)

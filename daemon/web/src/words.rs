@@ -177,6 +177,8 @@ const OPERATIONS: Table = &[
     ("record_stop", Words("手动停止录音", "手動停止錄音", "stop recording")),
     ("volts_reset", Words("重置电压极值", "重設電壓極值", "reset voltage range")),
     ("acknowledge", Words("确认告警", "確認告警", "acknowledge")),
+    ("calibrate", Words("校准", "校準", "calibrate")),
+    ("withhold", Words("按规则不留录音", "依規則不留錄音", "withhold audio")),
 ];
 
 #[cfg(test)]

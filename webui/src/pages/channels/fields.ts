@@ -1,5 +1,6 @@
 // What can be set on a channel: kind of value, unit, and where the installer looks for it. Ranges are checked by the box.
 import type { ChannelSettingsPatch } from '@/api'
+import { START_MODES, STOP_MODES } from '@/enumerations'
 
 export type SettingName = keyof ChannelSettingsPatch
 
@@ -17,26 +18,8 @@ export interface Field {
   nullable?: boolean
 }
 
-export const START_MODES = [
-  'voltage',
-  'voice',
-  'key',
-  'signalling',
-  'schedule',
-  'continuous',
-  'manual',
-] as const
 /** Stop modes that can be chosen; shutdown and power loss always stop. */
-export const STOP_MODES = [
-  'on_hook',
-  'silence',
-  'busy_tone',
-  'release',
-  'line_lost',
-  'schedule',
-  'length',
-  'manual',
-] as const
+const CHOSEN_STOP_MODES = STOP_MODES.filter((mode) => mode !== 'shutdown' && mode !== 'power_loss')
 /** Countries with a tone table in the box. */
 export const COUNTRIES = [
   'cn',
@@ -72,7 +55,13 @@ export const GROUPS: readonly { name: string; fields: readonly Field[] }[] = [
     name: 'recording',
     fields: [
       { name: 'start_mode', kind: 'choice', options: START_MODES, words: 'start_mode' },
-      { name: 'stop_modes', kind: 'stop_modes', options: STOP_MODES, words: 'stop_mode', nullable: true },
+      {
+        name: 'stop_modes',
+        kind: 'stop_modes',
+        options: CHOSEN_STOP_MODES,
+        words: 'stop_mode',
+        nullable: true,
+      },
       { name: 'pre_roll_s', kind: 'number', unit: 's', step: 0.5 },
       { name: 'silence_stop_s', kind: 'number', unit: 's', step: 0.5 },
       { name: 'max_length_s', kind: 'number', unit: 's', step: 60 },

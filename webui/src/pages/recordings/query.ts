@@ -1,42 +1,11 @@
 // The filters of the recordings list: what stands in the address bar, and what it asks of the box.
 import type { LocationQuery, LocationQueryRaw } from 'vue-router'
 import type { RecordingQuery } from '@/api'
-import { localDay, localToRfc3339 } from '@/zone'
+import { CALL_TYPES, GRADES, START_MODES, STOP_MODES } from '@/enumerations'
+import { isLocalTime, localDay, localToRfc3339 } from '@/zone'
 
 export const PERIODS = ['all', 'today', 'yesterday', 'week', 'month', 'custom'] as const
 export type Period = (typeof PERIODS)[number]
-
-export const CALL_TYPES = [
-  'incoming_answered',
-  'incoming_missed',
-  'outgoing_answered',
-  'outgoing_unanswered',
-  'unknown',
-] as const
-export const START_MODES = [
-  'voltage',
-  'voice',
-  'key',
-  'signalling',
-  'schedule',
-  'continuous',
-  'manual',
-] as const
-export const STOP_MODES = [
-  'on_hook',
-  'silence',
-  'busy_tone',
-  'release',
-  'line_lost',
-  'schedule',
-  'length',
-  'manual',
-  'shutdown',
-  'power_loss',
-] as const
-export const GRADES = ['normal', 'important', 'permanent'] as const
-export const AUDIO = ['with', 'without'] as const
-export const DELETED = ['yes', 'all'] as const
 
 const TEXTS = [
   'number',
@@ -50,13 +19,15 @@ const TEXTS = [
   'call_id',
 ] as const
 const NUMBERS = ['min_duration_s', 'max_duration_s', 'min_score', 'max_score'] as const
-const CHOICES = {
+/** Filters that are several of a list. */
+export const CHOICES = {
   call_type: CALL_TYPES,
   start_mode: START_MODES,
   stop_mode: STOP_MODES,
   grade: GRADES,
 } as const
-const SINGLES = { audio: AUDIO, deleted: DELETED } as const
+/** Filters that are one of a list. */
+export const SINGLES = { audio: ['with', 'without'], deleted: ['yes', 'all'] } as const
 
 type TextName = (typeof TEXTS)[number]
 type NumberName = (typeof NUMBERS)[number]
@@ -97,8 +68,6 @@ const listOf = (value: LocationQuery[string] | undefined): string[] =>
     (one): one is string => typeof one === 'string' && one !== '',
   )
 
-const LOCAL_TIME = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
-
 /** Filters as an address names them; what no filter can be is left out, so that an old link still opens. */
 export function filtersFrom(query: LocationQuery): Filters {
   const out = noFilters()
@@ -120,8 +89,8 @@ export function filtersFrom(query: LocationQuery): Filters {
     .map(Number)
     .filter((port) => Number.isInteger(port) && port > 0)
   const period = PERIODS.find((one) => one === first('period'))
-  if (LOCAL_TIME.test(first('from'))) out.from = first('from')
-  if (LOCAL_TIME.test(first('to'))) out.to = first('to')
+  if (isLocalTime(first('from'))) out.from = first('from')
+  if (isLocalTime(first('to'))) out.to = first('to')
   out.period = out.from || out.to ? 'custom' : period && period !== 'custom' ? period : 'all'
   return out
 }
@@ -142,9 +111,13 @@ export function addressOf(filters: Filters): LocationQueryRaw {
 }
 
 /** The span of a period at the box, by its clock and zone. */
-export function spanOf(filters: Filters, zone: string, nowMs: number): { from?: string; to?: string } {
+export function spanOf(
+  asked: Pick<Filters, 'period' | 'from' | 'to'>,
+  zone: string,
+  nowMs: number,
+): { from?: string; to?: string } {
   const day = (days: number) => localToRfc3339(zone, `${localDay(zone, nowMs, days)} 00:00:00`)
-  switch (filters.period) {
+  switch (asked.period) {
     case 'today':
       return { from: day(0) }
     case 'yesterday':
@@ -155,8 +128,8 @@ export function spanOf(filters: Filters, zone: string, nowMs: number): { from?: 
       return { from: day(-29) }
     case 'custom':
       return {
-        from: filters.from ? localToRfc3339(zone, filters.from) : undefined,
-        to: filters.to ? localToRfc3339(zone, filters.to) : undefined,
+        from: asked.from ? localToRfc3339(zone, asked.from) : undefined,
+        to: asked.to ? localToRfc3339(zone, asked.to) : undefined,
       }
     case 'all':
       return {}
