@@ -30,7 +30,7 @@ describe('keys outside fields', () => {
       '<input>',
       '<textarea></textarea>',
       '<div role="dialog"></div>',
-      '<div role="slider"></div>',
+      '<div class="el-slider"></div>',
     ]) {
       expect(press('d', field), field).toBeNull()
     }

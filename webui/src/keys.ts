@@ -14,6 +14,10 @@ export type KeyAction =
   | 'rewind'
   | 'stop'
   | 'faster'
+  | 'back'
+  | 'forward'
+  | 'zoom_in'
+  | 'zoom_out'
   | 'tag'
   | 'download'
   | 'filter'
@@ -34,6 +38,11 @@ const ACTIONS: Record<string, KeyAction> = {
   j: 'rewind',
   k: 'stop',
   l: 'faster',
+  ArrowLeft: 'back',
+  ArrowRight: 'forward',
+  '+': 'zoom_in',
+  '=': 'zoom_in',
+  '-': 'zoom_out',
   t: 'tag',
   d: 'download',
   '/': 'filter',
@@ -43,7 +52,7 @@ const ACTIONS: Record<string, KeyAction> = {
 }
 
 const FIELDS =
-  'input, textarea, select, [contenteditable], [role="dialog"], [role="listbox"], [role="menu"], [role="slider"]'
+  'input, textarea, select, [contenteditable], [role="dialog"], [role="listbox"], [role="menu"], .el-slider'
 /** On these Enter and Space press the control itself. */
 const PRESSABLE = 'button, a, [role="radio"], [role="button"]'
 

@@ -13,10 +13,11 @@ export interface Label {
   width: number
 }
 
-/** Digits nearer than this share of the width are read as one number. */
+/** Digits nearer than this share of what is in view are read as one number. */
 const TOGETHER = 0.02
 
-export function labels(marks: readonly Mark[], samples: number): Label[] {
+/** `zoom`: how many times the recording is wider than what is in view. */
+export function labels(marks: readonly Mark[], samples: number, zoom = 1): Label[] {
   if (samples <= 0) return []
   const out: Label[] = []
   let lastDigitAt = -1
@@ -24,7 +25,7 @@ export function labels(marks: readonly Mark[], samples: number): Label[] {
     const at = Math.min(1, mark.sample / samples)
     const before = out[out.length - 1]
     if (mark.mark === 'digit' || mark.mark === 'pulse_digit') {
-      if (before?.kind === 'digits' && at - lastDigitAt < TOGETHER) before.text += mark.digit
+      if (before?.kind === 'digits' && at - lastDigitAt < TOGETHER / zoom) before.text += mark.digit
       else out.push({ sample: mark.sample, at, kind: 'digits', text: mark.digit, width: 0 })
       lastDigitAt = at
     } else if (mark.mark === 'tone') {
