@@ -27,6 +27,6 @@ test('a lost line is an alarm now, and history afterwards', async ({ browser }) 
   expect(complaints).toEqual([])
 
   await station.stop()
-  await expect(page.getByText('与设备的连接已断开'), 'a page says when its box is gone').toBeVisible()
+  await expect(page.getByText('与录音设备的连接已断开'), 'a page says when its box is gone').toBeVisible()
   await page.close()
 })

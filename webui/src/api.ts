@@ -1,5 +1,6 @@
 // The station's HTTP interface, typed from openapi.json. Everything that leaves the browser goes through here.
 import type { components, operations } from './api-types'
+import { boxAnswers, boxIsSilent } from './stores/connection'
 
 export type Schemas = components['schemas']
 export type Account = Schemas['Account']
@@ -105,8 +106,10 @@ async function send<T>(method: string, path: string, body?: unknown, signal?: Ab
     })
   } catch (error) {
     if (signal?.aborted) throw error
+    boxIsSilent()
     throw new ApiProblem(0, 'unreachable')
   }
+  boxAnswers()
   if (!response.ok) {
     const problem = await problemOf(response)
     if (problem.code === 'not_logged_in') sessionLost()

@@ -1,6 +1,8 @@
 // Which address shows which page, and the right it needs. Every page is loaded when it is first opened.
 import { createRouter, createWebHistory } from 'vue-router'
-import { onSessionLost, type Right } from './api'
+import { ElMessage } from 'element-plus'
+import { api, onSessionLost, type Right } from './api'
+import { problemText } from './problem'
 import { can, forgetSession, loadSession, session } from './stores/session'
 
 export interface Place {
@@ -70,6 +72,17 @@ router.beforeEach(async (to) => {
   }
   const right = to.meta['right'] as Right | undefined
   return to.name === 'start' || (right && !can(right)) ? home() : true
+})
+
+// The code of a page did not come. The box may be away; or it is another version now, whose pages have other names:
+// then the page is asked for from the beginning.
+router.onError(async (_error, to, from) => {
+  try {
+    await api.box()
+    if (from.matched.length > 0) location.assign(to.fullPath)
+  } catch (error) {
+    ElMessage.error(problemText(error))
+  }
 })
 
 onSessionLost(() => {

@@ -1,9 +1,12 @@
 // The box itself: name, serial, disk, and its clock, which ticks here between the box's messages.
-import { computed, ref } from 'vue'
+import { computed, ref, watch } from 'vue'
 import { api, type Box } from '@/api'
 import { toRfc3339 } from '@/zone'
+import { isLost } from './connection'
 
 const REFRESH_MS = 60_000
+/** While the box is silent it is asked more often, so that its return is seen at once, and that a session is over. */
+const REFRESH_LOST_MS = 5000
 
 const current = ref<Box | null>(null)
 /** The box's clock less the browser's, in ms. */
@@ -45,13 +48,24 @@ export async function loadBox(): Promise<Box> {
 
 /** Keeps box and clock fresh; returns the way to stop. */
 export function followBox(): () => void {
-  // A failed refresh is shown by the live connection's mark; the last known box stays on the page.
-  const refresh = () => void loadBox().catch(() => undefined)
+  let asking: ReturnType<typeof setTimeout> | undefined
+  let stopped = false
+  const again = () => {
+    clearTimeout(asking)
+    if (!stopped) asking = setTimeout(refresh, isLost.value ? REFRESH_LOST_MS : REFRESH_MS)
+  }
+  // What failed is told by the frame, which knows that the box is silent; the last known box stays on the page.
+  const refresh = () =>
+    void loadBox()
+      .catch(() => undefined)
+      .finally(again)
   refresh()
   const clock = setInterval(tick, 250)
-  const asking = setInterval(refresh, REFRESH_MS)
+  const stopWatch = watch(isLost, again)
   return () => {
+    stopped = true
+    stopWatch()
     clearInterval(clock)
-    clearInterval(asking)
+    clearTimeout(asking)
   }
 }

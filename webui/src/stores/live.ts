@@ -3,12 +3,15 @@
 import { computed, ref, shallowReactive, shallowRef } from 'vue'
 import { socketUrl, type AlarmCounts, type LiveMessage, type Meter, type Port } from '@/api'
 import { setBoxTime } from './box'
+import { boxAnswers, boxIsSilent } from './connection'
 import { forgetSession } from './session'
 
 const SESSION_ENDED = 4001
 const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 15_000
 const VOLTS_EVERY_MS = 1000
+/** The box speaks five times a second: one that has said nothing for so long is away, though nobody closed the line. */
+const SILENT_AFTER_MS = 5000
 
 /** Level that stands for silence, dBm0. */
 export const SILENCE_DBM0 = -90
@@ -25,7 +28,7 @@ const order = shallowRef<PortLive[]>([])
 const byNumber = new Map<number, PortLive>()
 const counts = ref<AlarmCounts>({ critical: 0, minor: 0, notice: 0 })
 const made = ref(0)
-const state = ref<'connecting' | 'connected' | 'lost'>('connecting')
+const state = ref<'connecting' | 'connected'>('connecting')
 const meterListeners = new Set<() => void>()
 
 let levels: Meter[] = []
@@ -101,22 +104,35 @@ export function followLive(): () => void {
   let retry: ReturnType<typeof setTimeout> | undefined
   let stopped = false
 
+  let silent: ReturnType<typeof setTimeout> | undefined
+
+  const again = () => {
+    clearTimeout(silent)
+    if (socket) socket.onmessage = socket.onclose = null
+    socket?.close()
+    socket = null
+    if (stopped) return
+    boxIsSilent()
+    retry = setTimeout(open, retryMs)
+    retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+  }
+  const expectMore = () => {
+    clearTimeout(silent)
+    silent = setTimeout(again, SILENT_AFTER_MS)
+  }
   const open = () => {
     socket = new WebSocket(socketUrl('/live'))
+    expectMore()
     socket.onmessage = (event: MessageEvent<string>) => {
       state.value = 'connected'
       retryMs = FIRST_RETRY_MS
+      boxAnswers()
+      expectMore()
       takeMessage(JSON.parse(event.data) as LiveMessage)
     }
     socket.onclose = (event) => {
-      if (stopped) return
-      state.value = 'lost'
-      if (event.code === SESSION_ENDED) {
-        forgetSession()
-        return
-      }
-      retry = setTimeout(open, retryMs)
-      retryMs = Math.min(retryMs * 2, LAST_RETRY_MS)
+      if (event.code === SESSION_ENDED) forgetSession()
+      else again()
     }
   }
 
@@ -125,6 +141,6 @@ export function followLive(): () => void {
   return () => {
     stopped = true
     clearTimeout(retry)
-    socket?.close()
+    again()
   }
 }
