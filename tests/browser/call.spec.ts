@@ -7,6 +7,7 @@ import { expect, test } from './station'
 const PORT = 4
 const PEER = '12755505751'
 
+test.use({ own: 'call' })
 test.describe.configure({ mode: 'serial' })
 
 async function saved(page: Page, act: () => Promise<unknown>): Promise<{ name: string; bytes: Buffer }> {
@@ -88,6 +89,44 @@ test('the call is found, heard, scored and tagged', async ({ page }) => {
   await expect(row, 'kept by the box').toContainText('地址')
 })
 
+test('the waveform is zoomed, and what is heard stays in sight', async ({ page }) => {
+  await page.goto(`/recordings?number=${PEER}&audio=with`)
+  await page.locator('tbody tr', { hasText: PEER }).first().click()
+  await page.keyboard.press('Enter')
+  const position = page.getByRole('slider', { name: '播放位置' })
+  await expect(position).toBeVisible()
+  await page.keyboard.press('k')
+  const view = () =>
+    page.getByTestId('stretch').evaluate((inner) => {
+      const outer = inner.parentElement as HTMLElement
+      return { from: outer.scrollLeft, width: outer.clientWidth, whole: inner.clientWidth }
+    })
+  const whole = await view()
+  expect(whole.whole).toBe(whole.width)
+  for (let i = 0; i < 3; i += 1) await page.keyboard.press('+')
+  await expect.poll(async () => (await view()).whole / whole.width).toBeGreaterThan(3)
+
+  await position.focus()
+  await page.keyboard.press('End')
+  await expect
+    .poll(async () => {
+      const { from, width, whole } = await view()
+      return Math.round(whole - width - from)
+    }, 'the end comes into sight')
+    .toBeLessThanOrEqual(1)
+  await page.keyboard.press('Home')
+  await expect.poll(async () => (await view()).from, 'and the beginning').toBe(0)
+
+  const box = await page.getByTestId('stretch').locator('..').boundingBox()
+  await page.mouse.move((box?.x ?? 0) + 100, (box?.y ?? 0) + 30)
+  await page.keyboard.down('Control')
+  await page.mouse.wheel(0, 2000)
+  await page.keyboard.up('Control')
+  await expect.poll(async () => (await view()).whole, 'the wheel shrinks it').toBe(whole.width)
+  await page.getByRole('button', { name: '放大波形' }).click()
+  await expect.poll(async () => (await view()).whole).toBeGreaterThan(whole.width)
+})
+
 test('filters are chips, and an address opens them again', async ({ page }) => {
   await page.goto('/recordings')
   await expect(page.locator('tbody tr').first()).toBeVisible()
@@ -128,6 +167,11 @@ test('recordings are taken away as WAV, ZIP and lists', async ({ page }) => {
   expect(zip.bytes.subarray(0, 4).toString('latin1')).toBe('PK\x03\x04')
   for (const part of ['manifest.csv', 'manifest.json', '.wav'])
     expect(zip.bytes.includes(part), part).toBe(true)
+
+  const ticked = page.locator('tbody tr[aria-selected="true"]')
+  await page.getByRole('button', { name: '设置级别' }).click()
+  await page.getByRole('menuitem', { name: '重要' }).click()
+  await expect(ticked.getByText('重要'), 'many are graded at once').toHaveCount(2)
 
   await page.getByRole('button', { name: '导出所选' }).click()
   const sheet = await saved(page, () => page.getByRole('menuitem', { name: /xlsx/ }).click())

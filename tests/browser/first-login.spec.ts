@@ -3,7 +3,10 @@ import { expect, PASSWORD, startStation, test } from './station'
 
 test.use({ storageState: async ({}, use) => use({ cookies: [], origins: [] }) })
 
-test('the first password must be changed, then the page that was asked for opens', async ({ page }) => {
+test('the first password must be changed, then the page that was asked for opens', async ({
+  page,
+  complaints,
+}) => {
   const fresh = await startStation()
   try {
     await page.goto(`${fresh.url}/recordings?number=8012`)
@@ -49,6 +52,19 @@ test('the first password must be changed, then the page that was asked for opens
     await page.click('[type=submit]')
     await expect(page).toHaveURL(/\/recordings\?number=8012/)
     await expect(page.getByRole('textbox', { name: '號碼（任一方）' })).toHaveValue('8012')
+
+    await fresh.restart()
+    await expect(page, 'a box that was started again knows no session').toHaveURL(/\/login\?.*ended=1/, {
+      timeout: 30_000,
+    })
+    await expect(page.getByText('工作階段已結束')).toBeVisible()
+    await page.fill('[name=name]', 'admin')
+    await page.fill('[name=password]', PASSWORD)
+    await page.click('[type=submit]')
+    // A browser tells every connection that its box was not there for.
+    const ours = complaints.filter((text) => !/WebSocket connection to|net::ERR_/.test(text))
+    complaints.splice(0, complaints.length, ...ours)
+    await expect(page, 'and the page goes on where it was').toHaveURL(/\/recordings\?number=8012/)
   } finally {
     // The page would miss its box.
     await page.close()

@@ -22,6 +22,11 @@ export interface Station {
   url: string
   firstPassword: string
   stop: () => Promise<void>
+  /** Stops without a word, as a pulled cable does: connections stay open and nothing comes. */
+  freeze: () => void
+  thaw: () => void
+  /** Starts again on the same address and data folder; sessions are gone. */
+  restart: () => Promise<void>
 }
 
 async function freePort(): Promise<number> {
@@ -37,12 +42,8 @@ function ended(child: ChildProcess): Promise<unknown> {
   return child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : once(child, 'exit')
 }
 
-/** Starts the binary and waits until it has said its first password and address. */
-export async function startStation(): Promise<Station> {
-  if (!existsSync(program))
-    throw new Error(`${program} is missing: run 'cargo build --release -p hookline' first.`)
-  const data = await mkdtemp(join(tmpdir(), 'hookline-browser-'))
-  const https = `127.0.0.1:${await freePort()}`
+/** Runs the binary on a data folder and waits until it has told its address; gives what it said. */
+async function launch(data: string, https: string): Promise<{ child: ChildProcess; said: () => string }> {
   const child = spawn(
     program,
     ['station', '--data', data, '--scenario', demo, '--https', https, '--http', 'none'],
@@ -59,20 +60,46 @@ export async function startStation(): Promise<Station> {
       throw new Error(`the station did not start in ${START_MS} ms:\n${said}`)
     await new Promise((done) => setTimeout(done, 50))
   }
-  const firstPassword = /password: (\S+)/.exec(said)?.[1]
-  if (!firstPassword) throw new Error(`the station told no first password:\n${said}`)
-  const stop = async () => {
-    child.kill('SIGTERM')
-    const gone = await Promise.race([
-      ended(child).then(() => true),
-      new Promise<boolean>((done) => setTimeout(() => done(false), STOP_MS)),
-    ])
-    if (!gone) child.kill('SIGKILL')
-    await ended(child)
-    await rm(data, { recursive: true, force: true })
-    if (!gone) throw new Error(`the station did not stop in ${STOP_MS} ms:\n${said}`)
+  return { child, said: () => said }
+}
+
+/** Whether it stopped by itself in time. */
+async function end(child: ChildProcess): Promise<boolean> {
+  child.kill('SIGCONT')
+  child.kill('SIGTERM')
+  const gone = await Promise.race([
+    ended(child).then(() => true),
+    new Promise<boolean>((done) => setTimeout(() => done(false), STOP_MS)),
+  ])
+  if (!gone) child.kill('SIGKILL')
+  await ended(child)
+  return gone
+}
+
+/** A new station: its first password is still the one that it told. */
+export async function startStation(): Promise<Station> {
+  if (!existsSync(program))
+    throw new Error(`${program} is missing: run 'cargo build --release -p hookline' first.`)
+  const data = await mkdtemp(join(tmpdir(), 'hookline-browser-'))
+  const https = `127.0.0.1:${await freePort()}`
+  let running = await launch(data, https)
+  const firstPassword = /password: (\S+)/.exec(running.said())?.[1]
+  if (!firstPassword) throw new Error(`the station told no first password:\n${running.said()}`)
+  return {
+    url: `https://${https}`,
+    firstPassword,
+    freeze: () => void running.child.kill('SIGSTOP'),
+    thaw: () => void running.child.kill('SIGCONT'),
+    restart: async () => {
+      await end(running.child)
+      running = await launch(data, https)
+    },
+    stop: async () => {
+      const gone = await end(running.child)
+      await rm(data, { recursive: true, force: true })
+      if (!gone) throw new Error(`the station did not stop in ${STOP_MS} ms:\n${running.said()}`)
+    },
   }
-  return { url: `https://${https}`, firstPassword, stop }
 }
 
 /** Logs in over the interface, changes the first password, and keeps the session as a browser would. */
@@ -93,6 +120,8 @@ export async function openSession(
 }
 
 interface PerWorker {
+  /** A name makes a file's tests run on a station of their own, in the first minutes of its demo. */
+  own: string
   station: Station
   session: Awaited<ReturnType<typeof openSession>>
 }
@@ -103,6 +132,7 @@ interface PerTest {
 }
 
 export const test = base.extend<PerTest, PerWorker>({
+  own: ['', { scope: 'worker', option: true }],
   station: [
     // eslint-disable-next-line no-empty-pattern -- Playwright reads what a fixture needs from this pattern
     async ({}, use) => {
@@ -137,6 +167,37 @@ export function collectComplaints(page: Page): string[] {
     if (!expected) complaints.push(message.text())
   })
   return complaints
+}
+
+/** What is on the main part of a page, once it has loaded. */
+export async function shown(page: Page): Promise<void> {
+  await expect(page.locator('main :is(table, dl, .tiles, .rules, [role=status])').first()).toBeVisible()
+  await expect(page.locator('main .loading')).toHaveCount(0)
+}
+
+/** A state-changing request as the page's own session. */
+export async function change(
+  page: Page,
+  method: 'POST' | 'PATCH' | 'DELETE',
+  path: string,
+  data: object,
+): Promise<void> {
+  const { csrf } = (await (await page.request.get('/api/v1/session')).json()) as { csrf: string }
+  const url = new URL(page.url())
+  const origin = url.protocol === 'https:' ? url.origin : undefined
+  const headers = { 'X-Hookline-CSRF': csrf, ...(origin ? { Origin: origin } : {}) }
+  const answer = await page.request.fetch(`/api/v1${path}`, { method, data, headers })
+  if (!answer.ok()) throw new Error(`${method} ${path}: ${await answer.text()}`)
+}
+
+/** Logs in on the login page with a first password and replaces it. */
+export async function enterFirst(page: Page, name: string, first: string): Promise<void> {
+  await page.fill('[name=name]', name)
+  await page.fill('[name=password]', first)
+  await page.click('[type=submit]')
+  await page.fill('[name=new]', PASSWORD)
+  await page.fill('[name=again]', PASSWORD)
+  await page.click('[type=submit]')
 }
 
 export async function speak(page: Page, language: Language): Promise<void> {

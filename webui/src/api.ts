@@ -10,11 +10,15 @@ export type AlarmCounts = Schemas['AlarmCounts']
 export type AuditEntry = Schemas['AuditEntry']
 export type AuditResult = Schemas['AuditResult']
 export type Box = Schemas['Box']
+export type BoxSettings = Schemas['BoxSettings']
+export type BoxSettingsNow = Schemas['BoxSettingsNow']
+export type BoxSettingsPatch = Schemas['BoxSettingsPatch']
 export type Calibration = Schemas['Calibration']
 export type CallType = Schemas['CallType']
 export type Channel = Schemas['Channel']
 export type ChannelSettings = Schemas['ChannelSettings']
 export type ChannelSettingsPatch = Schemas['ChannelSettingsPatch']
+export type Codec = Schemas['Codec']
 export type Contact = Schemas['Contact']
 export type Grade = Schemas['Grade']
 export type Language = Schemas['Language']
@@ -132,6 +136,8 @@ export const api = {
   rememberLanguage: (language: Language) => patch<Session>('/session', { language }),
   changePassword: (old: string, next: string) => post<Session>('/password', { old, new: next }),
   box: () => get<Box>('/box'),
+  boxSettings: () => get<BoxSettingsNow>('/settings/box'),
+  changeBoxSettings: (settings: BoxSettingsPatch) => patch<BoxSettingsNow>('/settings/box', { settings }),
 
   recall: (port: number, limit = 10) => get<Schemas['RecordingList']>(`/ports/${port}/recordings`, { limit }),
   record: (port: number, action: 'start' | 'stop') => post<Port>(`/ports/${port}/record`, { action }),

@@ -4,6 +4,7 @@ import type {
   AlarmCategory,
   AuditResult,
   CallType,
+  Codec,
   Grade,
   PortState,
   Right,
@@ -56,6 +57,7 @@ export const STOP_MODES = every<StopMode>()([
   'power_loss',
 ])
 export const GRADES = every<Grade>()(['normal', 'important', 'permanent'])
+export const CODECS = every<Codec>()(['g711_alaw', 'g711_ulaw', 'linear'])
 export const SEVERITIES = every<Severity>()(['critical', 'minor', 'notice'])
 export const ALARM_CATEGORIES = every<AlarmCategory>()([
   'channel',

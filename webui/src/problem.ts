@@ -7,6 +7,9 @@ export function asProblem(error: unknown): ApiProblem {
   return error instanceof ApiProblem ? error : new ApiProblem(0, 'page', { text: String(error) })
 }
 
+/** A setting's own name: `numbers` of `grade_rules[1].numbers`. */
+export const settingName = (field: string): string => field.replace(/^.*\./, '').replace(/\[\d+\]$/, '')
+
 /** The sentence for a code that stands alone, as in the results of an action on many recordings. */
 export function codeText(code: string, params: Record<string, unknown> = {}): string {
   const { t, te } = i18n.global
@@ -14,7 +17,7 @@ export function codeText(code: string, params: Record<string, unknown> = {}): st
   const reason = `problem_reason.${code}.${String(params['reason'])}`
   if (te(reason)) return t(reason, params)
   const words: Record<string, unknown> = { ...params }
-  const field = typeof params['field'] === 'string' ? params['field'] : ''
+  const field = typeof params['field'] === 'string' ? settingName(params['field']) : ''
   words['field'] = te(`setting.${field}`)
     ? t(`setting.${field}`)
     : te(`field.${field}`)

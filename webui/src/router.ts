@@ -21,6 +21,7 @@ export const PLACES: readonly (Place & { group?: 'device' | 'system' })[] = [
   { name: 'accounts', path: '/accounts', right: 'accounts', group: 'system' },
   { name: 'contacts', path: '/contacts', right: 'live', group: 'system' },
   { name: 'audit', path: '/audit', right: 'audit', group: 'system' },
+  { name: 'settings', path: '/settings', right: 'settings', group: 'system' },
   { name: 'about', path: '/about', group: 'system' },
 ]
 
@@ -33,6 +34,7 @@ const PAGES: Record<string, () => Promise<unknown>> = {
   accounts: () => import('./pages/accounts/Accounts.vue'),
   contacts: () => import('./pages/contacts/Contacts.vue'),
   audit: () => import('./pages/audit/Audit.vue'),
+  settings: () => import('./pages/settings/Settings.vue'),
   about: () => import('./pages/about/About.vue'),
 }
 

@@ -22,5 +22,6 @@ describe('words of the audit trail', () => {
       'colour red; 级别 golden; 备注 –',
     )
     expect(parameterText({})).toBe('')
+    expect(parameterText({ ports: [] }), 'an empty list is said, not left out').toBe('端口 –')
   })
 })

@@ -8,6 +8,7 @@ export const operationText = (operation: string) => known(`audit_operation.${ope
 
 /** Names whose values are words of the interface, and the key below which these have theirs. */
 const WORDS: Record<string, string> = {
+  codec: 'codec',
   grade: 'grade',
   use: 'use',
   country: 'country',
@@ -18,6 +19,7 @@ const WORDS: Record<string, string> = {
 
 function valueText(value: unknown, name = ''): string {
   if (value === null) return '–'
+  if (Array.isArray(value) && value.length === 0) return '–'
   if (Array.isArray(value)) return value.map((one) => valueText(one, name)).join(' ')
   if (typeof value === 'object') {
     return Object.entries(value)

@@ -1,0 +1,66 @@
+// Settings of the box: refused at the field, guarded until saved, in force, and told by the audit trail.
+import { expect, test } from './station'
+
+test('settings of the box are checked at the field, guarded, and kept', async ({ page }) => {
+  await page.goto('/settings')
+  const save = page.getByRole('button', { name: '保存' })
+  const name = page.getByLabel('名称')
+  await expect(name).toHaveValue('Hookline')
+  await expect(save, 'nothing to save yet').toBeDisabled()
+
+  await name.fill('指挥中心')
+  await page.getByLabel('磁盘将满告警').fill('91')
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('alert')).toHaveText('应为：0 至 90 %。')
+  await expect(page.getByLabel('磁盘将满告警'), 'the keyboard stands where the mistake is').toBeFocused()
+
+  await page.getByRole('link', { name: '实时' }).click()
+  const question = page.getByRole('dialog')
+  await expect(question).toContainText('修改尚未保存')
+  await page.keyboard.press('Enter')
+  await expect(question, 'Enter keeps what was typed').toBeHidden()
+  await expect(page).toHaveURL(/settings/)
+  await expect(name).toHaveValue('指挥中心')
+
+  await page.getByLabel('磁盘将满告警').fill('4.5')
+  await page.getByLabel('录音格式').selectOption({ label: 'G.711 µ 律' })
+  await save.click()
+  await expect(page.getByText('已保存，重启设备后生效：录音格式')).toBeVisible()
+  await expect(page.getByRole('banner'), 'the frame has the new name').toContainText('指挥中心')
+  await expect(save).toBeDisabled()
+  await page.reload()
+  await expect(page.getByLabel('磁盘将满告警'), 'kept by the box').toHaveValue('4.5')
+  await page.goto('/audit')
+  const entry = page.locator('tr[data-operation="change"]', { hasText: '指挥中心' }).first()
+  await expect(entry).toContainText('磁盘将满告警（剩余低于） 4.5')
+})
+
+test('rules grade what is recorded from then on', async ({ page }) => {
+  await page.goto('/settings')
+  await page.getByRole('button', { name: '添加规则' }).click()
+  await page.getByRole('button', { name: '添加规则' }).click()
+  const rule = (n: number) => page.getByRole('listitem', { name: `规则 ${n}` })
+  await rule(1).getByLabel('号码').fill('12x')
+  await page.getByRole('button', { name: '保存' }).click()
+  await expect(rule(1).getByRole('alert')).toContainText('末尾可用 * 代表其余')
+  await rule(1).getByLabel('号码').fill('110*，119')
+  await rule(1).getByLabel('级别').selectOption({ label: '永久' })
+  await page.getByRole('button', { name: '上移规则 2' }).click()
+  await rule(2).getByLabel('时长不少于').fill('1')
+  await expect(rule(2).getByLabel('号码'), 'the rules changed places').toHaveValue('110*，119')
+  // The other one fits every recording.
+  await page.getByRole('button', { name: '保存' }).click()
+  await expect(page.getByRole('button', { name: '保存' })).toBeDisabled()
+  await page.goto('/recordings?grade=important')
+  const row = page.locator('tbody tr[data-id]').first()
+  await expect(async () => {
+    await page.reload()
+    await expect(row).toContainText('重要', { timeout: 2000 })
+  }).toPass({ timeout: 40_000 })
+
+  await page.goto('/settings')
+  await page.getByRole('button', { name: '删除规则 2' }).click()
+  await page.getByRole('button', { name: '删除规则 1' }).click()
+  await page.getByRole('button', { name: '保存' }).click()
+  await expect(page.getByText('没有规则')).toBeVisible()
+})
