@@ -22,6 +22,7 @@ mod recent;
 mod test_signals;
 pub mod tone;
 mod tone_cadence;
+mod tone_even;
 mod tone_fit;
 pub mod tone_table;
 pub mod units;

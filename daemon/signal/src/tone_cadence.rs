@@ -10,11 +10,11 @@
 //! ```
 //!
 //! A tone begins with the first burst that belongs to its rhythm, and with the rest of a burst before it if listening
-//! began within that one. A burst cut short is the tone's last.
+//! began within that one. A burst cut short is the tone's last, or the first of another one: the next burst tells.
 
 use arrayvec::ArrayVec;
 
-use crate::tone_table::{Country, Step};
+use crate::tone_table::{Country, Step, SupervisoryTone};
 use crate::units::{SampleIndex, ms_to_samples};
 use crate::{Detection, Tone};
 
@@ -33,6 +33,8 @@ const PERIOD_OFF_MS: u16 = 1500;
 /// Bursts of one tone have the same frequency and level.
 const SAME_HERTZ: f32 = 8.0;
 const SAME_DB: f32 = 4.0;
+/// Bursts without a doubt that name a tone which is sent while people talk.
+const SURE_BURSTS: usize = 2;
 /// Bursts of a call-waiting tone that speech may cover before the tone counts as ended.
 const COVERED_BURSTS: u64 = 2;
 
@@ -46,6 +48,8 @@ pub struct Burst {
     pub fits: u8,
     pub hertz: f32,
     pub level_db: f32,
+    /// Nothing about it, not even speech over it, leaves a doubt that it is a tone: a note of music fades.
+    pub sure: bool,
 }
 
 /// A named tone that goes on.
@@ -63,6 +67,8 @@ struct Named {
     hertz: f32,
     level_db: f32,
     steady: bool,
+    /// The last burst was short: the tone's last, unless a whole one is in time again.
+    cut: bool,
 }
 
 /// The rhythm of one lane.
@@ -99,7 +105,8 @@ impl Rhythm {
             self.stop(say);
             self.history.clear();
             let Burst { end, hertz, level_db, .. } = *burst;
-            self.named = Some(Named { index, step: 0, end, sure_end: end, hertz, level_db, steady: true });
+            self.named =
+                Some(Named { index, step: 0, end, sure_end: end, hertz, level_db, steady: true, cut: false });
             say(Detection::ToneStart { at: burst.start, tone: tone.tone });
         }
     }
@@ -118,6 +125,7 @@ impl Rhythm {
 
     /// A burst has ended.
     pub fn burst(&mut self, burst: Burst, say: &mut impl FnMut(Detection)) {
+        let burst = Burst { fits: self.fits_by_length(&burst), ..burst };
         self.timeout(burst.start, say);
         self.cut_off = false;
         if let Some(named) = self.named {
@@ -130,12 +138,14 @@ impl Rhythm {
             // Speech that sounds like some other tone for a moment, or like this one at another level or pitch, does
             // not end it; time does, or the rhythm of another tone.
             if burst.fits & (1 << named.index) != 0 && are_alike(named.hertz, named.level_db, &burst) {
-                if self.go_on(named, &burst, say) {
+                if self.go_on(named, &burst) {
                     return;
                 }
                 self.remember(burst);
                 self.name_by_bursts(say);
-                if self.named.is_some_and(|now| now.index == named.index && now.end == named.end) {
+                let unchanged =
+                    self.named.is_some_and(|now| now.index == named.index && now.end == named.end);
+                if unchanged && may_be_covered(&self.country.tones[named.index]) == 0 {
                     self.stop_named(say);
                 }
                 return;
@@ -145,6 +155,18 @@ impl Rhythm {
             self.remember(burst);
             self.name_by_bursts(say);
         }
+    }
+
+    /// What a burst may be. Of a tone that is sent while people talk only whole bursts count: speech has short ones
+    /// that sound like it.
+    fn fits_by_length(&self, burst: &Burst) -> u8 {
+        let length = burst.end.since(burst.start);
+        let tones = self.country.tones.iter().enumerate();
+        let too_odd = tones.filter(|(_, tone)| {
+            let whole = |step: &Step| is_near(length, step.on_ms, tone.cadence_tolerance);
+            may_be_covered(tone) != 0 && !tone.cadence.iter().any(whole)
+        });
+        too_odd.fold(burst.fits, |fits, (index, _)| fits & !(1 << index))
     }
 
     fn remember(&mut self, burst: Burst) {
@@ -202,36 +224,25 @@ impl Rhythm {
     fn longest_silence(&self, named: &Named) -> u64 {
         let tone = &self.country.tones[named.index];
         let step = tone.cadence[named.step];
-        let whole = most(step.off_ms, tone.cadence_tolerance);
-        if tone.tone == Tone::CallWaiting { whole + COVERED_BURSTS * period(tone.cadence) } else { whole }
+        most(step.off_ms, tone.cadence_tolerance) + may_be_covered(tone) * period(tone.cadence)
     }
 
     /// Whether `burst` is the next one of the named tone; a short one is its last.
-    fn go_on(&mut self, named: Named, burst: &Burst, say: &mut impl FnMut(Detection)) -> bool {
+    fn go_on(&mut self, named: Named, burst: &Burst) -> bool {
         let tone = &self.country.tones[named.index];
-        let silence = burst.start.since(named.end);
-        let covered = if tone.tone == Tone::CallWaiting { COVERED_BURSTS } else { 0 };
-        let in_time = (0..=covered).any(|missed| {
-            let waited = silence.saturating_sub(missed * period(tone.cadence));
-            is_near(waited, tone.cadence[named.step].off_ms, tone.cadence_tolerance)
-        });
+        let in_time = is_in_time(tone, named.step, burst.start.since(named.end));
         let step = (named.step + 1) % tone.cadence.len();
         let length = burst.end.since(burst.start);
         if !in_time || length > most(tone.cadence[step].on_ms, tone.cadence_tolerance) {
             return false;
         }
         let short = length < least(tone.cadence[step].on_ms, tone.cadence_tolerance);
-        if short && covered != 0 {
-            // A moment of speech, or a burst that speech covers in part.
-            return true;
+        if short && named.cut {
+            return false;
         }
-        self.named = Some(Named { step, end: burst.end, sure_end: named.end, ..named });
+        self.named = Some(Named { step, end: burst.end, sure_end: named.end, cut: short, ..named });
         self.history.clear();
-        if short {
-            self.stop(say);
-        } else {
-            self.history.push(*burst);
-        }
+        self.history.push(*burst);
         true
     }
 
@@ -252,6 +263,7 @@ impl Rhythm {
         if let Some((index, found)) = best
             && !tied
             && found.bursts > self.country.tones[index].cadence.len()
+            && (found.sure >= SURE_BURSTS || may_be_covered(&self.country.tones[index]) == 0)
             && found.end.since(found.start) >= NAMED_AFTER_SAMPLES
         {
             self.name(index, found, say);
@@ -287,7 +299,8 @@ impl Rhythm {
         }
         self.stop(say);
         let Match { step, end, .. } = found;
-        self.named = Some(Named { index, step, end, sure_end: end, hertz, level_db, steady: false });
+        self.named =
+            Some(Named { index, step, end, sure_end: end, hertz, level_db, steady: false, cut: false });
         say(Detection::ToneStart { at: found.start, tone: self.country.tones[index].tone });
     }
 
@@ -302,19 +315,21 @@ impl Rhythm {
     /// How far the history agrees with a tone if its last burst was step `last_step`.
     fn match_back(&self, index: usize, last_step: usize) -> Match {
         let tone = &self.country.tones[index];
-        let mut found = Match { bursts: 0, step: last_step, start: SampleIndex(0), end: SampleIndex(0) };
+        let mut found =
+            Match { bursts: 0, sure: 0, step: last_step, start: SampleIndex(0), end: SampleIndex(0) };
         let mut step = last_step;
         let mut later: Option<&Burst> = None;
         for burst in self.history.iter().rev() {
             if burst.fits & (1 << index) == 0 {
+                if may_be_covered(tone) != 0 {
+                    continue;
+                }
                 break;
             }
             if let Some(later) = later {
                 step = (step + tone.cadence.len() - 1) % tone.cadence.len();
                 let silence = later.start.since(burst.end);
-                if !is_near(silence, tone.cadence[step].off_ms, tone.cadence_tolerance)
-                    || !are_alike(burst.hertz, burst.level_db, later)
-                {
+                if !is_in_time(tone, step, silence) || !are_alike(burst.hertz, burst.level_db, later) {
                     break;
                 }
             } else {
@@ -324,6 +339,7 @@ impl Rhythm {
             let on_ms = tone.cadence[step].on_ms;
             if is_near(length, on_ms, tone.cadence_tolerance) {
                 found.bursts += 1;
+                found.sure += usize::from(burst.sure);
             } else if later.is_none() || length > most(on_ms, tone.cadence_tolerance) {
                 break;
             }
@@ -341,8 +357,9 @@ impl Rhythm {
 /// How well the history agrees with a cadence.
 #[derive(Clone, Copy, Debug)]
 struct Match {
-    /// Whole bursts that agree.
+    /// Whole bursts that agree, and those without a doubt among them.
     bursts: usize,
+    sure: usize,
     /// The step that the last burst was.
     step: usize,
     start: SampleIndex,
@@ -352,6 +369,19 @@ struct Match {
 
 fn are_alike(hertz: f32, level_db: f32, burst: &Burst) -> bool {
     (hertz - burst.hertz).abs() <= SAME_HERTZ && (level_db - burst.level_db).abs() <= SAME_DB
+}
+
+/// Bursts of `tone` that may be missing.
+fn may_be_covered(tone: &SupervisoryTone) -> u64 {
+    if tone.tone == Tone::CallWaiting { COVERED_BURSTS } else { 0 }
+}
+
+/// Whether a burst may come `silence` samples behind step `step` of `tone`.
+fn is_in_time(tone: &SupervisoryTone, step: usize, silence: u64) -> bool {
+    (0..=may_be_covered(tone)).any(|missed| {
+        let waited = silence.saturating_sub(missed * period(tone.cadence));
+        is_near(waited, tone.cadence[step].off_ms, tone.cadence_tolerance)
+    })
 }
 
 fn slack(ms: u16, tolerance: f32) -> u64 {

@@ -7,8 +7,9 @@
 
 use std::f32::consts::PI;
 
+use crate::Tone;
 use crate::hop::LOW_RATE_HZ;
-use crate::tone_table::{Country, Sound};
+use crate::tone_table::{Country, Sound, SupervisoryTone};
 
 /// Probes a lane has.
 pub const PROBES: usize = 4;
@@ -26,6 +27,8 @@ const MARGIN_HZ: f32 = 6.0;
 const MOST_UNEXPLAINED: f32 = 0.24;
 /// The same for a modulated tone, whose side frequencies the model leaves out.
 const MOST_UNEXPLAINED_MODULATED: f32 = 0.5;
+/// Only a burst as long as this (ms) is looked for under speech: shorter ones are too common there.
+const LEAST_MS_UNDER_SPEECH: u16 = 300;
 /// Two tones that belong together differ by less than 10 dB.
 const LEAST_SHARE: f32 = 0.09;
 
@@ -48,6 +51,22 @@ pub fn probe_hertz(country: &Country) -> [f32; PROBES] {
     probes
 }
 
+/// The probes that hear the second family of a country's sounds: those that share no probe with the first, as China's
+/// 950 Hz and 450 Hz. A burst is of one family, so that the 941 Hz of a digit does not keep up the dial tone it ends.
+pub fn second_family(country: &Country) -> [bool; PROBES] {
+    let probes = probe_hertz(country);
+    let mut first = [true, false, false, false];
+    for tone in country.tones.iter().cycle().take(country.tones.len() * PROBES) {
+        let (low, high) = tone.sound.hertz();
+        let near = |probe: f32, hertz: f32| (probe - hertz).abs() < CLOSE_HZ;
+        let hears = probes.map(|probe| near(probe, low) || high.is_some_and(|high| near(probe, high)));
+        if first.iter().zip(hears).any(|(&first, hears)| first && hears) {
+            first = std::array::from_fn(|probe| first[probe] || hears[probe]);
+        }
+    }
+    std::array::from_fn(|probe| probes[probe] != 0.0 && !first[probe])
+}
+
 /// What a country's probes would catch of its tones: the models that bursts are compared with.
 #[derive(Clone, Debug)]
 pub struct Fit {
@@ -66,6 +85,10 @@ struct SoundModel {
     /// The tones of the table that sound like this, a bit for each.
     tones: u8,
     most_unexplained: f32,
+    /// The first of the two probes that hear this sound and no other, if it has such.
+    pair: Option<usize>,
+    /// Those of `tones` that are sent while people talk, and can be told from speech.
+    under_speech: u8,
     /// Of the table; the lower one of two.
     hertz: f32,
     /// The frequency, or the lower one of two, wherever within its tolerance.
@@ -104,7 +127,24 @@ impl Fit {
                     Sound::One(_) | Sound::Two(..) => MOST_UNEXPLAINED,
                 };
                 let high = high.map_or(Vec::new(), around);
-                sounds.push(SoundModel { tones, most_unexplained, hertz: low, low: around(low), high });
+                let pair = probes.windows(2).position(|pair| {
+                    (pair[0] - low + SPREAD_HZ).abs() < 1.0 && (pair[1] - low - SPREAD_HZ).abs() < 1.0
+                });
+                let spoken_over = country
+                    .tones
+                    .iter()
+                    .enumerate()
+                    .filter(|(other, of)| tones & (1 << other) != 0 && is_sent_while_people_talk(of));
+                let under_speech = spoken_over.fold(0u8, |bits, (other, _)| bits | 1 << other);
+                sounds.push(SoundModel {
+                    tones,
+                    most_unexplained,
+                    pair,
+                    under_speech,
+                    hertz: low,
+                    low: around(low),
+                    high,
+                });
             }
         }
         Self { sounds }
@@ -126,6 +166,32 @@ impl Fit {
         }
         fitted
     }
+
+    /// Which tones a burst may be that speech covers, by how its two probes share what they caught: speech adds
+    /// energy everywhere else.
+    pub fn sounds_under_speech(&self, shares: [f32; PROBES]) -> Fitted {
+        for sound in &self.sounds {
+            if let Some(pair) = sound.pair
+                && sound.under_speech != 0
+            {
+                let balance = |caught: [f32; PROBES]| {
+                    caught[pair] / (caught[pair] + caught[pair + 1]).max(f32::MIN_POSITIVE)
+                };
+                let unlike = |low: &&PureTone| (balance(low.caught) - balance(shares)).abs();
+                let closest = sound.low.iter().min_by(|a, b| unlike(a).total_cmp(&unlike(b)));
+                return Fitted { tones: sound.under_speech, hertz: closest.map_or(0.0, |low| low.hertz) };
+            }
+        }
+        Fitted { tones: 0, hertz: 0.0 }
+    }
+}
+
+/// Call waiting, if its bursts are long and its silence is longer than speech stays at one pitch and level.
+fn is_sent_while_people_talk(tone: &SupervisoryTone) -> bool {
+    let [step] = tone.cadence else { return false };
+    tone.tone == Tone::CallWaiting
+        && matches!(tone.sound, Sound::One(_))
+        && step.on_ms >= LEAST_MS_UNDER_SPEECH
 }
 
 impl SoundModel {
@@ -184,7 +250,6 @@ fn sinc(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Tone;
     use crate::tone_table::{COUNTRIES, china, country};
 
     fn tones(country: &'static Country, shares: [f32; PROBES]) -> Vec<Tone> {
@@ -197,6 +262,14 @@ mod tests {
     fn a_single_frequency_gets_two_probes() {
         assert_eq!(probe_hertz(china()), [437.0, 463.0, 937.0, 963.0]);
         assert_eq!(country("us").map(probe_hertz), Some([350.0, 440.0, 480.0, 620.0]));
+    }
+
+    #[test]
+    fn only_the_chinese_howler_is_a_family_of_its_own() {
+        for country in COUNTRIES {
+            let expected = if country.code == "cn" { [false, false, true, true] } else { [false; PROBES] };
+            assert_eq!(second_family(country), expected, "{}", country.code);
+        }
     }
 
     #[test]
@@ -239,6 +312,18 @@ mod tests {
         assert_eq!(tones(china(), half), []);
         assert_eq!(tones(china(), caught(probes, 941.0)), [Tone::Howler]);
         assert_eq!(tones(china(), [0.0; PROBES]), []);
+    }
+
+    #[test]
+    fn only_call_waiting_is_looked_for_under_speech() {
+        let cn = Fit::new(china()).sounds_under_speech(caught(probe_hertz(china()), 460.0).map(|c| 0.3 * c));
+        assert_eq!(china().tones[cn.tones.trailing_zeros() as usize].tone, Tone::CallWaiting);
+        assert_eq!(cn.tones.count_ones(), 1);
+        assert!((cn.hertz - 460.0).abs() < 3.0, "{cn:?}");
+        for code in ["us", "gb", "de", "it"] {
+            let country = country(code).unwrap_or(china());
+            assert_eq!(Fit::new(country).sounds_under_speech([1.0; PROBES]).tones, 0, "{code}");
+        }
     }
 
     #[test]

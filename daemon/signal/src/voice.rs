@@ -58,6 +58,11 @@ const HELD_VOWEL_HOPS: f32 = 40.0;
 /// and fades to 4 dB below the threshold before it counts as quiet: the end of a word is often little but its pitch,
 /// of which some goes with the hum.
 const FADING: f32 = 0.4;
+/// Of a low voice nothing but the pitch may be left where it begins and ends, and that goes with the hum. What is
+/// loud with its hum, next to a voice, is voice for so long (60 ms), if it stands out from the hum of quiet moments,
+const PITCH_ALONE_HOPS: f32 = 12.0;
+/// whose mean goes this part of the way to each hop (a quarter of a second), once it has been quiet for as long.
+const HUM_FOLLOW: f32 = 0.02;
 /// Voice has ended when there was none for as long.
 const HANGOVER_HOPS: f32 = APART_HOPS;
 /// Counters stop here, so that they stay exact and never overflow.
@@ -71,6 +76,10 @@ pub struct VoiceDetector {
     /// Energy of a hop of the background noise.
     floor: Lanes,
     floor_most: f32,
+    /// Energy of a quiet hop with its hum.
+    hum: Lanes,
+    /// Hops in a row that were loud with their hum only.
+    pitch_run: Lanes,
     window_before: Lanes,
     /// Hops of loudness, and of quiet, in a row.
     loud_run: Lanes,
@@ -96,6 +105,8 @@ impl Default for VoiceDetector {
             threshold: Lanes::splat(hop_energy(VOICE_ABOVE_DBM0)),
             floor: Lanes::ZERO,
             floor_most: hop_energy(FLOOR_MOST_DBM0),
+            hum: Lanes::ZERO,
+            pitch_run: Lanes::ZERO,
             window_before: Lanes::ZERO,
             loud_run: Lanes::ZERO,
             quiet_run: Lanes::splat(APART_HOPS),
@@ -152,7 +163,8 @@ impl VoiceDetector {
         let threshold = self.threshold.max(self.floor * ABOVE_FLOOR);
         let loud = above(hop.energy_above_hum, threshold);
         let first = loud * above(self.quiet_run, Lanes::splat(APART_HOPS - 0.5));
-        self.since_first = choose(first, Lanes::ZERO, (self.since_first + one).min(Lanes::splat(MOST_HOPS)));
+        self.since_first =
+            choose(first, self.pitch_run, (self.since_first + one).min(Lanes::splat(MOST_HOPS)));
         self.hops = choose(first, Lanes::ZERO, self.hops);
         self.changes = choose(first, Lanes::ZERO, self.changes);
         self.liveliness = choose(first, Lanes::splat(FIRST_LIVELINESS), self.liveliness);
@@ -161,6 +173,7 @@ impl VoiceDetector {
         let tone_hops = choose(lively, Lanes::splat(BEATING_TONE_HOPS), Lanes::splat(TONE_HOPS));
         let tone = above(self.tone_run, tone_hops - Lanes::splat(0.5));
         self.quiet_run = choose(loud, Lanes::ZERO, (self.quiet_run + one).min(Lanes::splat(MOST_HOPS)));
+        let pitch = self.follow_pitch(hop.energy, loud);
         let going_on = above(Lanes::splat(PITCH_HOPS + 0.5), self.quiet_run);
         self.loud_run = (self.loud_run + one).min(Lanes::splat(MOST_HOPS)) * going_on;
         self.quiet_run = choose(tone, Lanes::splat(APART_HOPS), self.quiet_run);
@@ -181,8 +194,8 @@ impl VoiceDetector {
         let lively = above(self.liveliness, Lanes::splat(STILL_LIVELY)) * loud;
         self.since_lively =
             choose(lively, Lanes::ZERO, (self.since_lively + one).min(Lanes::splat(MOST_HOPS)));
-        let fading = above(hop.energy_above_hum, threshold * FADING);
-        let voice = fading * above(Lanes::splat(HELD_VOWEL_HOPS), self.since_lively) * (one - tone);
+        let fading = above(hop.energy_above_hum, threshold * FADING) + pitch;
+        let voice = fading.min(one) * above(Lanes::splat(HELD_VOWEL_HOPS), self.since_lively) * (one - tone);
         self.since_voice = choose(voice, Lanes::ZERO, (self.since_voice + one).min(Lanes::splat(MOST_HOPS)));
         self.since_voice =
             choose(tone, self.since_voice.max(self.tone_run + TONE_LATE_HOPS), self.since_voice);
@@ -203,6 +216,18 @@ impl VoiceDetector {
             self.speaking &= !(1 << lane);
             out(lane, Detection::VoiceStop { at: self.back(hop.end, self.since_voice[lane]).minus(1) });
         }
+    }
+
+    /// 1 for lanes in which this hop, behind a voice, may be its pitch alone; counts such hops before one as well.
+    #[inline(always)]
+    fn follow_pitch(&mut self, energy: Lanes, loud: Lanes) -> Lanes {
+        let one = Lanes::splat(1.0);
+        let behind = above(Lanes::splat(PITCH_ALONE_HOPS + 0.5), self.quiet_run);
+        let stands_out = above(energy, self.threshold.max(self.hum * ABOVE_FLOOR));
+        self.pitch_run =
+            (self.pitch_run + one).min(Lanes::splat(PITCH_ALONE_HOPS)) * stands_out * (one - loud);
+        self.hum += (energy - self.hum) * (one - behind) * HUM_FOLLOW;
+        stands_out * behind
     }
 
     #[inline(always)]
@@ -287,6 +312,41 @@ mod tests {
         };
         assert!(start.0.abs_diff(8000) <= 80, "{start:?}");
         assert!(stop.0.abs_diff(15_999) <= 80, "{stop:?}");
+    }
+
+    /// A sine without an edge of its own inside: whole half-waves.
+    fn low_sine(hertz: f32, dbm0: f32, samples: usize) -> Vec<i16> {
+        let (peak, step) = (sine_peak_from_dbm0(dbm0), std::f32::consts::TAU * hertz / 8000.0);
+        (0..samples).map(|n| (peak * (step * n as f32).sin()) as i16).collect()
+    }
+
+    #[test]
+    fn a_low_voice_begins_and_ends_with_its_pitch() {
+        let mut audio = with_silence(8000, low_sine(80.0, -28.0, 200), 0);
+        audio.extend(babble(-20.0, 8000));
+        audio.extend(low_sine(80.0, -28.0, 320));
+        let end = audio.len() as u64;
+        let [Detection::VoiceStart { at: start }, Detection::VoiceStop { at: stop }] =
+            hear(&with_silence(0, audio, 8000), &[80], 0)[..]
+        else {
+            panic!("one voice")
+        };
+        assert!(start.0.abs_diff(8000) <= 80, "{start:?}");
+        assert!(stop.0.abs_diff(end - 1) <= 80, "{stop:?} for {end}");
+    }
+
+    #[test]
+    fn hum_does_not_prolong_a_voice() {
+        let mut audio = low_sine(50.0, -30.0, 32_000);
+        for (sample, voice) in audio[16_000..24_000].iter_mut().zip(babble(-16.0, 8000)) {
+            *sample += voice;
+        }
+        let [Detection::VoiceStart { at: start }, Detection::VoiceStop { at: stop }] =
+            hear(&audio, &[80], 0)[..]
+        else {
+            panic!("one voice")
+        };
+        assert!(start.0.abs_diff(16_000) <= 80 && stop.0.abs_diff(23_999) <= 80, "{start:?} {stop:?}");
     }
 
     #[test]

@@ -293,6 +293,7 @@ fn call_waiting_under_speech() {
     let other = heard.iter().flat_map(|heard| names(heard)).filter(|tone| *tone != Tone::CallWaiting).count();
     println!("call waiting under speech: named once in {named} of {}, {other} other tones", tracks.len());
     assert_eq!(other, 0);
+    assert!(named >= 46, "one in twenty may be lost where a voice keeps to the tone's pitch");
 }
 
 /// Tones heard in real speech and music, and the hours of it.

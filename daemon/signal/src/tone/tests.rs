@@ -88,6 +88,95 @@ fn a_click_while_the_wait_for_a_burst_ends_does_not_keep_the_tone() {
     }
 }
 
+/// Two frequencies of `dbm0` each.
+fn pair(low: f32, high: f32, dbm0: f32, ms: u32) -> Vec<i16> {
+    let (low, high) = (play(&[(low, dbm0, ms)]), play(&[(high, dbm0, ms)]));
+    low.iter().zip(high).map(|(low, high)| low + high).collect()
+}
+
+#[test]
+fn a_digit_ends_the_dial_tone_although_the_howler_is_near_its_row() {
+    for (high, row) in [(1209.0, 697.0), (1336.0, 941.0), (1633.0, 941.0)] {
+        for (bursts, tone) in
+            [(vec![(450.0, -10.0, 2000)], Tone::Dial), (SPECIAL.repeat(5), Tone::SpecialDial)]
+        {
+            let mut audio = play(&bursts);
+            let dial_end = audio.len() as u64 - if tone == Tone::SpecialDial { 320 } else { 0 };
+            audio.truncate(dial_end as usize);
+            audio.extend(pair(row, high, -10.0, 100));
+            audio.extend(play(&[(0.0, 0.0, 3000)]));
+            let heard: Vec<Detection> = hear(&audio, &[80])
+                .into_iter()
+                .filter(|&(lane, _)| lane == 0)
+                .map(|(_, what)| what)
+                .collect();
+            let [Detection::ToneStart { at: start, tone: started }, Detection::ToneStop { at, .. }] =
+                heard[..]
+            else {
+                panic!("{tone:?}, {row} Hz: {heard:?}")
+            };
+            assert!(started == tone && start.0 < 80, "{tone:?}, {row} Hz: {heard:?}");
+            assert!(at.0.abs_diff(dial_end) <= 80, "{tone:?}, {row} Hz: {at:?}, not {dial_end}");
+        }
+    }
+}
+
+/// A turn of special dial tone.
+const SPECIAL: [(f32, f32, u32); 2] = [(450.0, -10.0, 400), (0.0, 0.0, 40)];
+
+#[test]
+fn a_howler_follows_a_dial_tone_at_once() {
+    let audio = play(&[(450.0, -10.0, 3000), (950.0, -10.0, 4000), (0.0, 0.0, 1000)]);
+    let heard: Vec<Detection> =
+        hear(&audio, &[80]).into_iter().filter(|&(lane, _)| lane == 0).map(|(_, what)| what).collect();
+    let [
+        Detection::ToneStart { tone: Tone::Dial, .. },
+        Detection::ToneStop { at: dial_stop, .. },
+        Detection::ToneStart { at: howler_start, tone: Tone::Howler },
+        Detection::ToneStop { at: howler_stop, .. },
+    ] = heard[..]
+    else {
+        panic!("{heard:?}")
+    };
+    assert!(dial_stop.0.abs_diff(24_000) <= 80 && howler_start.0.abs_diff(24_000) <= 80, "{heard:?}");
+    assert!(howler_stop.0.abs_diff(56_000) <= 80, "{heard:?}");
+}
+
+/// Harmonics of 180 Hz whose level moves with syllables: a voice that goes on and on.
+fn babble(dbm0: f32, ms: u32) -> Vec<i16> {
+    let peak = sine_peak_from_dbm0(dbm0);
+    let voice = |n: u32| {
+        let t = n as f32 / 8000.0;
+        let tone = |harmonic: f32| (std::f32::consts::TAU * 180.0 * harmonic * t).sin() / harmonic.sqrt();
+        let syllable = 0.6 + 0.4 * (std::f32::consts::TAU * 4.3 * t).cos();
+        peak * syllable * (1..12).map(|harmonic| tone(harmonic as f32)).sum::<f32>() / 2.0
+    };
+    (0..ms * 8).map(|n| voice(n) as i16).collect()
+}
+
+#[test]
+fn call_waiting_is_heard_while_people_talk() {
+    let mut audio = babble(-13.0, 22_000);
+    for turn in 0..4 {
+        let at = 24_000 + turn * 32_000;
+        for (sample, wave) in audio[at..].iter_mut().zip(play(&[(450.0, -10.0, 400)])) {
+            *sample += wave;
+        }
+    }
+    audio.extend(play(&[(0.0, 0.0, 14_000)]));
+    let heard: Vec<Detection> =
+        hear(&audio, &[80]).into_iter().filter(|&(lane, _)| lane == 0).map(|(_, what)| what).collect();
+    let [
+        Detection::ToneStart { at: start, tone: Tone::CallWaiting },
+        Detection::ToneStop { at: stop, tone: Tone::CallWaiting },
+    ] = heard[..]
+    else {
+        panic!("{heard:?}")
+    };
+    assert!(start.0.abs_diff(24_000) <= 160 && stop.0.abs_diff(123_200) <= 160, "{heard:?}");
+    assert!(hear(&babble(-13.0, 22_000), &[80]).is_empty());
+}
+
 proptest! {
     #[test]
     fn tones_do_not_depend_on_the_frames(
