@@ -58,7 +58,7 @@ fn each_kind_of_damage_is_found() {
     let got = perfect(truth);
     let index = |event: &str| got.iter().position(|got| got.event == event).unwrap();
     type Damage<'a> = &'a dyn Fn(&mut Vec<Event>);
-    let damages: [(&str, &str, Damage); 9] = [
+    let damages: [(&str, &str, Damage); 12] = [
         ("hook, ring, line lost", "a missed ring", &|got| drop(got.remove(index("ring_start")))),
         ("hook, ring, line lost", "a late hook", &|got| got[index("off_hook")].t += 0.021),
         ("DTMF digits", "an extra digit", &|got| {
@@ -72,6 +72,18 @@ fn each_kind_of_damage_is_found() {
         }),
         ("caller ID", "a wrong number", &|got| got[index("caller_id")].members["number"] = json!("110")),
         ("tones", "a wrong tone", &|got| got[index("tone_start")].members["tone"] = json!("howler")),
+        ("tones", "a dial tone that goes on under a digit", &|got| {
+            let stops = |got: &&mut Event| got.event == "tone_stop" && got.text("tone") == Some("dial");
+            got.iter_mut().find(stops).unwrap().t += 0.101;
+        }),
+        ("tones", "a ringback that begins a turn late", &|got| {
+            let starts = |got: &&mut Event| got.event == "tone_start" && got.text("tone") == Some("ringback");
+            got.iter_mut().find(starts).unwrap().t += 5.0;
+        }),
+        ("tones", "a busy tone that ends a burst early", &|got| {
+            let stops = |got: &&mut Event| got.event == "tone_stop" && got.text("tone") == Some("busy");
+            got.iter_mut().find(stops).unwrap().t -= 0.7;
+        }),
         ("recordings", "a wrong call type", &|got| {
             let stop = got
                 .iter_mut()

@@ -2,6 +2,7 @@
 
 use super::{AccuracyError, Bench, Row, Section, folder, share, verdict_of_share};
 use crate::audio::samples;
+use crate::corpus::Speech;
 use crate::event::Event;
 use crate::replay::detect;
 use crate::scenario::{Line, ScenarioFolder, Side, TONES, Tone};
@@ -75,6 +76,30 @@ fn make_line(port: u16, tone: Tone, short: bool) -> (Line, Vec<Sent>) {
     (line, all)
 }
 
+/// Call waiting of −10 dBm0 while people talk on the same track all the time: six bursts, from the eighth second on.
+fn make_covered_line(port: u16, calls: usize, speech: &Speech) -> Result<(Line, Vec<Sent>), AccuracyError> {
+    const TURNS: u32 = 6;
+    let tone = Tone::named("call-waiting").unwrap_or(TONES[0]);
+    let played = tone.play(TURNS, -10.0, 0.0, 1.0);
+    let mut line = Line::new(port, "8000", 7);
+    line.begin();
+    let mut all = Vec::new();
+    for _ in 0..calls {
+        line.wait(2.0);
+        let from_s = line.now_s();
+        line.off_hook();
+        line.wait(0.5);
+        let first = line.now();
+        line.talk(speech, Side::Near, 40.0);
+        line.put(Side::Far, first + samples(8.0), &played);
+        line.on_hook();
+        let audio = line.heard(first, line.now());
+        all.push(Sent { from_s, to_s: line.now_s(), audio });
+    }
+    line.wait(2.0);
+    Ok((line, all))
+}
+
 fn by_us(events: &[Event], port: u16, sent: &Sent) -> Vec<String> {
     let starts = events.iter().filter(|event| event.port == port && event.event == "tone_start");
     let within = starts.filter(|event| (sent.from_s..sent.to_s + 0.5).contains(&event.t));
@@ -110,6 +135,15 @@ pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
         made.add(line, length_s)?;
         all.push((tone, port, sent));
     }
+    let speech = Speech::load("en")?;
+    let mut covered = Vec::new();
+    for index in 0..if bench.short { 1 } else { 4 } {
+        let port = (TONES.len() + index) as u16 + 1;
+        let (line, sent) = make_covered_line(port, 12, &speech)?;
+        let length_s = line.now_s();
+        made.add(line, length_s)?;
+        covered.push((port, sent));
+    }
     made.finish()?;
     let (events, _) = detect(&bench.hookline, &scenario, &[])?;
     let mut rows = Vec::new();
@@ -128,10 +162,24 @@ pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
             verdict: verdict_of_share(ours.right, ours.sent, ours.wrong, Some(100.0)),
         });
     }
+    let (mut ours, mut peer) = (Count::default(), Count::default());
+    for (port, sent) in covered.iter().flat_map(|(port, sent)| sent.iter().map(move |sent| (port, sent))) {
+        ours.add("call-waiting", &by_us(&events, *port, sent));
+        peer.add("call-waiting", &by_peer(&sent.audio)?);
+    }
+    rows.push(Row {
+        condition: "call-waiting of −10 dBm0 under continuous speech of −17 dBm0".into(),
+        floor: "–".into(),
+        aim: "100 %".into(),
+        ours: share(ours.right, ours.sent, ours.wrong),
+        peer: share(peer.right, peer.sent, peer.wrong),
+        verdict: verdict_of_share(ours.right, ours.sent, ours.wrong, None),
+    });
     let notes = vec![
         "Each tone on a call of its own, −7, −10 and −13 dBm0 (short: −10), at least 3 s and three turns of its cadence. Right: \
          named once, and nothing else named. spandsp's `super_tone_rx` with the same tones, cadence ±15 %."
             .into(),
+        "Under speech: six bursts of call waiting while two people talk on the same track, with pauses of 0.2 to 0.8 s.".into(),
     ];
     Ok(Section { rows, notes })
 }

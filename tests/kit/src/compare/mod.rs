@@ -120,7 +120,7 @@ fn judge_kind(kind: &'static Kind, truth: &[Event], got: &[Event], calls: &mut C
         if !truth.is_optional() {
             result.found += 1;
         }
-        result.note_time(got.t - truth.t);
+        result.note_time(got.t - truth.t, || said_of(kind, truth));
         if result.is_worth_telling(got.t - truth.t) {
             report.findings.push((truth.clone(), format!("t is {:+.1} ms off", (got.t - truth.t) * 1000.0)));
         }
@@ -131,6 +131,12 @@ fn judge_kind(kind: &'static Kind, truth: &[Event], got: &[Event], calls: &mut C
             }
         }
     }
+}
+
+/// What an event is called where the worst time is told: `tone_stop dial`.
+fn said_of(kind: &Kind, event: &Event) -> String {
+    let key = kind.key.and_then(|member| event.text(member));
+    key.map_or_else(|| event.event.clone(), |key| format!("{} {key}", event.event))
 }
 
 /// The complaint about one member of a pair, if there is one.
@@ -152,7 +158,7 @@ fn judge_member(
         Agreement::Time => {
             let Some((expected, actual)) = numbers else { return Some(format!("{member} is {actual}")) };
             let result = report.class(kind);
-            result.note_time(actual - expected);
+            result.note_time(actual - expected, || member.to_string());
             let late = result.is_late(actual - expected);
             return late.then(|| format!("{member} is {:+.1} ms off", (actual - expected) * 1000.0));
         }

@@ -17,17 +17,22 @@ pub struct ClassResult {
     pub wrong: usize,
     pub times: usize,
     pub worst_ms: f64,
+    /// What was that far off.
+    pub worst: String,
     pub sum_ms: f64,
     pub floor_ms: Option<f64>,
     pub aim_ms: Option<f64>,
 }
 
 impl ClassResult {
-    pub(super) fn note_time(&mut self, error_s: f64) {
+    pub(super) fn note_time(&mut self, error_s: f64, what: impl FnOnce() -> String) {
         if self.aim_ms.is_some() {
+            let error_ms = error_s.abs() * 1000.0;
             self.times += 1;
-            self.worst_ms = self.worst_ms.max(error_s.abs() * 1000.0);
-            self.sum_ms += error_s.abs() * 1000.0;
+            self.sum_ms += error_ms;
+            if error_ms > self.worst_ms {
+                (self.worst_ms, self.worst) = (error_ms, what());
+            }
         }
     }
 
@@ -100,10 +105,15 @@ impl fmt::Display for Report {
             let mean_ms = result.sum_ms / result.times.max(1) as f64;
             match (result.floor_ms, result.aim_ms) {
                 (Some(floor_ms), Some(aim_ms)) => {
-                    write!(f, "| {:.1} | {mean_ms:.1} | {floor_ms:.0} / {aim_ms:.0} ", result.worst_ms)?;
+                    write!(f, "| {:.1} ({}) ", result.worst_ms, result.worst)?;
+                    write!(f, "| {mean_ms:.1} | {floor_ms:.0} / {aim_ms:.0} ")?;
                 }
                 (None, Some(aim_ms)) => {
-                    write!(f, "| {:.1} | {mean_ms:.1} | – / {aim_ms:.0} ", result.worst_ms)?
+                    write!(
+                        f,
+                        "| {:.1} ({}) | {mean_ms:.1} | – / {aim_ms:.0} ",
+                        result.worst_ms, result.worst
+                    )?;
                 }
                 (_, None) => write!(f, "| – | – | – ")?,
             }

@@ -27,15 +27,16 @@ const HOOK: Kind = Kind {
     floor_ms: Some(20.0),
     aim_ms: Some(10.0),
 };
-/// No limit is set for the times of tones, and a cadence may be taken to end when the next sound begins: all must be
-/// named, and the times are told.
+/// What is recorded, and what became of a call, is dated by the edges of tones. No cadence that the kit plays has a
+/// turn shorter than 400 ms or a burst shorter than 100 ms, so that 100 ms means: no burst is lost, added, or taken for
+/// a part of what follows. Nothing covers these tones; where people talk over them, the table of tones tells.
 const TONE: Kind = Kind {
     event: "",
     class: "tones",
     members: &["tone"],
     key: Some("tone"),
     window_s: 15.0,
-    floor_ms: None,
+    floor_ms: Some(100.0),
     aim_ms: Some(20.0),
 };
 const RECORDING: Kind = Kind {

@@ -171,6 +171,14 @@ impl Line {
         self.now += audio.len();
     }
 
+    /// What the line's first track carries between two samples, as far as it is made.
+    pub fn heard(&self, from: usize, to: usize) -> Vec<i16> {
+        let track = &self.audio[0];
+        let mut heard = track[from.min(track.len())..to.min(track.len())].to_vec();
+        heard.resize(to.saturating_sub(from), 0);
+        heard
+    }
+
     /// Takes away what lies from this moment on, as an exchange stops a tone.
     fn fall_silent(&mut self) {
         for track in &mut self.audio {
