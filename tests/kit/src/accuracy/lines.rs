@@ -19,9 +19,7 @@ pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
                 continue;
             }
             let limit = |ms: Option<f64>| ms.map_or(String::new(), |ms| format!(", ≤ {ms:.0} ms"));
-            let worst = result
-                .aim_ms
-                .map_or(String::new(), |_| format!(", worst {:.1} ms ({})", result.worst_ms, result.worst));
+            let worst = result.aim_ms.map_or(String::new(), |_| format!(", worst {}", result.worst_told()));
             section.rows.push(Row {
                 condition: format!("{class}, seed {seed}: {} events", result.expected),
                 floor: format!("all{}", limit(result.floor_ms)),
