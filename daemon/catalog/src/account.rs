@@ -27,7 +27,7 @@ pub struct Account {
     pub must_change: bool,
     #[serde(default)]
     pub disabled: bool,
-    /// Language of the pages (`zh-Hans`, `zh-Hant`, `en`), if the person chose one.
+    /// Language of the pages (`zh-CN`, `zh-TW`, `en`), if the person chose one.
     #[serde(default)]
     pub language: Option<String>,
 }

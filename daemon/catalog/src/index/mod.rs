@@ -1,15 +1,19 @@
 //! The catalog: an SQLite index of the journal. One connection applies entries, others search.
 
+pub mod allowed;
 pub mod apply;
 pub mod combo;
 pub mod dump;
 pub mod history;
 pub mod lists;
+pub mod merge;
 pub mod numbers;
 pub mod people;
+pub mod plan;
 pub mod rows;
 pub mod schema;
 pub mod search;
+pub mod sn;
 pub mod sources;
 pub mod statistics;
 

@@ -11,15 +11,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use line::CallType;
 use rusqlite::{Connection, OptionalExtension, Result, params};
 
+use crate::index::allowed::{Allowed, AllowedCombos, asks_for};
 use crate::index::apply::{key_from_us, unsigned, us_from_key};
 use crate::index::combo::{self, Combo, Overlap};
 use crate::index::numbers::{self, Fragment};
-use crate::query::{AudioFilter, DeletedFilter, RecordQuery};
+use crate::index::sn::local_span_of_sn;
+use crate::query::RecordQuery;
 use crate::record::sn_of;
 use crate::scope::{Only, Scope};
 
 /// A fragment that stands in this many numbers or more is only looked for in the numbers of each record.
-const FEW_NUMBERS: usize = 4_000;
+const FEW_NUMBERS: usize = 1_500;
 /// The tails that begin with parameter 1.
 pub const TAILS_WITH: &str = "tail >= ?1 AND tail < ?1 || char(1114111)";
 
@@ -34,41 +36,6 @@ pub struct Skim {
     pub peer: Option<i64>,
 }
 
-/// What is known of a combination that the query allows.
-#[derive(Clone, Copy, Debug)]
-pub struct Allowed {
-    pub combo: Combo,
-    pub records: u64,
-    /// Only part of its class of length is asked for.
-    pub part_length: bool,
-}
-
-/// The combinations that a query allows, by their row number: these count up from 1.
-#[derive(Default)]
-pub struct AllowedCombos(Vec<Option<Allowed>>);
-
-impl AllowedCombos {
-    fn insert(&mut self, id: i64, allowed: Allowed) {
-        let place = usize::try_from(id).unwrap_or(0);
-        if self.0.len() <= place {
-            self.0.resize(place + 1, None);
-        }
-        self.0[place] = Some(allowed);
-    }
-
-    pub fn get(&self, id: i64) -> Option<&Allowed> {
-        self.0.get(usize::try_from(id).ok()?)?.as_ref()
-    }
-
-    pub fn ids(&self) -> impl Iterator<Item = i64> {
-        self.0.iter().zip(0..).filter_map(|(allowed, id)| allowed.as_ref().map(|_| id))
-    }
-
-    pub fn values(&self) -> impl Iterator<Item = &Allowed> {
-        self.0.iter().flatten()
-    }
-}
-
 /// A query, ready to judge rows.
 pub struct Filter<'c> {
     sql: &'c Connection,
@@ -76,8 +43,9 @@ pub struct Filter<'c> {
     pub from: i64,
     pub before: i64,
     pub combos: AllowedCombos,
-    /// Records of all combinations, asked for or not.
+    /// Records of all combinations, asked for or not; and those of them that are deleted.
     pub all_records: u64,
+    pub deleted_records: u64,
     pub ports: Option<BTreeSet<u16>>,
     min_duration_ms: Option<u64>,
     max_duration_ms: Option<u64>,
@@ -136,6 +104,7 @@ impl<'c> Filter<'c> {
             before: query.to_us.map_or(i64::MAX, key_from_us),
             combos: AllowedCombos::default(),
             all_records: 0,
+            deleted_records: 0,
             ports: allowed_ports(scope, query),
             min_duration_ms: query.min_duration_ms,
             max_duration_ms: query.max_duration_ms,
@@ -167,6 +136,7 @@ impl<'c> Filter<'c> {
             let (id, records): (i64, u64) = (row.get(0)?, unsigned(row.get(1)?));
             let combo = Combo::from_row(row, 2)?;
             self.all_records += records;
+            self.deleted_records += if combo.deleted { records } else { 0 };
             let length = combo::overlap(combo.length_class, query.min_duration_ms, query.max_duration_ms);
             let asked = records > 0
                 && length != Overlap::None
@@ -305,13 +275,17 @@ impl<'c> Filter<'c> {
             || self.combos.values().any(|allowed| allowed.part_length)
     }
 
+    pub fn asks_for_port(&self, port: u16) -> bool {
+        self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    }
+
     /// Whether the record of this row is asked for.
     pub fn takes(&self, row: &Skim) -> Result<bool> {
         let Some(allowed) = self.combos.get(row.combo) else { return Ok(false) };
         if row.key < self.from || row.key >= self.before {
             return Ok(false);
         }
-        if self.ports.as_ref().is_some_and(|ports| !ports.contains(&row.port)) {
+        if !self.asks_for_port(row.port) {
             return Ok(false);
         }
         if allowed.part_length {
@@ -391,28 +365,6 @@ fn sides(side: Side, call_type: CallType) -> (bool, bool) {
     }
 }
 
-fn asks_for(query: &RecordQuery, combo: &Combo) -> bool {
-    fn one_of<T: Ord>(asked: &BTreeSet<T>, value: &T) -> bool {
-        asked.is_empty() || asked.contains(value)
-    }
-    let audio = match query.audio {
-        AudioFilter::All => true,
-        AudioFilter::With => combo.audio,
-        AudioFilter::Without => !combo.audio,
-    };
-    let deleted = match query.deleted {
-        DeletedFilter::All => true,
-        DeletedFilter::Yes => combo.deleted,
-        DeletedFilter::No => !combo.deleted,
-    };
-    audio
-        && deleted
-        && one_of(&query.call_types, &combo.call_type)
-        && one_of(&query.start_modes, &combo.start_mode)
-        && one_of(&query.stop_modes, &combo.stop_mode)
-        && one_of(&query.grades, &combo.grade)
-}
-
 fn allowed_ports(scope: &Scope, query: &RecordQuery) -> Option<BTreeSet<u16>> {
     match (&scope.ports, query.ports.is_empty()) {
         (Only::All, true) => None,
@@ -425,44 +377,4 @@ fn allowed_ports(scope: &Scope, query: &RecordQuery) -> Option<BTreeSet<u16>> {
 /// An empty fragment is no filter.
 fn fragment(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|text| !text.is_empty())
-}
-
-/// First microsecond, and the one behind the last, of local time that a recording number's beginning stands for;
-/// `None` if no recording number begins so.
-fn local_span_of_sn(sn: &str) -> Option<(i64, i64)> {
-    // Filled up with the smallest and the largest digits; what no calendar has is then held to what it has.
-    const LEAST: &str = "00000000_000000_000";
-    const MOST: &str = "99999999_999999_999";
-    if !sn.is_ascii() || sn.len() > LEAST.len() {
-        return None;
-    }
-    let first = local_us(&format!("{sn}{}", &LEAST[sn.len()..]), false)?;
-    let last = local_us(&format!("{sn}{}", &MOST[sn.len()..]), true)?;
-    (first <= last).then_some((first, last + 1_000))
-}
-
-fn local_us(sn: &str, clamp: bool) -> Option<i64> {
-    let number = |from: usize, to: usize| -> Option<u32> {
-        let digits = sn.get(from..to)?;
-        digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())?
-    };
-    if sn.as_bytes().get(8) != Some(&b'_') || sn.as_bytes().get(15) != Some(&b'_') {
-        return None;
-    }
-    let (year, mut month, mut day) = (number(0, 4)?, number(4, 6)?, number(6, 8)?);
-    let (hour, minute, second, ms) = (number(9, 11)?, number(11, 13)?, number(13, 15)?, number(16, 19)?);
-    let year = i32::try_from(year).ok()?;
-    if clamp {
-        month = month.min(12);
-        while day > 28 && chrono::NaiveDate::from_ymd_opt(year, month, day).is_none() {
-            day -= 1;
-        }
-    } else {
-        month = month.max(1);
-        day = day.max(1);
-    }
-    let clamped = |value: u32, most: u32| if clamp { value.min(most) } else { value };
-    let date = chrono::NaiveDate::from_ymd_opt(year, month, day)?;
-    let time = date.and_hms_milli_opt(clamped(hour, 23), clamped(minute, 59), clamped(second, 59), ms)?;
-    Some(time.and_utc().timestamp_micros())
 }

@@ -1,0 +1,129 @@
+//! Brings journal entries into the tables. What an entry does depends on the entries before it alone, so that a
+//! catalog kept up entry by entry and one made again are the same.
+
+mod combos;
+mod people;
+mod records;
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Result, params};
+
+use crate::entry::{Body, Entry};
+use crate::index::combo::Combo;
+use crate::journal::{Place, Placed};
+
+/// Bits of a key behind the microseconds.
+const KEY_BITS: u32 = 12;
+/// Numbers remembered between records.
+const REMEMBERED_NUMBERS: usize = 50_000;
+
+/// The first key that a record starting at this microsecond can have.
+pub fn key_from_us(start_us: i64) -> i64 {
+    start_us.clamp(0, (i64::MAX >> KEY_BITS) - 1) << KEY_BITS
+}
+
+/// Microseconds of a record's start, by its key.
+pub fn us_from_key(key: i64) -> i64 {
+    key >> KEY_BITS
+}
+
+/// Row numbers met before; forgotten when a transaction fails.
+#[derive(Default)]
+pub struct Memory {
+    stations: HashMap<String, i64>,
+    combos: HashMap<Combo, i64>,
+    numbers: HashMap<String, i64>,
+}
+
+/// Where the catalog stands in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// 0: nothing yet.
+    pub sequence: u64,
+    pub place: Place,
+    pub crc: u32,
+}
+
+pub fn applied(connection: &Connection) -> Result<Applied> {
+    connection.query_row("SELECT sequence, segment, offset, crc FROM applied", [], |row| {
+        let place = Place { segment: unsigned(row.get(1)?), offset: unsigned(row.get(2)?) };
+        Ok(Applied { sequence: unsigned(row.get(0)?), place, crc: row.get(3)? })
+    })
+}
+
+/// Applies entries in one transaction, together with how far the catalog then is. After an error nothing of them is in
+/// the catalog.
+pub fn apply(connection: &mut Connection, memory: &mut Memory, entries: &[Placed]) -> Result<()> {
+    let Some(last) = entries.last() else { return Ok(()) };
+    let outcome = (|| {
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let mut work = Work { sql: &transaction, memory, counts: HashMap::new() };
+        for placed in entries {
+            work.entry(&placed.entry, placed.place)?;
+        }
+        work.write_counts()?;
+        transaction
+            .prepare_cached("UPDATE applied SET sequence = ?1, segment = ?2, offset = ?3, crc = ?4")?
+            .execute(params![
+                signed(last.entry.sequence),
+                signed(last.place.segment),
+                signed(last.place.offset),
+                last.crc
+            ])?;
+        transaction.commit()
+    })();
+    if outcome.is_err() {
+        *memory = Memory::default();
+    }
+    outcome
+}
+
+struct Work<'a> {
+    sql: &'a Connection,
+    memory: &'a mut Memory,
+    /// How many more records a port and combination have; written once a transaction.
+    counts: HashMap<(u16, i64), i64>,
+}
+
+impl Work<'_> {
+    fn entry(&mut self, entry: &Entry, place: Place) -> Result<()> {
+        match &entry.body {
+            Body::Record(record) => self.record(entry, place, record),
+            Body::Annotation(_) | Body::Deletion(_) | Body::FileMissing(_) | Body::FileFound(_) => {
+                self.about_record(entry)
+            }
+            Body::AlarmRaised(raised) => self.alarm_raised(entry, raised),
+            Body::AlarmCleared(cleared) => self.run(
+                "UPDATE alarm SET cleared_us = ?1
+                 WHERE cleared_us IS NULL AND code = ?2 AND port IS ?3 AND thing IS ?4",
+                params![entry.utc_us, cleared.code, cleared.port, cleared.thing],
+            ),
+            Body::AlarmAcknowledged(seen) => self.run(
+                "UPDATE alarm SET acknowledged_us = ?1, acknowledged_by = ?2, acknowledged_note = ?3 WHERE id = ?4",
+                params![entry.utc_us, seen.account, seen.note, signed(seen.alarm)],
+            ),
+            Body::Audit(_) | Body::AccountSet(_) | Body::AccountRemoved(_) => self.account_entry(entry),
+            Body::ContactSet(contact) => self.run(
+                "INSERT INTO contact VALUES (?1, ?2, ?3, ?4) ON CONFLICT (number) DO UPDATE SET
+                 name = excluded.name, department = excluded.department, note = excluded.note",
+                params![contact.number, contact.name, contact.department, contact.note],
+            ),
+            Body::ContactRemoved(name) => self.run("DELETE FROM contact WHERE number = ?1", [&name.name]),
+            Body::Unknown { .. } => Ok(()),
+        }
+    }
+
+    fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        self.sql.prepare_cached(sql)?.execute(params).map(drop)
+    }
+}
+
+/// SQLite's integers are signed; counts and sequence numbers never reach the sign.
+pub fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}
