@@ -2,7 +2,7 @@
 //! stand in `writing` and `reading`.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::alarm_book::AlarmBook;
@@ -57,6 +57,14 @@ pub(crate) struct Inner {
     pub pool: Pool,
     pub alarms: AlarmBook,
     pub store: Store,
+    /// Held while a deletion is judged and written, and while a grade is.
+    grading: Mutex<()>,
+}
+
+impl Inner {
+    pub fn grading(&self) -> MutexGuard<'_, ()> {
+        self.grading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Catalog {
@@ -73,8 +81,9 @@ impl Catalog {
         let damage = store.shared.damage();
         let pool = Pool::new(index, store.shared.clone(), options.readers);
         let alarms = AlarmBook::default();
+        let (serial, grading) = (options.serial, Mutex::new(()));
         let catalog =
-            Self { inner: Arc::new(Inner { journal_folder, serial: options.serial, pool, alarms, store }) };
+            Self { inner: Arc::new(Inner { journal_folder, serial, pool, alarms, store, grading }) };
         Ok((catalog, OpenReport { damage, rebuilt: found.rebuilt, caught_up: found.caught_up }))
     }
 

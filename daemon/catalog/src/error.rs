@@ -44,6 +44,10 @@ pub enum Error {
         "the catalog is being made again from the journal ({percent} %): recording goes on; try again in a while"
     )]
     NotReady { percent: u64 },
+    #[error(
+        "the catalog does not show all that is in the journal yet: nothing was done; try again in a while"
+    )]
+    Behind,
     #[error("the catalog cannot be made again: {why}")]
     Rebuild { why: String },
     #[error("the catalog is closed")]
@@ -69,6 +73,7 @@ impl Error {
             Self::BadScore(_) => "score_invalid",
             Self::EntryUnreadable { .. } => "entry_unreadable",
             Self::NotReady { .. } => "catalog_not_ready",
+            Self::Behind => "catalog_behind",
             Self::Rebuild { .. } => "catalog_failed",
             Self::Closed => "catalog_closed",
         }

@@ -26,6 +26,7 @@ pub mod alarm;
 mod alarm_book;
 pub mod audit;
 mod catalog;
+mod deletion;
 pub mod entry;
 mod error;
 mod follower;
@@ -44,6 +45,7 @@ pub use account::{Account, AccountRow, Contact, Right};
 pub use alarm::{Acknowledged, AlarmCategory, AlarmCode, AlarmKey, AlarmRow, Params};
 pub use audit::{AuditEntry, AuditResult, AuditRow};
 pub use catalog::{Catalog, Health, OpenReport, Options, Receipt};
+pub use deletion::{DeletionRefusal, Deletions};
 pub use entry::{Body, Change};
 pub use error::Error;
 pub use query::{

@@ -9,13 +9,13 @@ use crate::account::{Account, Contact};
 use crate::alarm::{AlarmKey, AlarmRow, Params};
 use crate::audit::AuditEntry;
 use crate::catalog::{Catalog, Receipt};
-use crate::entry::{AlarmAcknowledged, Annotation, Body, Change, Deletion, Name, Record};
+use crate::entry::{AlarmAcknowledged, Annotation, Body, Change, Name, Record};
 use crate::error::Error;
 use crate::index::{history, people, rows};
-use crate::record::{DeletionReason, Grade, Tag, record_id_text};
+use crate::record::{Grade, Tag, record_id_text};
 
 /// How long a call waits for the catalog to show what the journal has.
-const CATALOG_MOMENT: Duration = Duration::from_secs(2);
+pub(crate) const CATALOG_MOMENT: Duration = Duration::from_secs(2);
 
 impl Catalog {
     /// Writes entries, in order and together: all of them or none. Returns when they are safe on disk and, unless the
@@ -24,10 +24,16 @@ impl Catalog {
     /// # Errors
     /// `DiskFull`, `Io`: none of them was written. `EntryTooLong`: one is longer than 20 MiB.
     pub fn append(&self, bodies: Vec<Body>) -> Result<Receipt, Error> {
+        let grades = bodies
+            .iter()
+            .any(|body| matches!(body, Body::Annotation(Annotation { change: Change::Grade(_), .. })));
+        // A deletion that is being judged goes by the grade that it has read.
+        let _nobody_deletes = grades.then(|| self.inner.grading());
         self.inner.store.append(bodies, true)
     }
 
-    /// As `append`, but returns as soon as they are safe on disk.
+    /// As `append`, but returns as soon as they are safe on disk, and waits for nobody: not for grades of records that
+    /// can be deleted already.
     pub fn append_durable(&self, bodies: Vec<Body>) -> Result<Receipt, Error> {
         self.inner.store.append(bodies, false)
     }
@@ -96,26 +102,6 @@ impl Catalog {
             account: account.map(str::to_owned),
             utc_us: receipt.utc_us,
         })
-    }
-
-    /// Marks records as deleted; their facts stay. The files are removed by the caller, after this: `check` names those
-    /// that a power cut in between left.
-    ///
-    /// # Errors
-    /// `NoRecord`: one of them does not exist, and none was marked.
-    pub fn delete(
-        &self,
-        ids: &[RecordId],
-        account: Option<&str>,
-        reason: DeletionReason,
-    ) -> Result<Receipt, Error> {
-        for id in ids {
-            self.must_exist(id)?;
-        }
-        let of = |record: &RecordId| {
-            Body::Deletion(Deletion { record: record.clone(), account: account.map(str::to_owned), reason })
-        };
-        self.append(ids.iter().map(of).collect())
     }
 
     /// Raises an alarm, or counts it once more if it stands already (repeats are written at most once a minute).

@@ -4,9 +4,12 @@
 mod common;
 
 use common::{add, export, facts, id, open, settle};
+use hookline_catalog::entry::{Annotation, Body};
+use hookline_catalog::journal::JournalReader;
 use hookline_catalog::{
     Account, AlarmCategory, AlarmCode, AlarmCounts, AlarmKey, AlarmQuery, AlarmState, AuditEntry, AuditQuery,
-    AuditResult, Catalog, Change, Contact, DeletionReason, Error, Grade, PageRequest, Params, Right, Scope,
+    AuditResult, Catalog, Change, Contact, DeletionReason, DeletionRefusal, Deletions, Error, Grade,
+    PageRequest, Params, Right, Scope,
 };
 use line::Severity;
 use serde_json::json;
@@ -256,8 +259,8 @@ fn what_is_said_of_a_record_is_checked_first() {
         assert!(matches!(catalog.annotate(&id(1), None, change), Err(Error::BadScore(_))), "{score}");
     }
     assert!(matches!(catalog.annotate(&id(1), None, Change::TagRemove { tag: 1 }), Err(Error::NoTag { .. })));
-    let ids = [id(1), id(2)];
-    assert!(matches!(catalog.delete(&ids, None, DeletionReason::Person), Err(Error::NoRecord(_))));
+    let refused = common::delete(&catalog, 2, None, DeletionReason::Person);
+    assert_eq!(refused, Err(DeletionRefusal::NoRecord));
     let mut other = facts(1);
     other.port = 9;
     assert!(matches!(catalog.add_record(other, None, None), Err(Error::RecordExists(_))));
@@ -275,9 +278,86 @@ fn what_is_said_of_a_record_is_checked_first() {
     catalog.annotate(&id(1), None, Change::Play).unwrap();
     catalog.annotate(&id(1), None, Change::Play).unwrap();
     assert_eq!(row().play_count, 2);
-    catalog.delete(&[id(1)], Some("officer"), DeletionReason::Person).unwrap();
+    common::delete(&catalog, 1, Some("officer"), DeletionReason::Person).unwrap();
     assert_eq!(row().deleted.unwrap().account.as_deref(), Some("officer"));
     assert!(row().file.is_some(), "the facts stay");
+}
+
+#[test]
+fn what_may_not_be_deleted_stays_and_the_trail_says_what_happened() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = open(folder.path());
+    (1..=3).for_each(|sequence| add(&catalog, facts(sequence)));
+    settle(&catalog);
+    catalog.annotate(&id(1), None, Change::Grade(Grade::Permanent)).unwrap();
+    common::delete(&catalog, 2, None, DeletionReason::Person).unwrap();
+    let ids: Vec<_> = (1..=4).map(id).collect();
+    let before = catalog.health().journal_sequence;
+    let trail = |outcome: &Deletions| {
+        vec![AuditEntry {
+            account: Some("officer".into()),
+            display_name: None,
+            ip: None,
+            item: "recording".into(),
+            port: None,
+            operation: "delete".into(),
+            params: Params::from_iter([("deleted".to_owned(), outcome.deleted.len().into())]),
+            result: AuditResult::Ok,
+            detail: None,
+        }]
+    };
+    let outcome =
+        catalog.delete(&Scope::everything(), &ids, Some("officer"), DeletionReason::Person, trail).unwrap();
+    assert_eq!(outcome.deleted.iter().map(|row| row.id.sequence).collect::<Vec<_>>(), [3]);
+    let refused =
+        [(4, DeletionRefusal::NoRecord), (1, DeletionRefusal::Permanent), (2, DeletionRefusal::Deleted)];
+    assert_eq!(outcome.refused, refused.map(|(sequence, why)| (id(sequence), why)));
+    assert_eq!(catalog.health().journal_sequence, before + 2, "one deletion and its line in the trail");
+    let page = PageRequest { after: None, limit: 10, count_up_to: 0 };
+    let trail = catalog.audit_trail(&Scope::everything(), &AuditQuery::default(), page).unwrap();
+    assert_eq!(trail.items[0].entry.params["deleted"], 1);
+    for reason in [DeletionReason::Loop, DeletionReason::Retention] {
+        assert_eq!(common::delete(&catalog, 1, None, reason), Err(DeletionRefusal::Permanent));
+    }
+}
+
+/// Somebody makes records permanent while somebody else deletes them: whichever comes first in the journal counts.
+#[test]
+fn what_was_made_permanent_is_never_deleted_after_it() {
+    const RECORDS: u64 = 60;
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = open(folder.path());
+    (1..=RECORDS).for_each(|sequence| add(&catalog, facts(sequence)));
+    settle(&catalog);
+    let together = std::sync::Barrier::new(2);
+    std::thread::scope(|threads| {
+        threads.spawn(|| {
+            for sequence in 1..=RECORDS {
+                together.wait();
+                catalog.annotate(&id(sequence), None, Change::Grade(Grade::Permanent)).unwrap();
+            }
+        });
+        for sequence in 1..=RECORDS {
+            together.wait();
+            let _ = common::delete(&catalog, sequence, None, DeletionReason::Person);
+        }
+    });
+    let mut permanent = std::collections::HashSet::new();
+    let mut reader = JournalReader::open(&folder.path().join("journal"), 1).unwrap();
+    while let Some(entries) = reader.next_segment().unwrap() {
+        for placed in entries {
+            match placed.entry.body {
+                Body::Annotation(Annotation { record, change: Change::Grade(Grade::Permanent), .. }) => {
+                    permanent.insert(record);
+                }
+                Body::Deletion(deletion) => {
+                    assert!(!permanent.contains(&deletion.record), "{:?} was permanent", deletion.record);
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(permanent.len() as u64, RECORDS);
 }
 
 #[test]

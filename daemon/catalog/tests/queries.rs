@@ -375,7 +375,7 @@ fn what_is_added_or_taken_away_between_pages_moves_nothing() {
     let first = page(None);
     common::add(&catalog, facts(31));
     settle(&catalog);
-    catalog.delete(&[id(25)], Some("officer"), DeletionReason::Person).unwrap();
+    common::delete(&catalog, 25, Some("officer"), DeletionReason::Person).unwrap();
     let cursor = first.next.unwrap().to_string().parse().unwrap();
     let second: Vec<u64> = page(Some(cursor)).items.iter().map(|row| row.id.sequence).collect();
     assert_eq!(second, (11..=20).rev().collect::<Vec<_>>());

@@ -60,7 +60,7 @@ fn recordings_come_back_from_their_files_alone() {
 fn lost_left_over_strange_and_doubled_files_are_told() {
     let (folder, catalog) = filled();
     let path = |sequence| folder.path().join(file_name(&short(sequence)).unwrap());
-    catalog.delete(&[id(5)], None, DeletionReason::Loop).unwrap();
+    common::delete(&catalog, 5, None, DeletionReason::Loop).unwrap();
     drop(catalog);
     fs::remove_file(path(2)).unwrap();
     fs::write(folder.path().join("recordings/2026/03/01/strange.wav"), b"RIFF").unwrap();
@@ -95,7 +95,7 @@ fn a_check_tells_each_broken_promise() {
     add(&catalog, missed(7));
     fs::remove_file(folder.path().join(file_name(&short(1)).unwrap())).unwrap();
     write_recording(folder.path(), &short(9));
-    catalog.delete(&[id(2)], None, DeletionReason::Loop).unwrap();
+    common::delete(&catalog, 2, None, DeletionReason::Loop).unwrap();
     let told = catalog.check(&data).unwrap().join("\n");
     for sentence in [
         "records HKLN-01121571897162:5 to 6 are missing",

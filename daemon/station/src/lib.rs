@@ -17,7 +17,7 @@
 //! station.calibrate(port, CalibrationStep) -> Result<Calibration, StationError>
 //! station.reset_voltage_range(port) -> Result<(), StationError>
 //! station.catalog() -> &Catalog                    the one writer and many readers of records, alarms, accounts, audit
-//! station.delete_recordings(&[RecordId], by) -> …  deletion entry first, then the files
+//! station.delete_recordings(…) -> Deletions       deletion entries first, then the files
 //! station.data_dir() -> &recording::DataDir
 //! ```
 

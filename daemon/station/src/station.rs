@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use capture::clock::SystemClock;
 use capture::{Scenario, ScenarioSource};
-use catalog::Catalog;
+use catalog::{AuditEntry, Catalog, DeletionReason, Deletions, Scope};
 use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, RecordId, Recorder, Service};
 use rtrb::RingBuffer;
@@ -393,22 +393,24 @@ impl Station {
         self.inner.requests.send(Request::ResetRange(index)).map_err(|_| StationError::Stopping)
     }
 
-    /// Deletes recordings: first the entry in the journal, then the files. Returns how many had a file. Files that cannot
-    /// be removed now are removed by the care thread, or at the next start.
-    pub fn delete_recordings(&self, ids: &[RecordId], account: &str) -> Result<usize, StationError> {
-        let rows = self.inner.catalog.records_by_id(&catalog::Scope::everything(), ids)?;
-        self.inner.catalog.delete(ids, Some(account), catalog::DeletionReason::Person)?;
-        let mut removed = 0;
-        for file in rows.iter().filter_map(|row| row.file.as_deref()) {
-            match recording::delete(&self.inner.data, file) {
-                Ok(was_there) => removed += usize::from(was_there),
-                Err(error) => {
-                    eprintln!("{error}");
-                    let _ = self.inner.notices.send(Notice::DeletionUnfinished);
-                }
+    /// Deletes recordings, those that may be: first the entries in the journal, with the lines of the audit trail that
+    /// `trail` gives, then the files. Files that cannot be removed now are removed by the care thread, or at the next
+    /// start.
+    pub fn delete_recordings(
+        &self,
+        scope: &Scope,
+        ids: &[RecordId],
+        account: &str,
+        trail: impl FnOnce(&Deletions) -> Vec<AuditEntry>,
+    ) -> Result<Deletions, StationError> {
+        let outcome = self.inner.catalog.delete(scope, ids, Some(account), DeletionReason::Person, trail)?;
+        for file in outcome.deleted.iter().filter_map(|row| row.file.as_deref()) {
+            if let Err(error) = recording::delete(&self.inner.data, file) {
+                eprintln!("{error}");
+                let _ = self.inner.notices.send(Notice::DeletionUnfinished);
             }
         }
-        Ok(removed)
+        Ok(outcome)
     }
 
     fn index(&self, port: u16) -> Result<usize, StationError> {

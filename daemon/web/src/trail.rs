@@ -3,7 +3,7 @@
 use catalog::{AuditEntry, AuditResult, Body, Catalog};
 use serde_json::{Map, Value};
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::session::Caller;
 
 /// An entry of the audit trail that still lacks its end.
@@ -44,6 +44,17 @@ impl Trail {
     /// The entry of an action that went well, to be written together with others.
     pub fn body(self) -> Body {
         Body::Audit(self.entry)
+    }
+
+    /// As `body`, for those who write audit entries only.
+    pub fn entry(self) -> AuditEntry {
+        self.entry
+    }
+
+    /// The entry of an action that was refused, to be written together with others.
+    pub fn refused(mut self, code: Code) -> AuditEntry {
+        (self.entry.result, self.entry.detail) = (AuditResult::Refused, Some(code.name().into()));
+        self.entry
     }
 
     /// Writes that it went well.

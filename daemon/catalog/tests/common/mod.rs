@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use hookline_catalog::{Catalog, OpenReport, Options};
+use hookline_catalog::{Catalog, DeletionReason, DeletionRefusal, OpenReport, Options, Scope};
 use line::{CallType, StartMode, StopMode};
 use recording::{ClockQuality, Codec, Facts, Instant, RecordId};
 
@@ -71,6 +71,18 @@ pub fn file_name(facts: &Facts) -> Option<String> {
 pub fn add(catalog: &Catalog, facts: Facts) {
     let file = file_name(&facts);
     catalog.add_record(facts, file, None).unwrap();
+}
+
+/// Deletes a record, or tells why it may not be.
+pub fn delete(
+    catalog: &Catalog,
+    sequence: u64,
+    account: Option<&str>,
+    reason: DeletionReason,
+) -> Result<(), DeletionRefusal> {
+    let everything = Scope::everything();
+    let outcome = catalog.delete(&everything, &[id(sequence)], account, reason, |_| Vec::new()).unwrap();
+    outcome.refused.first().map_or(Ok(()), |(_, why)| Err(*why))
 }
 
 /// Everything that has been written is shown by queries.

@@ -2,7 +2,8 @@
 
 use axum::extract::{Path, State};
 use catalog::{
-    Body, Change, Grade, GroupBy, RecordDetail, RecordRow, Tally, record_id_from_text, record_id_text,
+    Body, Change, DeletionRefusal, Deletions, Grade, GroupBy, RecordDetail, RecordRow, Tally,
+    record_id_from_text, record_id_text,
 };
 use chrono_tz::Tz;
 use line::CallType;
@@ -20,7 +21,7 @@ use crate::time;
 use crate::trail::Trail;
 
 /// Recordings that one request may name.
-pub const MOST_IDS: usize = 5000;
+pub const MOST_IDS: usize = 1000;
 
 pub fn record_json(row: &RecordRow, zone: Tz) -> Value {
     Value::Object(record_members(row, zone))
@@ -309,29 +310,34 @@ pub async fn delete_recordings(State(app): State<App>, caller: Caller, mut field
         return Err(Problem::new(Code::CountMismatch, title).with("count", count).with("ids", ids.len()));
     }
     let answer = app.blocking(move |app| {
-        let (rows, absent) = rows_of(app, &caller, &ids)?;
-        let mut refused: Vec<_> = absent.into_iter().map(|id| (id, Code::NotFound)).collect();
-        let mut taken = Vec::new();
-        for row in rows {
-            match (row.deleted.is_some(), row.grade) {
-                (true, _) => refused.push((row.id, Code::RecordingDeleted)),
-                (false, Grade::Permanent) => refused.push((row.id, Code::RecordingPermanent)),
-                (false, _) => taken.push(row),
+        let of = |id: &RecordId| {
+            Trail::of(&caller, "recording", "delete").with("id", record_id_text(id).to_string())
+        };
+        let trail = |outcome: &Deletions| {
+            let deleted = outcome.deleted.iter().map(|row| of(&row.id).port(row.port).entry());
+            let refused = outcome.refused.iter().map(|(id, why)| of(id).refused(refusal_code(*why)));
+            deleted.chain(refused).collect()
+        };
+        let outcome = app.station.delete_recordings(&scope_of(&caller), &ids, &caller.account, trail);
+        let outcome = match outcome.map_err(Problem::from) {
+            Ok(outcome) => outcome,
+            Err(problem) => {
+                let trail = Trail::of(&caller, "recording", "delete").with("count", count);
+                return trail.ended(app.catalog(), Err(problem));
             }
-        }
-        let ids: Vec<RecordId> = taken.iter().map(|row| row.id.clone()).collect();
-        // Who is about to delete stands in the trail before anything is gone.
-        let trail = taken.iter().map(|row| {
-            let trail = Trail::of(&caller, "recording", "delete").port(row.port);
-            trail.with("id", record_id_text(&row.id).to_string()).body()
-        });
-        if !ids.is_empty() {
-            app.catalog().append(trail.collect())?;
-            app.station.delete_recordings(&ids, &caller.account).map_err(Problem::from)?;
-        }
-        Ok(many_json(ids.len(), &refused))
+        };
+        let refused: Vec<_> = outcome.refused.into_iter().map(|(id, why)| (id, refusal_code(why))).collect();
+        Ok(many_json(outcome.deleted.len(), &refused))
     });
     Ok(json_answer(&answer.await?))
+}
+
+fn refusal_code(why: DeletionRefusal) -> Code {
+    match why {
+        DeletionRefusal::NoRecord => Code::NotFound,
+        DeletionRefusal::Deleted => Code::RecordingDeleted,
+        DeletionRefusal::Permanent => Code::RecordingPermanent,
+    }
 }
 
 pub async fn recording_statistics(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
