@@ -220,7 +220,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** For a watchdog: the box answers. */
+        /** For a watchdog: the box records and can be asked. */
         get: operations["get_health"];
         put?: never;
         post?: never;
@@ -1017,7 +1017,7 @@ export interface components {
             ids: components["schemas"]["RecordingId"][];
         };
         /** @enum {string} */
-        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "storage_failed" | "internal";
+        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal";
         /** @enum {string} */
         Grade: "normal" | "important" | "permanent";
         GradeRequest: {
@@ -1501,6 +1501,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description A part of the box does not work: `parts` names which of `capturing` (a unit gives nothing, or capture has ended), `recording` (there is no room for what is captured) and `catalog_following` (lists are not kept up). */
+        NotWell: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The range lies outside. */
         Range: {
             headers: {
@@ -1970,6 +1979,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
         };
     };
     get_box: {
@@ -2253,6 +2263,7 @@ export interface operations {
                 };
             };
             500: components["responses"]["Failed"];
+            503: components["responses"]["NotWell"];
         };
     };
     live: {
@@ -2475,6 +2486,7 @@ export interface operations {
             422: components["responses"]["Invalid"];
             426: components["responses"]["UpgradeRequired"];
             500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
         };
     };
     record: {
@@ -2989,6 +3001,7 @@ export interface operations {
             415: components["responses"]["MediaType"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
         };
     };
     download_recordings: {
@@ -3027,6 +3040,7 @@ export interface operations {
             415: components["responses"]["MediaType"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
         };
     };
     export_recordings: {
@@ -3104,6 +3118,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
         };
     };
     grade_recordings: {

@@ -1,25 +1,18 @@
 //! What every request handler has at hand: the station, who is logged in, and a bounded way to do blocking work.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
 use station::{BoxSettingsError, ChannelError, Station, StationError};
-use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use crate::password::Hasher;
 use crate::plays::Plays;
 use crate::problem::{Code, Problem};
 use crate::session::Sessions;
 use crate::throttle::Throttle;
-
-/// Queries and file reads at the same time; more wait for their turn, so that pages cannot take all the disk.
-const BLOCKING_AT_ONCE: usize = 8;
-/// ZIP downloads and spreadsheets at the same time: each holds some memory for as long as its client reads.
-const EXPORTS_AT_ONCE: usize = 8;
-/// People listening live at the same time.
-const LISTENERS_AT_ONCE: usize = 64;
+use crate::turns::{self, Turns};
 
 /// Shared by all requests; cheap to clone.
 #[derive(Clone)]
@@ -31,10 +24,10 @@ pub struct Shared {
     pub throttle: Throttle,
     pub hasher: Hasher,
     pub plays: Plays,
-    pub exports: Arc<Semaphore>,
-    pub listeners: Arc<Semaphore>,
+    pub turns: Turns,
+    /// Folder on the data disk for what grows while it is made; empty at every start.
+    pub temporary: PathBuf,
     people: Mutex<()>,
-    blocking: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for App {
@@ -46,17 +39,16 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub fn new(station: Station, hasher: Hasher) -> Self {
+    pub fn new(station: Station, hasher: Hasher, temporary: PathBuf) -> Self {
         Self(Arc::new(Shared {
             station,
             sessions: Sessions::default(),
             throttle: Throttle::default(),
             hasher,
             plays: Plays::default(),
-            exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE)),
-            listeners: Arc::new(Semaphore::new(LISTENERS_AT_ONCE)),
+            turns: Turns::default(),
+            temporary,
             people: Mutex::new(()),
-            blocking: Arc::new(Semaphore::new(BLOCKING_AT_ONCE)),
         }))
     }
 
@@ -76,14 +68,22 @@ impl App {
         &self,
         work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = self.blocking.clone().acquire_owned().await.map_err(Problem::internal)?;
+        let turn = self.turns.common().await?;
         let app = self.clone();
-        let task = spawn_blocking(move || {
-            let result = work(&app);
-            drop(turn);
-            result
-        });
-        task.await.map_err(Problem::internal)?
+        turns::run(turn, move || work(&app)).await
+    }
+
+    /// As `blocking`, for whoever has a place in a lane of their own; `held` is let go when the work has ended.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn apart<T: Send + 'static>(
+        &self,
+        held: impl Send + 'static,
+        work: impl FnOnce(&Self) -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let app = self.clone();
+        turns::run(held, move || work(&app)).await
     }
 }
 
@@ -96,6 +96,7 @@ impl From<catalog::Error> for Problem {
             Error::NoAlarm(id) => Self::not_found("alarm", id),
             Error::NoAccount(name) => Self::not_found("account", name),
             Error::NoContact(number) => Self::not_found("contact", number),
+            Error::Behind => Self::busy(5),
             Error::BadScore(_) => Self::field_invalid("score", "a whole number from 1 to 10"),
             other => Self::storage(other.code(), other),
         }
@@ -112,15 +113,15 @@ impl App {
     /// Changes an account as it stands now, in the catalog and in its open sessions. Blocks.
     ///
     /// # Errors
-    /// `not_found` when it has been removed meanwhile.
+    /// `not_found` when it has been removed meanwhile; those of `change`, and nothing is changed.
     pub fn change_account(
         &self,
         name: &str,
-        change: impl FnOnce(&mut Account),
+        change: impl FnOnce(&mut Account) -> Result<(), Problem>,
     ) -> Result<AccountRow, Problem> {
         let _one_at_a_time = self.one_at_a_time();
         let mut row = self.catalog().account(name)?.ok_or_else(|| Problem::not_found("account", name))?;
-        change(&mut row.account);
+        change(&mut row.account)?;
         self.catalog().set_account(row.account.clone())?;
         self.sessions.update(&row.account);
         Ok(row)

@@ -9,6 +9,7 @@
 
 mod api;
 mod app;
+mod archive;
 mod body;
 mod contacts;
 mod error;
@@ -34,10 +35,13 @@ mod throttle;
 mod time;
 mod tls;
 mod trail;
+mod turns;
 mod wav;
 mod words;
 
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
@@ -81,7 +85,8 @@ impl Server {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let app = App::new(station, Hasher::new().map_err(WebError::Hash)?);
+        let temporary = empty_folder(station.data_dir().path().join("tmp"));
+        let app = App::new(station, Hasher::new().map_err(WebError::Hash)?, temporary);
         Ok(Self { https, http, tls: TlsAcceptor::from(Arc::new(tls)), router: routes::router(&app) })
     }
 
@@ -101,6 +106,20 @@ impl Server {
     }
 }
 
+/// A folder for what grows while it is made. It lies on the data disk, since the system's own is a small disk in memory
+/// on a box; what a power cut left there goes. A disk that does not take it keeps nobody from the pages: the exports
+/// that need it say so.
+fn empty_folder(path: PathBuf) -> PathBuf {
+    let emptied = match std::fs::remove_dir_all(&path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => std::fs::DirBuilder::new().mode(0o700).create(&path),
+    };
+    if let Err(error) = emptied {
+        eprintln!("{}: the folder for temporary files cannot be made empty: {error}", path.display());
+    }
+    path
+}
+
 async fn listen(address: SocketAddr) -> Result<TcpListener, WebError> {
     TcpListener::bind(address).await.map_err(|source| WebError::Listen { address, source })
 }
@@ -116,4 +135,22 @@ pub async fn serve(
 ) -> Result<(), WebError> {
     Server::bind(config, station).await?.run(shutdown).await;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn what_a_power_cut_left_of_an_export_goes_at_the_next_start() {
+        let data = tempfile::tempdir().expect("a folder");
+        for _ in 0..2 {
+            let folder = empty_folder(data.path().join("tmp"));
+            assert_eq!(std::fs::read_dir(&folder).expect("there").count(), 0);
+            assert_eq!(folder.metadata().expect("there").permissions().mode() & 0o777, 0o700);
+            std::fs::create_dir(folder.join("half")).expect("made");
+            std::fs::write(folder.join("half/sheet"), b"rows").expect("written");
+        }
+    }
 }

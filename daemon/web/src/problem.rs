@@ -69,6 +69,7 @@ codes! {
     RightNotYours = "right_not_yours" FORBIDDEN,
     ContactExists = "contact_exists" CONFLICT,
     Busy = "busy" SERVICE_UNAVAILABLE,
+    NotWell = "not_well" SERVICE_UNAVAILABLE,
     StorageFailed = "storage_failed" INTERNAL_SERVER_ERROR,
     Internal = "internal" INTERNAL_SERVER_ERROR,
 }

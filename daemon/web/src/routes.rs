@@ -153,6 +153,30 @@ mod tests {
         assert_eq!(table, contract);
     }
 
+    /// How many recordings a request may name is one number, here and in the contract.
+    #[test]
+    fn the_contract_says_how_many_ids_a_request_may_name() {
+        fn lists_of_ids(value: &Value, found: &mut Vec<Value>) {
+            match value {
+                Value::Object(members) => {
+                    for (name, member) in members {
+                        let list = member.get("schema").unwrap_or(member);
+                        if name == "ids" && list["type"] == "array" {
+                            found.push(list["maxItems"].clone());
+                        }
+                        lists_of_ids(member, found);
+                    }
+                }
+                Value::Array(values) => values.iter().for_each(|value| lists_of_ids(value, found)),
+                _ => {}
+            }
+        }
+        let document: Value = serde_json::from_str(meta::OPENAPI).expect("JSON");
+        let mut found = Vec::new();
+        lists_of_ids(&document["components"], &mut found);
+        assert_eq!(found, vec![Value::from(recordings::MOST_IDS); 5]);
+    }
+
     #[test]
     fn every_error_code_is_in_the_contract_with_its_status_and_an_example() {
         use crate::problem::Code;

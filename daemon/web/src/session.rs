@@ -10,6 +10,7 @@ use catalog::{Account, Right};
 use hyper::header::{self, HeaderMap};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 use crate::random;
 
@@ -70,6 +71,7 @@ impl Session {
 #[derive(Debug, Default)]
 pub struct Sessions {
     open: Mutex<HashMap<SessionKey, Session>>,
+    changed: watch::Sender<()>,
 }
 
 impl Sessions {
@@ -121,11 +123,18 @@ impl Sessions {
 
     pub fn close(&self, key: SessionKey) {
         self.lock().remove(&key);
+        self.changed.send_replace(());
+    }
+
+    /// Tells whenever sessions were ended or changed, so that what is still open for one can end with it.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
     /// Ends the sessions of an account but `except`.
     pub fn close_all(&self, account: &str, except: Option<SessionKey>) {
         self.lock().retain(|key, session| session.account.name != account || Some(*key) == except);
+        self.changed.send_replace(());
     }
 
     /// The account has changed: its open sessions know it from now on.
@@ -133,6 +142,7 @@ impl Sessions {
         for session in self.lock().values_mut().filter(|session| session.account.name == account.name) {
             session.account = account.clone();
         }
+        self.changed.send_replace(());
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionKey, Session>> {

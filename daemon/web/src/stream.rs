@@ -6,6 +6,7 @@ use http_body_util::channel::Channel;
 
 use crate::app::App;
 use crate::problem::Problem;
+use crate::turns::Place;
 
 /// Pieces that lie ready; with the one being made and the one being sent this is all an answer holds.
 const READY: usize = 1;
@@ -19,18 +20,31 @@ pub trait Pieces: Send + 'static {
     fn next(&mut self) -> Result<Bytes, Problem>;
 }
 
-/// A body of pieces; `held` is dropped when the last one has been taken or the client has gone.
-pub fn body(app: &App, mut pieces: impl Pieces, held: impl Send + 'static) -> Body {
+/// A body of pieces, each made in a common turn.
+pub fn body(app: &App, pieces: impl Pieces) -> Body {
+    sent(app, pieces, None)
+}
+
+/// A body of pieces that are made apart from all others; `place` is given back when the last one has been taken or
+/// the client has gone.
+pub fn export(app: &App, pieces: impl Pieces, place: Place) -> Body {
+    sent(app, pieces, Some(place))
+}
+
+fn sent(app: &App, mut pieces: impl Pieces, place: Option<Place>) -> Body {
     let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(READY);
     let app = app.clone();
     tokio::spawn(async move {
-        let _held = held;
         loop {
-            let made = app.blocking(move |_| {
+            let make = move |_: &App| {
                 let piece = pieces.next()?;
                 Ok((pieces, piece))
-            });
-            match made.await {
+            };
+            let made = match &place {
+                Some(_) => app.apart((), make).await,
+                None => app.blocking(make).await,
+            };
+            match made {
                 Ok((_, piece)) if piece.is_empty() => break,
                 Ok((rest, piece)) => {
                     pieces = rest;

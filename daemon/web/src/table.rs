@@ -1,6 +1,7 @@
 //! Tables that people open in a spreadsheet: CSV (RFC 4180) and Office Open XML.
 
 use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Workbook, Worksheet, XlsxError};
 
@@ -62,21 +63,26 @@ pub fn csv_line(values: &[String]) -> String {
     writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-/// A spreadsheet that grows row by row in a temporary file, not in memory.
+/// A spreadsheet that grows row by row in temporary files, not in memory. The files have no name: nothing is left of
+/// one that is given up.
 pub struct Sheet {
     workbook: Workbook,
+    folder: PathBuf,
     next_row: u32,
     time: Format,
     duration: Format,
 }
 
 impl Sheet {
+    /// `folder`: where the temporary files grow.
+    ///
     /// # Errors
     /// When no temporary file can be written.
-    pub fn new(headings: &[&str], widths: &[f64]) -> Result<Self, Problem> {
+    pub fn new(headings: &[&str], widths: &[f64], folder: &Path) -> Result<Self, Problem> {
         let mut workbook = Workbook::new();
         let bold = Format::new().set_bold();
         let mut begin = || -> Result<(), XlsxError> {
+            workbook.set_tempdir(folder)?;
             let sheet = workbook.add_worksheet_with_constant_memory()?;
             sheet.set_freeze_panes(1, 0)?;
             for (column, width) in (0_u16..).zip(widths) {
@@ -90,7 +96,7 @@ impl Sheet {
         begin().map_err(broken)?;
         let time = Format::new().set_num_format("yyyy-mm-dd hh:mm:ss");
         let duration = Format::new().set_num_format("[h]:mm:ss");
-        Ok(Self { workbook, next_row: 1, time, duration })
+        Ok(Self { workbook, folder: folder.to_owned(), next_row: 1, time, duration })
     }
 
     /// # Errors
@@ -114,7 +120,7 @@ impl Sheet {
     /// When the temporary file cannot be written.
     pub fn finish(mut self) -> Result<File, Problem> {
         let failed = |error: std::io::Error| Problem::storage("write a temporary file", error);
-        let file = tempfile::tempfile().map_err(failed)?;
+        let file = tempfile::tempfile_in(&self.folder).map_err(failed)?;
         self.workbook.save_to_writer(file.try_clone().map_err(failed)?).map_err(broken)?;
         Ok(file)
     }
@@ -180,7 +186,8 @@ mod tests {
 
     #[test]
     fn a_sheet_is_a_workbook_with_its_rows() {
-        let mut sheet = Sheet::new(&["开始时间", "x"], &[20.0, 5.0]).expect("begun");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sheet = Sheet::new(&["开始时间", "x"], &[20.0, 5.0], folder.path()).expect("begun");
         for row in 0..1000 {
             sheet
                 .add(&[
@@ -204,6 +211,39 @@ mod tests {
             .expect("read");
         assert_eq!(text.matches("<row ").count(), 1001);
         assert!(!text.contains("<f>"), "no formula");
+    }
+
+    #[test]
+    fn a_sheet_grows_in_the_folder_it_is_given_and_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sheet = Sheet::new(&["x"], &[5.0], folder.path()).expect("begun");
+        // So much that it must lie in a file by now, which has no name but is open.
+        for _ in 0..20_000 {
+            sheet.add(&[Cell::Text("much text ".repeat(5))]).expect("added");
+        }
+        let open_here = || {
+            let files = std::fs::read_dir("/proc/self/fd").expect("open files");
+            let links = files.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok());
+            links.filter(|link| link.starts_with(folder.path())).count()
+        };
+        assert!(open_here() > 0);
+        let file = sheet.finish().expect("finished");
+        assert!(file.metadata().expect("a file").len() > 10_000);
+        drop(file);
+        assert_eq!(open_here(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).expect("read").count(), 0);
+        assert!(Sheet::new(&["x"], &[5.0], &folder.path().join("absent")).is_err());
+    }
+
+    #[test]
+    fn a_sheet_has_as_many_rows_as_spreadsheets_can_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut sheet = Sheet::new(&["x"], &[5.0], folder.path()).expect("begun");
+        sheet.next_row = MOST_SHEET_ROWS;
+        sheet.add(&[Cell::Number(1.0)]).expect("the last row");
+        let problem = sheet.add(&[Cell::Number(2.0)]).expect_err("one too many");
+        assert_eq!(problem.params["field"], "format");
+        sheet.finish().expect("finished");
     }
 
     proptest! {

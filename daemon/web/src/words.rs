@@ -67,8 +67,8 @@ fn find(table: Table, code: &str) -> Option<&'static Words> {
 
 const COLUMNS: Table = &[
     ("sn", Words("录音SN", "錄音SN", "SN")),
-    ("id", Words("录音编号", "錄音編號", "Record")),
-    ("port", Words("录音端口", "錄音線路埠", "Port")),
+    ("id", Words("记录编号", "紀錄編號", "Record")),
+    ("port", Words("录音端口", "線路埠", "Port")),
     ("port_name", Words("端口名称", "線路埠名稱", "Port name")),
     ("start", Words("开始时间", "開始時間", "Start")),
     ("duration", Words("时长", "時長", "Duration")),
@@ -85,7 +85,7 @@ const COLUMNS: Table = &[
     ("score", Words("评分", "評分", "Score")),
     ("tags", Words("标签", "標籤", "Tags")),
     ("note", Words("备注", "備註", "Note")),
-    ("play_count", Words("播放次数", "播放次數", "Play count")),
+    ("play_count", Words("播放次数", "播放次數", "Plays")),
     ("deleted", Words("已删除", "已刪除", "Deleted")),
     ("file", Words("文件", "檔案", "File")),
     ("bytes", Words("字节数", "位元組數", "Bytes")),
@@ -104,88 +104,93 @@ const COLUMNS: Table = &[
 ];
 
 const START_MODES: Table = &[
-    ("voltage", Words("压控录音", "壓控錄音", "off-hook by voltage")),
-    ("voice", Words("声控录音", "聲控錄音", "voice")),
+    ("voltage", Words("压控录音", "壓控錄音", "Off-hook by voltage")),
+    ("voice", Words("声控录音", "聲控錄音", "Voice")),
     ("key", Words("键控录音", "鍵控錄音", "DTMF code")),
-    ("signalling", Words("信令录音", "信令錄音", "signalling")),
-    ("schedule", Words("定时录音", "定時錄音", "schedule")),
-    ("continuous", Words("全时录音", "全時錄音", "continuous")),
-    ("manual", Words("手动录音", "手動錄音", "manual")),
+    ("signalling", Words("信令录音", "信令錄音", "Signalling")),
+    ("schedule", Words("定时录音", "定時錄音", "Schedule")),
+    ("continuous", Words("全时录音", "全時錄音", "Continuous")),
+    ("manual", Words("手动录音", "手動錄音", "Manual")),
 ];
 
 const STOP_MODES: Table = &[
-    ("on_hook", Words("挂机停止", "掛斷停止", "on-hook")),
-    ("silence", Words("静默停止", "靜默停止", "silence")),
-    ("busy_tone", Words("忙音停止", "忙線音停止", "busy tone")),
-    ("release", Words("信令停止", "信令停止", "release")),
-    ("line_lost", Words("断线停止", "斷線停止", "line lost")),
-    ("schedule", Words("定时停止", "定時停止", "schedule")),
-    ("length", Words("限时停止", "限時停止", "length")),
-    ("manual", Words("手动停止", "手動停止", "manual")),
-    ("shutdown", Words("关机停止", "關機停止", "shutdown")),
-    ("power_loss", Words("断电停止", "斷電停止", "power loss")),
+    ("on_hook", Words("挂机停止", "掛斷停止", "On-hook")),
+    ("silence", Words("静默停止", "靜默停止", "Silence")),
+    ("busy_tone", Words("忙音停止", "忙線音停止", "Busy tone")),
+    ("release", Words("信令停止", "信令停止", "Release")),
+    ("line_lost", Words("断线停止", "斷線停止", "Line lost")),
+    ("schedule", Words("定时停止", "定時停止", "Schedule")),
+    ("length", Words("限时停止", "限時停止", "Length")),
+    ("manual", Words("手动停止", "手動停止", "Manual")),
+    ("shutdown", Words("关机停止", "關機停止", "Shutdown")),
+    ("power_loss", Words("断电停止", "斷電停止", "Power loss")),
 ];
 
 const CALL_TYPES: Table = &[
-    ("incoming_answered", Words("呼入已接", "來電已接", "incoming answered")),
-    ("incoming_missed", Words("呼入未接", "未接來電", "incoming missed")),
-    ("outgoing_answered", Words("呼出已接", "去電已接", "outgoing answered")),
-    ("outgoing_unanswered", Words("呼出未接", "去電未接", "outgoing unanswered")),
-    ("unknown", Words("未知", "未知", "unknown")),
+    ("incoming_answered", Words("呼入已接", "來電已接", "Incoming, answered")),
+    ("incoming_missed", Words("呼入未接", "未接來電", "Incoming, missed")),
+    ("outgoing_answered", Words("呼出已接", "去電已接", "Outgoing, answered")),
+    ("outgoing_unanswered", Words("呼出未接", "去電未接", "Outgoing, unanswered")),
+    ("unknown", Words("未知", "未知", "Unknown")),
 ];
 
 const GRADES: Table = &[
-    ("normal", Words("普通", "普通", "normal")),
-    ("important", Words("重要", "重要", "important")),
-    ("permanent", Words("永久", "永久", "permanent")),
+    ("normal", Words("普通", "普通", "Normal")),
+    ("important", Words("重要", "重要", "Important")),
+    ("permanent", Words("永久", "永久", "Permanent")),
 ];
 
 const RESULTS: Table = &[
-    ("ok", Words("成功", "成功", "ok")),
-    ("refused", Words("拒绝", "拒絕", "refused")),
-    ("failed", Words("失败", "失敗", "failed")),
+    ("ok", Words("成功", "成功", "Done")),
+    ("refused", Words("拒绝", "拒絕", "Refused")),
+    ("failed", Words("失败", "失敗", "Failed")),
 ];
 
 const ITEMS: Table = &[
-    ("session", Words("登录", "登入", "session")),
-    ("account", Words("账号", "帳號", "account")),
-    ("recording", Words("录音", "錄音", "recording")),
-    ("channel", Words("通道", "通道", "channel")),
-    ("alarm", Words("告警", "告警", "alarm")),
-    ("contact", Words("客户资料", "聯絡人", "contact")),
-    ("audit", Words("操作日志", "操作紀錄", "audit trail")),
-    ("box", Words("设备", "設備", "box")),
+    ("session", Words("会话", "工作階段", "Session")),
+    ("account", Words("账号", "帳號", "Account")),
+    ("recording", Words("录音", "錄音", "Recording")),
+    ("channel", Words("通道", "通道", "Channel")),
+    ("alarm", Words("告警", "告警", "Alarm")),
+    ("contact", Words("客户资料", "聯絡人", "Contact")),
+    ("audit", Words("操作日志", "操作紀錄", "Audit trail")),
+    ("box", Words("设备", "設備", "Box")),
 ];
 
 const OPERATIONS: Table = &[
-    ("login", Words("登录", "登入", "log in")),
-    ("logout", Words("退出", "登出", "log out")),
-    ("change_password", Words("修改密码", "變更密碼", "change password")),
-    ("create", Words("新建", "新增", "create")),
-    ("change", Words("修改", "修改", "change")),
-    ("delete", Words("删除", "刪除", "delete")),
-    ("undo", Words("撤销", "復原", "undo")),
-    ("play", Words("播放", "播放", "play")),
-    ("download", Words("下载", "下載", "download")),
-    ("export", Words("导出", "匯出", "export")),
-    ("annotate", Words("批注", "註記", "annotate")),
-    ("tag_add", Words("添加标签", "新增標籤", "add tag")),
-    ("tag_remove", Words("删除标签", "移除標籤", "remove tag")),
-    ("listen_start", Words("开始监听", "開始即時聆聽", "start listening")),
-    ("listen_stop", Words("停止监听", "停止即時聆聽", "stop listening")),
-    ("record_start", Words("手动开始录音", "手動開始錄音", "start recording")),
-    ("record_stop", Words("手动停止录音", "手動停止錄音", "stop recording")),
-    ("volts_reset", Words("重置电压极值", "重設電壓極值", "reset voltage range")),
-    ("acknowledge", Words("确认告警", "確認告警", "acknowledge")),
-    ("calibrate", Words("校准", "校準", "calibrate")),
-    ("withhold", Words("按规则不留录音", "依規則不留錄音", "withhold audio")),
+    ("login", Words("登录", "登入", "Log in")),
+    ("logout", Words("退出登录", "登出", "Log out")),
+    ("change_password", Words("修改密码", "變更密碼", "Change password")),
+    ("create", Words("新建", "新增", "Create")),
+    ("change", Words("修改", "變更", "Change")),
+    ("delete", Words("删除", "刪除", "Delete")),
+    ("undo", Words("撤销", "復原", "Undo")),
+    ("play", Words("播放", "播放", "Play")),
+    ("download", Words("下载", "下載", "Download")),
+    ("export", Words("导出", "匯出", "Export")),
+    ("annotate", Words("评分、级别、备注", "評分、級別、備註", "Score, grade, note")),
+    ("tag_add", Words("添加标签", "新增標籤", "Add tag")),
+    ("tag_remove", Words("删除标签", "移除標籤", "Remove tag")),
+    ("listen_start", Words("开始监听", "開始即時聆聽", "Start listening live")),
+    ("listen_stop", Words("停止监听", "停止即時聆聽", "Stop listening live")),
+    ("record_start", Words("手动开始录音", "手動開始錄音", "Record now")),
+    ("record_stop", Words("手动停止录音", "手動停止錄音", "Stop recording")),
+    ("calibrate", Words("校准", "校準", "Calibrate")),
+    ("volts_reset", Words("重置电压极值", "重設電壓極值", "Reset voltage range")),
+    ("acknowledge", Words("确认告警", "確認告警", "Acknowledge")),
+    ("withhold", Words("按规则不留录音", "依規則不留錄音", "Withhold audio")),
+    ("start", Words("启动", "啟動", "Start")),
+    ("stop", Words("停止", "停止", "Stop")),
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use catalog::{AuditResult, Grade};
     use line::{CallType, StartMode, StopMode};
+    use serde_json::Value;
 
     #[test]
     fn every_name_of_the_api_has_a_word_in_every_language() {
@@ -206,10 +211,54 @@ mod tests {
         }
     }
 
+    /// The pages' own words.
+    fn locale(language: Language) -> Value {
+        let file = format!("../../webui/src/locales/{}.json", language.name());
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+        serde_json::from_str(&std::fs::read_to_string(path).expect("readable")).expect("JSON")
+    }
+
+    /// Who reads a file beside the pages finds the same words in both, and every one of them.
+    #[test]
+    fn files_speak_as_the_pages_do() {
+        let tables: [(&str, Table); 7] = [
+            ("start_mode", START_MODES),
+            ("stop_mode", STOP_MODES),
+            ("call_type", CALL_TYPES),
+            ("grade", GRADES),
+            ("audit_result", RESULTS),
+            ("audit_item", ITEMS),
+            ("audit_operation", OPERATIONS),
+        ];
+        for language in Language::ALL {
+            let pages = locale(*language);
+            for (section, table) in tables {
+                let ours: BTreeMap<&str, &str> =
+                    table.iter().map(|(code, words)| (*code, language.of(words))).collect();
+                let theirs: BTreeMap<&str, &str> = pages[section]
+                    .as_object()
+                    .expect("a section")
+                    .iter()
+                    .map(|(code, word)| (code.as_str(), word.as_str().unwrap_or_default()))
+                    .collect();
+                assert_eq!(ours, theirs, "{section} in {}", language.name());
+            }
+            let mut shared = 0;
+            for (code, words) in COLUMNS {
+                let word = pages["recording"].get(code).or_else(|| pages["audit"].get(code));
+                if let Some(word) = word {
+                    shared += 1;
+                    assert_eq!(language.of(words), word, "column {code} in {}", language.name());
+                }
+            }
+            assert!(shared >= 20, "{shared} columns of files are columns of the pages");
+        }
+    }
+
     #[test]
     fn words_follow_the_reader() {
         assert_eq!(Language::Simplified.value("stop_mode", "power_loss"), "断电停止");
-        assert_eq!(Language::Traditional.column("port"), "錄音線路埠");
+        assert_eq!(Language::Traditional.column("port"), "線路埠");
         assert_eq!(Language::English.value("operation", "of_a_newer_release"), "of_a_newer_release");
         assert_eq!(Language::from_name("zh-TW"), Some(Language::Traditional));
         assert_eq!(Language::from_name("zh"), None);

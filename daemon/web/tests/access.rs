@@ -148,6 +148,50 @@ async fn a_session_ends_with_logout_with_a_new_password_and_with_its_account() {
     house.close().await;
 }
 
+/// The password is right, but by the time it has been looked at the account is disabled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_session_outlives_the_account_it_was_opened_for() {
+    let house = House::open().await;
+    let mut admin = house.admin().await;
+    house.person(&mut admin, "anna", &["live"]).await;
+    let mut logins = Vec::new();
+    for _ in 0..4 {
+        let mut client = house.client();
+        logins.push(tokio::spawn(async move {
+            let status = client.login("anna", NEW_PASSWORD).await.status;
+            (client, status)
+        }));
+    }
+    // One password is looked at after the other: most of these wait for theirs when the account goes.
+    tokio::time::sleep(std::time::Duration::from_millis(15)).await;
+    admin.patch("/accounts/anna", json!({ "disabled": true })).await.expect(200);
+    for login in logins {
+        let (client, status) = login.await.expect("no panic");
+        assert!([200, 401].contains(&status), "{status}");
+        client.get("/session").await.refused(401, "not_logged_in");
+    }
+    house.close().await;
+}
+
+/// Somebody gives the account another password while its owner changes the old one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_password_that_was_taken_away_cannot_be_changed_any_more() {
+    const GIVEN: &str = "words that were given";
+    let house = House::open().await;
+    let mut admin = house.admin().await;
+    let mut person = house.person(&mut admin, "anna", &["live"]).await;
+    let own = tokio::spawn(async move {
+        let change = json!({ "old": NEW_PASSWORD, "new": "words of my own choice" });
+        person.post("/password", change).await.status
+    });
+    admin.patch("/accounts/anna", json!({ "password": GIVEN })).await.expect(200);
+    let status = own.await.expect("no panic");
+    assert!([200, 401, 403].contains(&status), "{status}");
+    // Whichever came first: what the manager of accounts gave is what counts.
+    house.client().login("anna", GIVEN).await.expect(200);
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_gains_rights_and_somebody_can_always_manage_accounts() {
     let house = House::open().await;

@@ -56,6 +56,57 @@ async fn a_call_is_seen_as_it_happens() {
     house.close().await;
 }
 
+/// How the connection was closed, and after how long.
+async fn closed(socket: &mut WebSocketStream<house::client::Tls>) -> (Option<u16>, Duration) {
+    let asked = Instant::now();
+    loop {
+        match timeout(Duration::from_secs(60), socket.next()).await.expect("in time") {
+            Some(Ok(Message::Close(frame))) => {
+                return (frame.map(|frame| frame.code.into()), asked.elapsed());
+            }
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return (None, asked.elapsed()),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_loses_the_account_sees_and_hears_nothing_more() {
+    let house = House::open().await;
+    let mut admin = house.admin().await;
+    let mut person = house.person(&mut admin, "anna", &["live", "listen"]).await;
+    let given = "words that were given";
+    for change in [json!({ "password": given }), json!({ "disabled": true })] {
+        let mut live = person.socket("/live", None).await.expect("opened");
+        let mut sound = person.socket("/ports/1/listen", None).await.expect("opened");
+        next_text(&mut live).await;
+        admin.patch("/accounts/anna", change).await.expect(200);
+        for socket in [&mut live, &mut sound] {
+            let (code, after) = closed(socket).await;
+            assert_eq!(code, Some(4001));
+            assert!(after < Duration::from_secs(5), "closed after {after:?}");
+        }
+        if person.login("anna", given).await.status == 200 {
+            let own = json!({ "old": given, "new": house::NEW_PASSWORD });
+            person.post("/password", own).await.expect(200);
+        }
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_box_that_does_not_record_says_so() {
+    let house = House::open().await;
+    let client = house.client();
+    assert_eq!(client.get("/health").await.expect(200), json!({ "status": "ok" }));
+    let station = house.station.clone();
+    tokio::task::spawn_blocking(move || station.stop()).await.expect("no panic").expect("stopped");
+    let problem = client.get("/health").await;
+    let parts = problem.refused(503, "not_well")["parts"].clone();
+    assert!(parts.as_array().is_some_and(|parts| parts.contains(&json!("capturing"))), "{parts}");
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_stops_reading_gets_no_old_states() {
     let house = House::open().await;

@@ -127,6 +127,11 @@ async fn audio_is_heard_whole_and_in_parts() {
         assert_eq!(&whole.body[..4], b"RIFF");
         let riff = u32::from_le_bytes(whole.body[4..8].try_into().expect("4 bytes"));
         assert_eq!(riff as usize + 8, length);
+        // What a player has kept is never heard again without a trace: it must ask, and gets it anew.
+        assert_eq!(whole.header(header::CACHE_CONTROL), "no-store");
+        let etag = whole.header(header::ETAG).to_owned();
+        let again = admin.get_with(Method::GET, &address, header::IF_NONE_MATCH, &etag).await;
+        assert_eq!((again.status, again.body.len()), (200, length));
         let head = admin.bare(Method::HEAD, &address).await;
         assert_eq!((head.status, head.header(header::CONTENT_LENGTH)), (200, length.to_string().as_str()));
         let samples = whole.body[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]]));
@@ -173,6 +178,13 @@ async fn what_is_taken_away_can_be_checked() {
         disposition.starts_with("attachment; filename=\"") && disposition.contains(".wav"),
         "{disposition}"
     );
+    let downloads = "/audit?operation=download&item=recording";
+    let before = admin.get(downloads).await.expect(200)["total"].as_u64();
+    let (address, etag) = (format!("/recordings/{}/file", ids[0]), file.header(header::ETAG).to_owned());
+    let again = admin.get_with(Method::GET, &address, header::IF_NONE_MATCH, &etag).await;
+    assert_eq!((again.status, again.header(header::CACHE_CONTROL)), (200, "no-store"));
+    let after = admin.get(downloads).await.expect(200)["total"].as_u64();
+    assert_eq!(after, before.map(|count| count + 1), "each download is written down");
 
     let zip = admin.post("/recordings/download?lang=zh-CN", json!({ "ids": ids })).await;
     assert_eq!((zip.status, zip.header(header::CONTENT_TYPE)), (200, "application/zip"));
@@ -236,7 +248,7 @@ async fn lists_become_files_in_the_readers_language() {
     let id = id_of(&recording);
     admin.patch(&format!("/recordings/{id}"), json!({ "note": "=cmd|'/c calc'!A1" })).await.expect(200);
     for (language, heading, word) in
-        [("zh-CN", "通话类型", "挂机停止"), ("zh-TW", "通話類型", "掛斷停止"), ("en", "Call type", "on-hook")]
+        [("zh-CN", "通话类型", "挂机停止"), ("zh-TW", "通話類型", "掛斷停止"), ("en", "Call type", "On-hook")]
     {
         let csv = admin
             .get(&format!("/recordings/export?format=csv&lang={language}&port={}", recording["port"]))
@@ -339,7 +351,16 @@ async fn deleting_asks_for_the_count_and_spares_what_is_permanent() {
     assert_eq!(admin.get(&format!("/recordings/{}/audio", ids[0])).await.status, 200);
     let deleted = admin.get("/recordings?deleted=yes").await.expect(200);
     assert_eq!(deleted["items"].as_array().map(Vec::len), Some(1));
-    let trail = admin.get("/audit?operation=delete&item=recording").await.expect(200);
-    assert_eq!(trail["items"][0]["parameters"]["id"], ids[1].as_str());
+    let entries = |result: &str| format!("/audit?operation=delete&item=recording&result={result}");
+    let done = admin.get(&entries("ok")).await.expect(200);
+    assert_eq!((&done["total"], &done["items"][0]["parameters"]["id"]), (&json!(1), &json!(ids[1])));
+    let refused = admin.get(&entries("refused")).await.expect(200);
+    assert_eq!((&refused["total"], &refused["items"][0]["parameters"]["id"]), (&json!(1), &json!(ids[0])));
+    assert_eq!(refused["items"][0]["detail"], "recording_permanent");
+    let many: Vec<String> = (1..=1001).map(|number| format!("HKLN-00000000000000:{number}")).collect();
+    let refused = admin.post("/recordings/delete", json!({ "ids": many, "count": 1001 })).await;
+    assert_eq!(refused.refused(422, "field_invalid")["field"], "ids");
+    let address = format!("/recordings/export?format=csv&ids={}", many.join("&ids="));
+    assert_eq!(admin.get(&address).await.refused(422, "field_invalid")["field"], "ids");
     house.close().await;
 }

@@ -104,8 +104,8 @@ fn head(wanted: &Wanted, length: u64, etag: &str) -> (Response, std::ops::Range<
     put(&mut response, header::ACCEPT_RANGES, "bytes");
     put(&mut response, header::ETAG, etag);
     put(&mut response, header::CONTENT_LENGTH, &(range.end - range.start).to_string());
-    // Facts never change, but who may hear them does.
-    put(&mut response, header::CACHE_CONTROL, "private, no-cache");
+    // Nothing is heard a second time without asking: each hearing stands in the audit trail (EV-03).
+    put(&mut response, header::CACHE_CONTROL, "no-store");
     (response, range)
 }
 
@@ -115,23 +115,14 @@ fn put(response: &mut Response, name: header::HeaderName, value: &str) {
     }
 }
 
-/// 304 when the player has it, else what the range says; a range outside says how long the file is.
-fn judged(headers: &HeaderMap, etag: &str, length: u64) -> Result<Result<Wanted, Response>, Problem> {
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    if known == Some(etag) {
-        let mut response = Response::new(Body::empty());
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        put(&mut response, header::ETAG, etag);
-        return Ok(Err(response));
-    }
-    match wanted(headers, etag, length) {
-        Ok(wanted) => Ok(Ok(wanted)),
-        Err(problem) => {
-            let mut response = axum::response::IntoResponse::into_response(problem);
-            put(&mut response, header::CONTENT_RANGE, &format!("bytes */{length}"));
-            Ok(Err(response))
-        }
-    }
+/// What the range says; a range outside says how long the file is. There is no 304: what a player kept would be heard
+/// without a trace.
+fn judged(headers: &HeaderMap, etag: &str, length: u64) -> Result<Wanted, Box<Response>> {
+    wanted(headers, etag, length).map_err(|problem| {
+        let mut response = axum::response::IntoResponse::into_response(problem);
+        put(&mut response, header::CONTENT_RANGE, &format!("bytes */{length}"));
+        Box::new(response)
+    })
 }
 
 pub async fn recording_audio(
@@ -160,9 +151,9 @@ pub async fn recording_audio(
     let sha256 = reader.facts().audio_sha256.clone().unwrap_or_default();
     let etag = format!("\"{}-{}\"", sha256.get(..32).unwrap_or(&sha256), mix.name());
     let wav = LinearWav::new(reader, mix);
-    let wanted = match judged(&headers, &etag, wav.length())? {
+    let wanted = match judged(&headers, &etag, wav.length()) {
         Ok(wanted) => wanted,
-        Err(response) => return Ok(response),
+        Err(response) => return Ok(*response),
     };
     let (mut response, range) = head(&wanted, wav.length(), &etag);
     if method == Method::HEAD {
@@ -171,7 +162,7 @@ pub async fn recording_audio(
     if app.plays.is_new(caller.key, &row.id, range.start == 0) {
         app.blocking(move |app| count_play(app, &caller, &row)).await?;
     }
-    *response.body_mut() = stream::body(&app, WavPieces { wav, at: range.start, end: range.end }, ());
+    *response.body_mut() = stream::body(&app, WavPieces { wav, at: range.start, end: range.end });
     Ok(response)
 }
 
@@ -209,9 +200,9 @@ pub async fn recording_file(
         .await?;
     // A finished file never changes, and its name in the world is its id.
     let etag = format!("\"{}-{length}\"", record_id_text(&row.id));
-    let wanted = match judged(&headers, &etag, length)? {
+    let wanted = match judged(&headers, &etag, length) {
         Ok(wanted) => wanted,
-        Err(response) => return Ok(response),
+        Err(response) => return Ok(*response),
     };
     let (mut response, range) = head(&wanted, length, &etag);
     put(&mut response, header::CONTENT_DISPOSITION, &content_disposition(&file_name(&row)));
@@ -221,7 +212,7 @@ pub async fn recording_file(
     let trail = Trail::of(&caller, "recording", "download").port(row.port);
     let trail = trail.with("id", record_id_text(&row.id).to_string());
     app.blocking(move |app| trail.ok(app.catalog())).await?;
-    *response.body_mut() = stream::body(&app, FilePieces { file, at: range.start, end: range.end }, ());
+    *response.body_mut() = stream::body(&app, FilePieces { file, at: range.start, end: range.end });
     Ok(response)
 }
 

@@ -15,6 +15,7 @@ use hyper::header::{self, HeaderValue};
 use recording::RecordId;
 
 use super::download::content_disposition;
+use super::recordings::MOST_IDS;
 use super::{Answer, expected_names, scope_of};
 use crate::app::App;
 use crate::filters::{audit_query, record_query};
@@ -25,12 +26,11 @@ use crate::stream::{self, Pieces};
 use crate::table::{Cell, Sheet, csv_row};
 use crate::time;
 use crate::trail::Trail;
+use crate::turns::Place;
 use crate::words::Language;
 
 /// Rows read from the catalog at a time.
 const ROWS_AT_ONCE: u32 = 500;
-/// Ids that fit into an address.
-const MOST_IDS: usize = 1000;
 const PIECE_BYTES: u64 = 64 * 1024;
 
 const RECORD_COLUMNS: [(&str, f64); 21] = [
@@ -271,7 +271,7 @@ async fn file(
     rows: impl Rows,
     asked: Option<String>,
 ) -> Answer {
-    let place = app.exports.clone().try_acquire_owned().map_err(|_| Problem::busy(30))?;
+    let place = app.turns.export().await?;
     let trail = Trail::of(&caller, item, "export").with("format", format.ending()).with("query", asked);
     app.blocking(move |app| trail.ok(app.catalog())).await?;
     let headings: Vec<&'static str> = columns.iter().map(|(code, _)| language.column(code)).collect();
@@ -279,8 +279,10 @@ async fn file(
         Format::Csv => csv_body(&app, &headings, rows, place),
         Format::Xlsx => {
             let widths: Vec<f64> = columns.iter().map(|(_, width)| *width).collect();
-            let sheet = app.blocking(move |app| sheet(app, &headings, &widths, rows)).await?;
-            stream::body(&app, sheet, place)
+            let make = move |app: &App| Ok((sheet(app, &headings, &widths, rows)?, place));
+            // The place goes along: a client that leaves does not make room for another while its sheet is made.
+            let (sheet, place) = app.apart((), make).await?;
+            stream::export(&app, sheet, place)
         }
     };
     let now = time::in_zone(time::now_us(), app.zone());
@@ -312,10 +314,10 @@ impl<R: Rows> Pieces for CsvPieces<R> {
     }
 }
 
-fn csv_body(app: &App, headings: &[&'static str], rows: impl Rows, place: impl Send + 'static) -> Body {
+fn csv_body(app: &App, headings: &[&'static str], rows: impl Rows, place: Place) -> Body {
     let headings: Vec<Cell> = headings.iter().map(|heading| Cell::Text((*heading).to_owned())).collect();
     let head = Some(format!("\u{feff}{}", csv_row(&headings)));
-    stream::body(app, CsvPieces { app: app.clone(), head, rows }, place)
+    stream::export(app, CsvPieces { app: app.clone(), head, rows }, place)
 }
 
 struct SheetPieces {
@@ -341,7 +343,7 @@ fn sheet(
     widths: &[f64],
     mut rows: impl Rows,
 ) -> Result<SheetPieces, Problem> {
-    let mut sheet = Sheet::new(headings, widths)?;
+    let mut sheet = Sheet::new(headings, widths, &app.temporary)?;
     loop {
         let some = rows.next(app)?;
         if some.is_empty() {

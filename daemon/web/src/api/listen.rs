@@ -37,7 +37,7 @@ pub async fn listen_live(
 ) -> Answer {
     let port = port_of(&app, &port)?.port;
     let upgrade = own_upgrade(&headers, upgrade)?;
-    let place = app.listeners.clone().try_acquire_owned().map_err(|_| Problem::busy(5))?;
+    let place = app.turns.listener()?;
     let begun = Trail::of(&caller, "channel", "listen_start").port(port);
     // Written down before the first sample is heard.
     let listener = app
@@ -62,7 +62,7 @@ pub async fn listen_live(
 }
 
 async fn pass_on(app: &App, caller: &Caller, mut listener: Listener, socket: WebSocket) {
-    let mut push = Push::new(socket);
+    let mut push = Push::new(socket, app);
     let mut tick = interval(POLL_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut samples, mut filled, mut unconfirmed) = ([0_i16; MESSAGE_SAMPLES], 0, 0);

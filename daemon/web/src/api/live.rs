@@ -10,6 +10,7 @@ use catalog::Right;
 use hyper::header::{self, HeaderMap, HeaderName};
 use serde_json::{Value, json};
 use station::PortLive;
+use tokio::sync::watch;
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::meta::alarm_counts_json;
@@ -23,7 +24,7 @@ use crate::session::Caller;
 
 /// Five messages a second are as many as an eye can use.
 const EVERY: Duration = Duration::from_millis(200);
-/// How often the session is looked at.
+/// How often the session is looked at, so that an open page counts as in use; its end is told at once.
 const CHECK_EVERY: Duration = Duration::from_secs(20);
 /// A client that takes nothing, or gives no sign of life, for so long has gone.
 const GONE_AFTER: Duration = Duration::from_secs(30);
@@ -70,6 +71,8 @@ pub struct Push {
     socket: WebSocket,
     asked: Option<Instant>,
     checked: Instant,
+    /// Tells that a session has ended or changed.
+    sessions: watch::Receiver<()>,
 }
 
 /// The client has gone, or its session has ended.
@@ -77,8 +80,11 @@ pub struct Push {
 pub struct Gone;
 
 impl Push {
-    pub fn new(socket: WebSocket) -> Self {
-        Self { socket, asked: None, checked: Instant::now() }
+    pub fn new(socket: WebSocket, app: &App) -> Self {
+        let mut sessions = app.sessions.changes();
+        // What changed between the upgrade and now is looked at with the first tick.
+        sessions.mark_changed();
+        Self { socket, asked: None, checked: Instant::now(), sessions }
     }
 
     pub async fn send(&mut self, message: Message) -> Result<(), Gone> {
@@ -117,6 +123,8 @@ impl Push {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Err(Gone),
                     Some(Ok(_)) => {}
                 },
+                // Whose session ends sees and hears nothing more from that moment on.
+                Ok(()) = self.sessions.changed() => self.check(app, caller, right).await?,
                 _ = tick.tick() => break,
             }
         }
@@ -124,20 +132,26 @@ impl Push {
             return Err(Gone);
         }
         if self.checked.elapsed() >= CHECK_EVERY {
-            self.checked = Instant::now();
-            let now = app.sessions.caller(caller.key, caller.ip, Instant::now());
-            if !now.is_some_and(|now| now.has(right) && !now.must_change_password) {
-                let reason = not_logged_in().code.name().into();
-                self.send(Message::Close(Some(CloseFrame { code: SESSION_OVER, reason }))).await?;
-                return Err(Gone);
-            }
+            self.check(app, caller, right).await?;
         }
         Ok(())
+    }
+
+    /// Ends the connection of a session that is over or has lost the right.
+    async fn check(&mut self, app: &App, caller: &Caller, right: Right) -> Result<(), Gone> {
+        self.checked = Instant::now();
+        let now = app.sessions.caller(caller.key, caller.ip, Instant::now());
+        if now.is_some_and(|now| now.has(right) && !now.must_change_password) {
+            return Ok(());
+        }
+        let reason = not_logged_in().code.name().into();
+        self.send(Message::Close(Some(CloseFrame { code: SESSION_OVER, reason }))).await?;
+        Err(Gone)
     }
 }
 
 async fn push(app: &App, caller: &Caller, socket: WebSocket) -> Result<(), Problem> {
-    let mut push = Push::new(socket);
+    let mut push = Push::new(socket, app);
     let mut known = app.station.live().ports();
     let mut names = Names::of_ports(app, &known).await?;
     let mut alarms = alarm_counts(app, caller).await?;

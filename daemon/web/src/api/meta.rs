@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, json_answer, scope_of};
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::query::Query;
 use crate::session::Caller;
 
@@ -20,8 +20,19 @@ pub async fn get_openapi() -> Response {
     ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
-pub async fn get_health() -> Response {
-    json_answer(&json!({ "status": "ok" }))
+pub async fn get_health(State(app): State<App>) -> Answer {
+    let health = app.station.health();
+    if health.is_well() {
+        return Ok(json_answer(&json!({ "status": "ok" })));
+    }
+    let parts = [
+        ("capturing", health.capturing),
+        ("recording", health.recording),
+        ("catalog_following", health.catalog_following),
+    ];
+    let wrong: Vec<&str> = parts.iter().filter(|(_, well)| !well).map(|(part, _)| *part).collect();
+    let title = format!("The box is not well: {}. See the alarms.", wrong.join(", "));
+    Err(Problem::new(Code::NotWell, title).with("parts", wrong))
 }
 
 pub async fn get_box(State(app): State<App>, caller: Caller, query: Query) -> Answer {

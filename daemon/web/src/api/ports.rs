@@ -111,8 +111,10 @@ pub async fn calibrate(State(app): State<App>, Path(port): Path<String>, mut fie
         fields.required("step", expected, |value| serde_json::from_value::<CalibrationStep>(value).ok())?;
     fields.finish()?;
     let port = port_of(&app, &port)?.port;
+    // It watches the line for a second, and so takes no turn from those who wait for the disk.
+    let turn = app.turns.watching().await?;
     let calibration =
-        app.blocking(move |app| app.station.calibrate(port, step).map_err(Problem::from)).await?;
+        app.apart(turn, move |app| app.station.calibrate(port, step).map_err(Problem::from)).await?;
     let mut answer = json!(calibration);
     answer["port"] = port.into();
     Ok(json_answer(&answer))

@@ -50,14 +50,21 @@ async fn checked_login(app: &App, ip: IpAddr, name: String, password: String) ->
     };
     match known {
         Some(account) if right => {
-            app.throttle.succeed(attempt);
-            let entry = session_entry(Some(&account), ip, "login", AuditResult::Ok, None);
-            app.blocking(move |app| Ok(app.catalog().audit(entry)?)).await?;
-            let (key, token) = app.sessions.open(account, Instant::now());
-            let caller = app.sessions.caller(key, ip, Instant::now());
-            let mut response = json_answer(&session_json(app, &caller.ok_or_else(failed)?));
-            set_cookie(&mut response, &cookie(&token));
-            Ok(response)
+            match app.blocking(move |app| open_session(app, &account, ip)).await {
+                Ok(Some((caller, token))) => {
+                    app.throttle.succeed(attempt);
+                    let mut response = json_answer(&session_json(app, &caller));
+                    set_cookie(&mut response, &cookie(&token));
+                    Ok(response)
+                }
+                // What was right a moment ago is not any more: the account has been disabled, removed, or given another
+                // password.
+                Ok(None) => Err(failed()),
+                Err(problem) => {
+                    app.throttle.abandon(attempt);
+                    Err(problem)
+                }
+            }
         }
         known => {
             let locks = attempt.locks;
@@ -73,6 +80,23 @@ async fn checked_login(app: &App, ip: IpAddr, name: String, password: String) ->
             Err(failed())
         }
     }
+}
+
+/// Opens a session, if the account still is what its password was judged by: nobody changes it between this look and
+/// the session, and whoever changes it later ends the session. Blocks.
+fn open_session(app: &App, judged: &Account, ip: IpAddr) -> Result<Option<(Caller, String)>, Problem> {
+    let _one_at_a_time = app.one_at_a_time();
+    let now = app.catalog().account(&judged.name)?.map(|row| row.account);
+    let same = |now: &Account| !now.disabled && now.password_hash == judged.password_hash;
+    let Some(account) = now.filter(same) else {
+        let refused = Some(Code::LoginFailed);
+        app.catalog().audit(session_entry(Some(judged), ip, "login", AuditResult::Refused, refused))?;
+        return Ok(None);
+    };
+    app.catalog().audit(session_entry(Some(&account), ip, "login", AuditResult::Ok, None))?;
+    let (key, token) = app.sessions.open(account, Instant::now());
+    let caller = app.sessions.caller(key, ip, Instant::now());
+    Ok(caller.map(|caller| (caller, token)))
 }
 
 fn failed() -> Problem {
@@ -122,7 +146,11 @@ pub async fn change_session(State(app): State<App>, caller: Caller, mut fields: 
         Given::Value(language) => Some(language.name().to_owned()),
     };
     let account = caller.account.clone();
-    app.blocking(move |app| app.change_account(&account, |account| account.language = language)).await?;
+    let set = move |account: &mut Account| {
+        account.language = language;
+        Ok(())
+    };
+    app.blocking(move |app| app.change_account(&account, set)).await?;
     answer_now(&app, &caller)
 }
 
@@ -144,9 +172,10 @@ async fn checked_change(app: &App, caller: Caller, old: String, new: String) -> 
     let name = caller.account.clone();
     let result = async {
         let row = app.blocking(move |app| Ok(app.catalog().account(&name)?)).await?;
-        let right = app.hasher.verify(old, row.map(|row| row.account.password_hash)).await?;
+        let judged = row.map(|row| row.account.password_hash);
+        let right = app.hasher.verify(old, judged.clone()).await?;
         // Hashed before it is known whether it is needed: both answers take the same time.
-        Ok((right, app.hasher.hash(new).await?))
+        Ok((judged.filter(|_| right), app.hasher.hash(new).await?))
     };
     let (right, hash) = match result.await {
         Ok(found) => found,
@@ -156,26 +185,33 @@ async fn checked_change(app: &App, caller: Caller, old: String, new: String) -> 
         }
     };
     let trail = Trail::of(&caller, "account", "change_password").with("name", caller.account.as_str());
-    if !right {
+    let Some(judged) = right else {
         let title = "The old password is wrong.";
         let problem = Problem::new(Code::OldPasswordWrong, title).with("field", "old");
         let refusal = problem.clone();
-        app.blocking(move |app| trail.ended(app.catalog(), Err::<(), _>(refusal))).await.and(Err(problem))
-    } else {
-        app.throttle.succeed(attempt);
-        let name = caller.account.clone();
-        app.blocking(move |app| {
-            let changed = app.change_account(&name, |account| {
-                account.password_hash = hash;
-                account.must_change = false;
-            });
-            trail.ended(app.catalog(), changed)
-        })
-        .await?;
-        // Whoever else was logged in with the old password is not any more.
-        app.sessions.close_all(&caller.account, Some(caller.key));
-        answer_now(app, &caller)
-    }
+        return app
+            .blocking(move |app| trail.ended(app.catalog(), Err::<(), _>(refusal)))
+            .await
+            .and(Err(problem));
+    };
+    app.throttle.succeed(attempt);
+    let who = caller.clone();
+    app.blocking(move |app| {
+        let changed = app.change_account(&who.account, |account| {
+            // Somebody else may have disabled the account meanwhile, or given it another password.
+            if account.disabled || account.password_hash != judged {
+                return Err(crate::guard::not_logged_in());
+            }
+            account.password_hash = hash;
+            account.must_change = false;
+            // Whoever else was logged in with the old password is not any more.
+            app.sessions.close_all(&who.account, Some(who.key));
+            Ok(())
+        });
+        trail.ended(app.catalog(), changed)
+    })
+    .await?;
+    answer_now(app, &caller)
 }
 
 /// The session as it is after a change.
