@@ -22,6 +22,7 @@ describe('words of the audit trail', () => {
       'colour red; 级别 golden; 备注 –',
     )
     expect(parameterText({})).toBe('')
+    expect(parameterText({ disabled: false })).toBe('停用 否')
     expect(parameterText({ ports: [] }), 'an empty list is said, not left out').toBe('端口 –')
   })
 })

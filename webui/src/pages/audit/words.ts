@@ -26,6 +26,7 @@ function valueText(value: unknown, name = ''): string {
       .map(([inside, inner]) => `${nameText(inside)} ${valueText(inner, inside)}`)
       .join('; ')
   }
+  if (typeof value === 'boolean') return known(`yes_no.${value}`, String(value))
   const words = WORDS[name]
   return words ? known(`${words}.${String(value)}`, String(value)) : String(value)
 }
