@@ -150,6 +150,10 @@ impl Call {
         self.off_hook.is_none() && !self.hookless
     }
 
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answer.is_some()
+    }
+
     pub(crate) fn caller_id(&mut self, caller_id: &CallerId) {
         // A message without a number (call waiting, withheld) does not undo one that had it.
         if self.caller.as_ref().is_none_or(|known| known.number.is_none()) {

@@ -118,6 +118,7 @@ pub struct Line {
     pub(crate) line_number: Option<ArrayString<32>>,
     pub(crate) port_use: PortUse,
     pub(crate) now: SampleIndex,
+    changes: u64,
     /// The first sample, until something has been said of it.
     pub(crate) begins_at: Option<SampleIndex>,
 
@@ -174,6 +175,7 @@ impl Line {
             line_number: None,
             port_use: PortUse::Recorded,
             now: first,
+            changes: 0,
             begins_at: Some(first),
             hook: HookReader::new(hook_settings(&settings)),
             hook_events: Vec::with_capacity(HOOK_EVENTS),
@@ -211,6 +213,7 @@ impl Line {
     /// A detector heard something on `side`.
     pub fn detection(&mut self, side: Side, detection: &Detection, out: &mut Vec<LineEvent>) {
         self.reach(last_sample(detection), out);
+        self.changes += 1;
         if self.is_in_use() {
             self.heard(side, detection, out);
         } else {
@@ -225,8 +228,15 @@ impl Line {
         let now = self.now;
         self.with_hook(out, |hook, events| hook.advance(now, events));
         if self.is_in_use() {
+            let before = (out.len(), self.answered_call());
             self.pass_time(out);
+            self.changes += u64::from(before != (out.len(), self.answered_call()));
         }
+    }
+
+    /// Whether there is a call, and whether it is answered: what time can change without an event.
+    fn answered_call(&self) -> Option<bool> {
+        self.call.as_ref().map(Call::is_answered)
     }
 
     /// # Errors
@@ -238,6 +248,7 @@ impl Line {
         out: &mut Vec<LineEvent>,
     ) -> Result<(), CommandError> {
         self.advance(now, out);
+        self.changes += 1;
         let in_use = if self.is_in_use() { Ok(()) } else { Err(CommandError::NotInUse) };
         match command {
             Command::ManualStart => in_use.and_then(|()| self.manual_start(out)),
@@ -278,6 +289,7 @@ impl Line {
         settings.validate()?;
         settings.validate_analog()?;
         self.advance(now, out);
+        self.changes += 1;
         self.hook.set_settings(hook_settings(&settings));
         self.settings = settings;
         self.settings_since = self.now;
@@ -296,6 +308,7 @@ impl Line {
         if self.begins_at.is_none() {
             self.advance(now, out);
         }
+        self.changes += 1;
         let was_in_use = self.is_in_use();
         self.port_use = port_use;
         match (was_in_use, self.is_in_use()) {
@@ -308,6 +321,7 @@ impl Line {
     /// The input ends at `end` (one behind its last sample): what is still open stops with `shutdown`.
     pub fn finish(&mut self, end: SampleIndex, out: &mut Vec<LineEvent>) {
         self.advance(end, out);
+        self.changes += 1;
         let end = self.now;
         self.with_hook(out, |hook, events| hook.finish(end, events));
         if self.is_in_use() {
@@ -344,6 +358,11 @@ impl Line {
         }
     }
 
+    /// Counts up whenever `port_state` or `open_recording` may have another answer: who shows them asks again only then.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     pub fn open_recording(&self) -> Option<OpenRecording> {
         let open = self.tape.open.as_ref()?;
         let call = self.call.as_ref().filter(|call| call.off_hook.is_some());
@@ -376,6 +395,7 @@ impl Line {
         if let Some(first) = self.begins_at.take_if(|first| *first < at)
             && self.is_in_use()
         {
+            self.changes += 1;
             self.resume(first, out);
         }
     }
@@ -388,6 +408,7 @@ impl Line {
         let mut events = std::mem::take(&mut self.hook_events);
         read(&mut self.hook, &mut events);
         if self.is_in_use() {
+            self.changes += events.len() as u64;
             for event in &events {
                 self.hook_event(*event, out);
             }

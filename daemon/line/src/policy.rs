@@ -190,7 +190,9 @@ impl Line {
 
     /// Stops and splits that time alone brings.
     pub(crate) fn stop_by_time(&mut self, out: &mut Vec<LineEvent>) {
-        self.split_by_length(self.settled_for_stops(), out);
+        if self.length_limit().is_some_and(|limit| limit < self.now) {
+            self.split_by_length(self.settled_for_stops(), out);
+        }
         if let Some(Silence { quiet, over }) = self.silence()
             && self.now > over.plus(VOICE_LAG)
             // What the line did before, but is not decided yet, would stop the recording first.
@@ -220,17 +222,20 @@ impl Line {
 
     /// Goes on in a new segment at the length limit, without losing a sample, as often as `until` lies behind it.
     fn split_by_length(&mut self, until: SampleIndex, out: &mut Vec<LineEvent>) {
-        while self.stops(StopMode::Length)
-            && let Some(open) = self.tape.open.as_ref().filter(|open| !open.withheld)
-            && let limit = open.start.plus(seconds_to_samples(f64::from(self.settings.max_length_s)))
-            // A shorter limit than before holds from when it was set.
-            && let at = limit.max(self.settings_since)
-            && at < until
+        while let Some(at) = self.length_limit().filter(|limit| *limit < until)
+            && let Some((key, mode)) = self.tape.open.as_ref().map(|open| (open.key, open.mode))
         {
-            let (key, mode) = (open.key, open.mode);
             self.stop(at, StopMode::Length, out);
             self.tape.begin(key, at, mode, 0, out);
         }
+    }
+
+    /// Where the open recording goes on in a new segment.
+    fn length_limit(&self) -> Option<SampleIndex> {
+        let open = self.tape.open.as_ref().filter(|open| !open.withheld && self.stops(StopMode::Length))?;
+        let limit = open.start.plus(seconds_to_samples(f64::from(self.settings.max_length_s)));
+        // A shorter limit than before holds from when it was set.
+        Some(limit.max(self.settings_since))
     }
 
     /// A code may have been completed at `end`.

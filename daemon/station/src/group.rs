@@ -71,8 +71,8 @@ struct Channel {
     first_track: usize,
     open: Option<Open>,
     taps: Vec<Tap>,
-    /// As the surroundings were told last.
-    told: Option<LineState>,
+    /// What the surroundings know, as of how many changes of the line.
+    told: Option<(u64, LineState)>,
     ended: bool,
 }
 
@@ -312,11 +312,19 @@ impl Channel {
             around.event(self.member.index, event);
         }
         events.clear();
-        let state = LineState { port_state: self.line.port_state(), recording: self.line.open_recording() };
-        if self.told != Some(state) {
-            around.state(self.member.index, &state);
-            self.told = Some(state);
+        self.tell_state(around);
+    }
+
+    fn tell_state(&mut self, around: &mut impl Surroundings) {
+        let changes = self.line.changes();
+        if self.told.as_ref().is_some_and(|(as_of, _)| *as_of == changes) {
+            return;
         }
+        let state = LineState { port_state: self.line.port_state(), recording: self.line.open_recording() };
+        if self.told.as_ref().is_none_or(|(_, told)| *told != state) {
+            around.state(self.member.index, &state);
+        }
+        self.told = Some((changes, state));
     }
 
     fn begin(

@@ -3,8 +3,8 @@
 use arrayvec::ArrayString;
 use line::event::RecordStop;
 use line::{
-    AlarmCode, CallKey, CallType, ChannelSettings, Command, Line, LineEvent, LineEventKind, PortUse, Side,
-    StartMode, StopMode, max_lookback_samples,
+    AlarmCode, CallKey, CallType, ChannelSettings, Command, Line, LineEvent, LineEventKind, OpenRecording,
+    PortState, PortUse, Side, StartMode, StopMode, max_lookback_samples,
 };
 use proptest::prelude::*;
 use signal::{CallerId, CallerIdStandard, Detection, Digit, SampleIndex, Tone};
@@ -203,6 +203,25 @@ impl Grammar {
     }
 }
 
+/// What a page shows of a line, and how many changes it knew of then.
+struct Shown(u64, PortState, Option<OpenRecording>);
+
+impl Shown {
+    fn of(line: &Line) -> Self {
+        Self(line.changes(), line.port_state(), line.open_recording())
+    }
+
+    /// What is shown still holds, unless the line has counted a change.
+    fn look_again(&mut self, line: &Line) -> Result<(), TestCaseError> {
+        let Self(changes, state, recording) = Self::of(line);
+        if changes == self.0 {
+            prop_assert_eq!((state, recording), (self.1, self.2));
+        }
+        *self = Self(changes, state, recording);
+        Ok(())
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(500))]
 
@@ -212,6 +231,7 @@ proptest! {
         let mut line = Line::new(7, first).expect("settings are right");
         let mut now = SampleIndex(0);
         let mut out = Vec::new();
+        let mut shown = Shown::of(&line);
         for step in &steps {
             match step {
                 Step::Advance { samples } => {
@@ -220,6 +240,7 @@ proptest! {
                     while now < until {
                         now = now.plus(80).min(until);
                         line.advance(now, &mut out);
+                        shown.look_again(&line)?;
                         for event in out.drain(..) {
                             grammar.read(now, &event)?;
                         }
@@ -265,9 +286,11 @@ proptest! {
                 grammar.read(now, &event)?;
             }
             prop_assert_eq!(line.open_recording().is_some(), grammar.open.is_some());
-            let _ = (line.port_state(), line.caller_id_armed());
+            let _ = line.caller_id_armed();
+            shown.look_again(&line)?;
         }
         line.finish(now, &mut out);
+        shown.look_again(&line)?;
         for event in out.drain(..) {
             grammar.read(now, &event)?;
         }

@@ -125,6 +125,17 @@ pub struct HookReader {
     lost: bool,
     /// On a lost line: the loop that has come back, and since when.
     back: Option<(Loop, SampleIndex)>,
+    /// What follows from all the above, looked up when it changes and not with every block.
+    ahead: Ahead,
+}
+
+/// What is to come on a line.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ahead {
+    /// The first of the timers.
+    timer: Option<(SampleIndex, Timer)>,
+    /// Since when something is undecided, bounce of the contact aside.
+    undecided_since: Option<SampleIndex>,
 }
 
 impl HookReader {
@@ -141,19 +152,25 @@ impl HookReader {
             dead_since: None,
             lost: false,
             back: None,
+            ahead: Ahead::default(),
         }
     }
 
     /// New thresholds, which hold from the next status on.
     pub fn set_settings(&mut self, settings: HookSettings) {
         self.settings = settings;
+        self.look_ahead();
     }
 
     /// From `at` on the line has `volts` (signed DC) and `ring_volts` (AC RMS). A reading that is no number is passed
     /// over; one from the past counts as of now.
     pub fn status(&mut self, at: SampleIndex, volts: f32, ring_volts: f32, out: &mut Vec<HookEvent>) {
         self.advance(at, out);
-        let at = self.now;
+        self.read(self.now, volts, ring_volts, out);
+        self.look_ahead();
+    }
+
+    fn read(&mut self, at: SampleIndex, volts: f32, ring_volts: f32, out: &mut Vec<HookEvent>) {
         if ring_volts.is_finite() {
             self.ring.read(at, ring_volts, self.settings.ring_above_volts);
         }
@@ -168,11 +185,12 @@ impl HookReader {
 
     /// Nothing but what was told has happened before `now`.
     pub fn advance(&mut self, now: SampleIndex, out: &mut Vec<HookEvent>) {
-        while let Some((due, timer)) = self.next_timer()
+        while let Some((due, timer)) = self.ahead.timer
             && due <= now
         {
             self.now = self.now.max(due);
             self.fire(timer, out);
+            self.look_ahead();
         }
         self.now = self.now.max(now);
     }
@@ -185,6 +203,7 @@ impl HookReader {
             && self.now.since(since) > self.debounce().max(BREAK_MAX)
         {
             self.hang_up(since, out);
+            self.look_ahead();
         }
     }
 
@@ -203,13 +222,21 @@ impl HookReader {
 
     /// All that happened before this sample has been said, but for pulse digits that wait for a witness.
     pub fn settled_before(&self) -> SampleIndex {
+        let undecided = [self.contact.undecided_since(self.now), self.ahead.undecided_since];
+        undecided.into_iter().flatten().fold(self.now, SampleIndex::min)
+    }
+
+    fn look_ahead(&mut self) {
+        self.ahead = Ahead { timer: self.next_timer(), undecided_since: self.undecided_since() };
+    }
+
+    fn undecided_since(&self) -> Option<SampleIndex> {
         let hook = match self.hook {
             HookState::Closing { since } | HookState::Break { since } => Some(since),
             HookState::OnHook | HookState::OffHook => None,
         };
         [
             hook,
-            self.contact.undecided_since(self.now),
             self.pulses.undecided_since(),
             self.polarity.undecided_since(),
             self.ring.undecided_since(self.hears_ringing()),
@@ -218,7 +245,7 @@ impl HookReader {
         ]
         .into_iter()
         .flatten()
-        .fold(self.now, SampleIndex::min)
+        .min()
     }
 
     fn debounce(&self) -> u64 {
