@@ -22,10 +22,11 @@ pub struct ScenarioSource {
 #[derive(Debug)]
 struct Reader {
     channel: ScenarioChannel,
-    /// Interleaved samples read ahead, and how many of them have been used.
-    ahead: Vec<i16>,
+    /// Read ahead, as it lies in the file.
+    ahead: Vec<u8>,
+    /// Blocks read ahead (the last ones may be behind the file's end), and how many of them have been used.
+    blocks: usize,
     used: usize,
-    bytes: Vec<u8>,
     next_status: usize,
 }
 
@@ -79,34 +80,25 @@ impl ScenarioSource {
 
 impl Reader {
     fn new(channel: &ScenarioChannel) -> Self {
-        Self { channel: channel.clone(), ahead: Vec::new(), used: 0, bytes: Vec::new(), next_status: 0 }
+        Self { channel: channel.clone(), ahead: Vec::new(), blocks: 0, used: 0, next_status: 0 }
     }
 
     fn rewind(&mut self) {
-        self.ahead.clear();
-        (self.used, self.next_status) = (0, 0);
+        (self.blocks, self.used, self.next_status) = (0, 0, 0);
     }
 
     /// One block of each track, from `from` of the file on, track after track.
     fn fill(&mut self, from: u64, out: &mut [i16]) -> Result<(), ScenarioError> {
-        let tracks = self.channel.audio.layout.tracks();
-        if self.used == self.ahead.len() {
-            self.ahead.resize(READ_AHEAD_BLOCKS * BLOCK_SAMPLES * tracks, 0);
-            self.used = 0;
-            self.channel.audio.read(from, &mut self.ahead, &mut self.bytes).map_err(|error| {
-                ScenarioError::new(&self.channel.audio.path, format!("cannot be read any more ({error})"))
+        let audio = &self.channel.audio;
+        if self.used == self.blocks {
+            audio.read(from, READ_AHEAD_BLOCKS * BLOCK_SAMPLES, &mut self.ahead).map_err(|error| {
+                ScenarioError::new(&audio.path, format!("cannot be read any more ({error})"))
             })?;
+            (self.blocks, self.used) = (READ_AHEAD_BLOCKS, 0);
         }
-        let frames = &self.ahead[self.used..self.used + out.len()];
-        self.used += out.len();
-        if tracks == 1 {
-            out.copy_from_slice(frames);
-        } else {
-            let (near, far) = out.split_at_mut(BLOCK_SAMPLES);
-            for ((near, far), frame) in near.iter_mut().zip(far).zip(frames.chunks_exact(2)) {
-                (*near, *far) = (frame[0], frame[1]);
-            }
-        }
+        let at = self.used * BLOCK_SAMPLES * audio.frame_bytes();
+        audio.expand(self.ahead.get(at..).unwrap_or_default(), out);
+        self.used += 1;
         Ok(())
     }
 
