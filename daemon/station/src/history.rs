@@ -7,7 +7,7 @@ use signal::SampleIndex;
 #[derive(Debug)]
 pub struct History {
     tracks: Vec<Vec<i16>>,
-    /// A power of two.
+    /// Samples of each.
     capacity: usize,
     /// One behind the newest sample.
     end: SampleIndex,
@@ -18,12 +18,17 @@ pub struct History {
 impl History {
     /// Keeps at least `samples` of each of `tracks` tracks; input begins at `first`.
     pub fn new(tracks: usize, samples: u64, first: SampleIndex) -> Self {
-        let capacity = (samples.max(1) as usize).next_power_of_two();
+        let capacity = samples.max(1) as usize;
         Self { tracks: vec![vec![0; capacity]; tracks], capacity, end: first, begin: first }
     }
 
     pub fn tracks(&self) -> usize {
         self.tracks.len()
+    }
+
+    /// Where a sample lies in its ring.
+    fn offset(&self, at: SampleIndex) -> usize {
+        (at.0 % self.capacity as u64) as usize
     }
 
     /// One behind the newest sample.
@@ -43,7 +48,7 @@ impl History {
             (self.begin, self.end) = (first, first);
         }
         let length = samples.len() / self.tracks.len().max(1);
-        let at = self.end.0 as usize & (self.capacity - 1);
+        let at = self.offset(self.end);
         for (ring, block) in self.tracks.iter_mut().zip(samples.chunks_exact(length.max(1))) {
             let head = length.min(self.capacity - at);
             ring[at..at + head].copy_from_slice(&block[..head]);
@@ -55,15 +60,7 @@ impl History {
     /// The same samples in a ring that keeps more of those to come.
     pub fn grown_to(&self, samples: u64) -> Self {
         let mut grown = Self::new(self.tracks.len(), samples.max(self.capacity as u64), self.begin());
-        self.read(self.begin(), self.end, |at, pieces| {
-            let offset = |at: SampleIndex| at.0 as usize & (grown.capacity - 1);
-            for (ring, piece) in grown.tracks.iter_mut().zip(pieces) {
-                for (n, sample) in piece.iter().enumerate() {
-                    ring[offset(at.plus(n as u64))] = *sample;
-                }
-            }
-        });
-        grown.end = self.end;
+        self.read(self.begin(), self.end, |at, pieces| grown.push(at, &pieces[..self.tracks.len()].concat()));
         grown
     }
 
@@ -73,7 +70,7 @@ impl History {
         let mut at = from.max(self.begin());
         let to = to.min(self.end);
         while at < to {
-            let offset = at.0 as usize & (self.capacity - 1);
+            let offset = self.offset(at);
             let length = (to.since(at) as usize).min(self.capacity - offset);
             let piece =
                 |track: usize| self.tracks.get(track).map_or(&[][..], |ring| &ring[offset..offset + length]);
@@ -98,17 +95,17 @@ mod tests {
 
     #[test]
     fn keeps_the_newest_samples_of_both_tracks_across_the_seam() {
-        let mut history = History::new(2, 100, SampleIndex(0));
+        let mut history = History::new(2, 105, SampleIndex(0));
         for block in 0..30_i16 {
             let near: Vec<i16> = (0..10).map(|n| block * 10 + n).collect();
             let far: Vec<i16> = near.iter().map(|n| -n).collect();
             history.push(SampleIndex(block as u64 * 10), &[near, far].concat());
         }
-        assert_eq!((history.begin().0, history.end().0), (300 - 128, 300));
-        let (near, far) = collect(&history, 180, 290);
-        assert_eq!(near, (180..290).collect::<Vec<i16>>());
-        assert_eq!(far, (180..290).map(|n: i16| -n).collect::<Vec<i16>>());
-        assert_eq!(collect(&history, 0, 1000).0, (172..300).collect::<Vec<i16>>());
+        assert_eq!((history.begin().0, history.end().0), (300 - 105, 300));
+        let (near, far) = collect(&history, 200, 290);
+        assert_eq!(near, (200..290).collect::<Vec<i16>>());
+        assert_eq!(far, (200..290).map(|n: i16| -n).collect::<Vec<i16>>());
+        assert_eq!(collect(&history, 0, 1000).0, (195..300).collect::<Vec<i16>>());
         assert_eq!(collect(&history, 300, 400).0, Vec::<i16>::new());
     }
 
