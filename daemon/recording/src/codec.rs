@@ -18,6 +18,17 @@ impl Codec {
     pub(crate) fn encode(self, tracks: &[&[i16]], from: usize, count: usize, out: &mut [u8]) -> usize {
         let width = self.sample_bytes();
         let frame = width * tracks.len();
+        match (self, tracks) {
+            (Self::ALaw, [only]) => {
+                g711::linear_slice_to_alaw(&only[from..from + count], out);
+                return count;
+            }
+            (Self::MuLaw, [only]) => {
+                g711::linear_slice_to_ulaw(&only[from..from + count], out);
+                return count;
+            }
+            _ => {}
+        }
         for (track, samples) in tracks.iter().enumerate() {
             let frames = out[..count * frame].chunks_exact_mut(frame);
             for (sample, frame) in samples[from..from + count].iter().zip(frames) {
@@ -40,6 +51,19 @@ impl Codec {
             Self::ALaw => g711::alaw_to_linear(bytes[at]),
             Self::MuLaw => g711::ulaw_to_linear(bytes[at]),
             Self::Linear => i16::from_le_bytes([bytes[at], bytes[at + 1]]),
+        }
+    }
+
+    /// As many samples of `track` as `out` has room for, from kept bytes of `tracks` tracks that hold no fewer.
+    pub(crate) fn decode(self, bytes: &[u8], tracks: usize, track: usize, out: &mut [i16]) {
+        match (self, tracks) {
+            (Self::ALaw, 1) => g711::alaw_slice_to_linear(bytes, out),
+            (Self::MuLaw, 1) => g711::ulaw_slice_to_linear(bytes, out),
+            _ => {
+                for (index, sample) in out.iter_mut().enumerate() {
+                    *sample = self.decode_at(bytes, tracks, track, index);
+                }
+            }
         }
     }
 
@@ -84,10 +108,13 @@ mod tests {
             let mut bytes = vec![0; near.len() * tracks.len() * codec.sample_bytes()];
             prop_assert_eq!(codec.encode(&tracks, 0, near.len(), &mut bytes), bytes.len());
             for (number, track) in tracks.iter().enumerate() {
+                let mut decoded = vec![0; track.len()];
+                codec.decode(&bytes, tracks.len(), number, &mut decoded);
                 for (index, sample) in track.iter().enumerate() {
                     let back = codec.decode_at(&bytes, tracks.len(), number, index);
                     let off = (i32::from(back) - i32::from(*sample)).abs();
                     prop_assert!(off <= tolerance(codec, *sample), "{} became {}", sample, back);
+                    prop_assert_eq!(decoded[index], back);
                 }
             }
         }

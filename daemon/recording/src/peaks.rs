@@ -130,12 +130,22 @@ impl Builder {
     /// Adds kept bytes of whole sample frames.
     pub fn add(&mut self, kept: &[u8]) {
         let tracks = self.tracks.len();
-        for index in 0..kept.len() / (tracks * self.codec.sample_bytes()) {
+        let frame = tracks * self.codec.sample_bytes();
+        let mut linear = [0; SAMPLES_PER_PEAK as usize];
+        let mut rest = kept;
+        while rest.len() >= frame {
+            let missing = linear.len() - (self.samples % u64::from(SAMPLES_PER_PEAK)) as usize;
+            let count = missing.min(rest.len() / frame);
+            let (now, later) = rest.split_at(count * frame);
+            rest = later;
             for (track, extremes) in self.extremes.iter_mut().enumerate() {
-                let sample = self.codec.decode_at(kept, tracks, track, index);
-                *extremes = (extremes.0.min(sample), extremes.1.max(sample));
+                let samples = &mut linear[..count];
+                self.codec.decode(now, tracks, track, samples);
+                for sample in samples {
+                    *extremes = (extremes.0.min(*sample), extremes.1.max(*sample));
+                }
             }
-            self.samples += 1;
+            self.samples += count as u64;
             if self.samples.is_multiple_of(u64::from(SAMPLES_PER_PEAK)) {
                 self.close_peak();
             }

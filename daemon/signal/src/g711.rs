@@ -57,23 +57,37 @@ pub fn ulaw_to_linear(byte: u8) -> i16 {
 /// The A-law byte whose decision interval holds `sample`.
 #[inline]
 pub fn linear_to_alaw(sample: i16) -> u8 {
-    let sign = if sample >= 0 { 0x80 } else { 0 };
-    // One's complement: the intervals of both signs mirror each other about -0.5.
-    let magnitude = u32::from(if sample >= 0 { sample as u16 } else { !sample as u16 });
-    let segment = (magnitude | 0xff).ilog2() - 7;
-    let step = (magnitude >> (segment.max(1) + 3)) & 0x0f;
-    (sign | (segment << 4) as u8 | step as u8) ^ ALAW_EVEN_BITS
+    let magnitude = magnitude(sample);
+    let code = if magnitude < 256 { magnitude >> 4 } else { segment_and_step(magnitude) };
+    (sign(sample) | code as u8) ^ ALAW_EVEN_BITS
 }
 
 /// The µ-law byte whose decision interval holds `sample`.
 #[inline]
 pub fn linear_to_ulaw(sample: i16) -> u8 {
-    let sign = if sample >= 0 { 0x80 } else { 0 };
-    let magnitude = i32::from(if sample >= 0 { sample } else { !sample });
-    let biased = (magnitude + ULAW_BIAS).min(ULAW_CLIP) as u32;
-    let segment = biased.ilog2() - 7;
-    let step = (biased >> (segment + 3)) & 0x0f;
-    sign | (!((segment << 4) as u8 | step as u8) & 0x7f)
+    let code = segment_and_step((magnitude(sample) + ULAW_BIAS).min(ULAW_CLIP));
+    sign(sample) | (!code as u8 & 0x7f)
+}
+
+#[inline]
+fn sign(sample: i16) -> u8 {
+    if sample >= 0 { 0x80 } else { 0 }
+}
+
+/// One's complement: the intervals of both signs mirror each other about -0.5.
+#[inline]
+fn magnitude(sample: i16) -> i32 {
+    i32::from(sample ^ (sample >> 15))
+}
+
+/// Segment (three bits) and step (four) of a magnitude from 128 on: G.711's code is a floating-point number, so that
+/// these are the exponent of the magnitude as a float and the first bits behind its point. Unlike counting leading
+/// zeros, that is done for many samples at once by every CPU.
+#[inline]
+fn segment_and_step(magnitude: i32) -> i32 {
+    const MANTISSA_BITS: u32 = 23;
+    const EXPONENT_OF_128: i32 = 127 + 7;
+    ((magnitude as f32).to_bits() >> (MANTISSA_BITS - 4)) as i32 - (EXPONENT_OF_128 << 4)
 }
 
 /// Decodes as many bytes as both slices have room for.
