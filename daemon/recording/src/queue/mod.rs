@@ -2,11 +2,17 @@
 //! into pooled buffers and goes on: it never waits for the disk and allocates nothing for a block of samples. A full
 //! queue loses samples, which are counted, replaced by silence and told.
 
-use std::sync::mpsc::SyncSender;
+mod inner;
+mod item;
+
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use signal::SampleIndex;
+
+pub use inner::MAX_AUDIO_BYTES;
+use inner::{Inner, REFUSED, Slot};
+pub(crate) use item::{Chunk, Item};
 
 use crate::facts::{Codec, MarkKind};
 use crate::open::{Known, OpenId, OpenStart, StopFacts, WithoutAudio};
@@ -24,10 +30,6 @@ const CONTROLS: usize = 1024;
 /// Samples encoded between two lockings.
 const STEP_SAMPLES: usize = 256;
 const STEP_BYTES: usize = STEP_SAMPLES * 4;
-/// A slot that no open recording has: its audio is counted as lost.
-const REFUSED: u32 = u32::MAX;
-/// Most kept bytes of one recording: a WAV file's 32-bit sizes with room for its other chunks. 74 h of two A-law tracks.
-pub const MAX_AUDIO_BYTES: u64 = (1 << 32) - (64 << 20);
 
 /// Memory that the queue holds for a port: what decision 10 of the architecture asks to be published.
 pub const fn queue_bytes_per_port(codec: Codec, tracks: usize) -> usize {
@@ -42,25 +44,6 @@ pub(crate) const fn chunks_per_port(codec: Codec, tracks: usize) -> usize {
     bytes.div_ceil(CHUNK_BYTES) + SPARE_CHUNKS
 }
 
-pub(crate) struct Chunk {
-    /// Position of the first sample, counted as the caller counts.
-    pub first: u64,
-    pub len: usize,
-    pub bytes: [u8; CHUNK_BYTES],
-    frame_bytes: usize,
-}
-
-impl Chunk {
-    pub fn kept(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-
-    /// Position behind the last sample.
-    pub fn end(&self) -> u64 {
-        self.first.saturating_add((self.len / self.frame_bytes.max(1)) as u64)
-    }
-}
-
 /// What may follow a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
@@ -70,86 +53,10 @@ pub(crate) enum Taken {
     Closed,
 }
 
-/// What waits for the log thread, in the order in which it happened.
-pub(crate) enum Item {
-    Begin {
-        number: u64,
-        start: Box<OpenStart>,
-    },
-    Audio {
-        number: u64,
-        chunk: Box<Chunk>,
-    },
-    Gap {
-        number: u64,
-        first: u64,
-        samples: u64,
-    },
-    Mark {
-        number: u64,
-        at: u64,
-        kind: MarkKind,
-    },
-    Known {
-        number: u64,
-        known: Box<Known>,
-    },
-    End {
-        number: u64,
-        stop: Box<StopFacts>,
-    },
-    WithoutAudio {
-        number: u64,
-        record: Box<WithoutAudio>,
-    },
-    /// From the finisher: this recording is about to become this record; answered when that is on the disk.
-    Claim {
-        number: u64,
-        sequence: u64,
-        path: Option<String>,
-        durable: SyncSender<()>,
-    },
-    /// From the finisher: in the journal.
-    Done {
-        number: u64,
-    },
-    /// From the finisher: it has read what a former run left in the log, and has these recordings (number, and oldest
-    /// generation they have frames in) in hand. Not written anywhere.
-    BacklogRead {
-        finishing: Vec<(u64, u64)>,
-    },
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct QueueStats {
     pub chunks: usize,
     pub free: usize,
-}
-
-struct Slot {
-    number: u64,
-    frame_bytes: usize,
-    first: u64,
-    /// Position of the sample that comes next.
-    next: u64,
-    /// Samples from here to `next` are missing and have yet to be told to the log.
-    missing_from: Option<u64>,
-    chunk: Option<Box<Chunk>>,
-}
-
-struct Inner {
-    free: Vec<Box<Chunk>>,
-    ready: Vec<Item>,
-    slots: Vec<Option<Slot>>,
-    free_slots: Vec<u32>,
-    next_number: u64,
-    controls: usize,
-    lost: Vec<Gap>,
-    urgent: bool,
-    /// Nothing more comes from the capture side.
-    stopped: bool,
-    /// Nothing more comes at all.
-    closed: bool,
 }
 
 pub(crate) struct Queue {
@@ -166,9 +73,8 @@ impl Queue {
     /// `next_number`: above every number in the capture log.
     pub fn new(chunks: usize, ports: usize, next_number: u64) -> Self {
         let max_controls = CONTROLS + ports * CONTROLS_PER_PORT;
-        let buffer = || Box::new(Chunk { first: 0, len: 0, bytes: [0; CHUNK_BYTES], frame_bytes: 1 });
         let inner = Inner {
-            free: (0..chunks).map(|_| buffer()).collect(),
+            free: (0..chunks).map(|_| Chunk::empty()).collect(),
             ready: Vec::with_capacity(Self::most_items(chunks, max_controls)),
             slots: Vec::with_capacity(ports * 2),
             free_slots: Vec::with_capacity(ports * 2),
@@ -405,85 +311,5 @@ impl Queue {
     pub fn close(&self) {
         self.lock().closed = true;
         self.work.notify_one();
-    }
-}
-
-impl Inner {
-    fn slot(&mut self, open: OpenId) -> Option<&mut Slot> {
-        self.slots.get_mut(open.slot as usize)?.as_mut().filter(|slot| slot.number == open.number)
-    }
-
-    fn lose(&mut self, port: u16, samples: u64, cause: GapCause) {
-        match self.lost.iter_mut().find(|gap| gap.port == port && gap.cause == cause) {
-            Some(gap) => gap.samples = gap.samples.saturating_add(samples),
-            None if samples > 0 => self.lost.push(Gap { port, samples, cause }),
-            None => {}
-        }
-    }
-
-    /// Puts kept bytes of whole sample frames at position `first` behind what the recording has.
-    fn append(&mut self, open: OpenId, first: u64, kept: &[u8]) {
-        let Self { free, ready, slots, .. } = self;
-        let slot = slots.get_mut(open.slot as usize).and_then(Option::as_mut);
-        let Some(slot) = slot.filter(|slot| slot.number == open.number) else {
-            // Refused at its start for want of room; an ended one has had its chance.
-            if open.slot == REFUSED {
-                let samples = kept.len() / (usize::from(open.tracks) * open.codec.sample_bytes());
-                self.lose(open.port, samples as u64, GapCause::Overflow);
-            }
-            return;
-        };
-        let mut samples = kept.len() / slot.frame_bytes;
-        let early = slot.next.saturating_sub(first);
-        if early >= samples as u64 {
-            return;
-        }
-        let mut kept = &kept[early as usize * slot.frame_bytes..];
-        samples -= early as usize;
-        let first = first.max(slot.next);
-        if first - slot.first + samples as u64 > MAX_AUDIO_BYTES / slot.frame_bytes as u64 {
-            return self.lose(open.port, samples as u64, GapCause::Overflow);
-        }
-        let jumped = first - slot.next;
-        if jumped > 0 {
-            if let Some(chunk) = slot.chunk.take() {
-                ready.push(Item::Audio { number: slot.number, chunk });
-            }
-            slot.missing_from.get_or_insert(slot.next);
-            slot.next = first;
-        }
-        let mut overflow = 0;
-        while !kept.is_empty() {
-            let mut chunk = match slot.chunk.take() {
-                Some(chunk) => chunk,
-                None => {
-                    let Some(mut chunk) = free.pop() else {
-                        overflow = (kept.len() / slot.frame_bytes) as u64;
-                        slot.missing_from.get_or_insert(slot.next);
-                        slot.next += overflow;
-                        break;
-                    };
-                    if let Some(first) = slot.missing_from.take() {
-                        ready.push(Item::Gap { number: slot.number, first, samples: slot.next - first });
-                    }
-                    chunk.first = slot.next;
-                    chunk.frame_bytes = slot.frame_bytes;
-                    chunk.len = 0;
-                    chunk
-                }
-            };
-            let (now, rest) = kept.split_at(kept.len().min(CHUNK_BYTES - chunk.len));
-            chunk.bytes[chunk.len..chunk.len + now.len()].copy_from_slice(now);
-            chunk.len += now.len();
-            slot.next += (now.len() / slot.frame_bytes) as u64;
-            kept = rest;
-            if chunk.len == CHUNK_BYTES {
-                ready.push(Item::Audio { number: slot.number, chunk });
-            } else {
-                slot.chunk = Some(chunk);
-            }
-        }
-        self.lose(open.port, overflow, GapCause::Overflow);
-        self.lose(open.port, jumped, GapCause::NotCaptured);
     }
 }
