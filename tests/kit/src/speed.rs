@@ -5,38 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::audio::{RATE_HZ, seconds};
-use crate::corpus::{CorpusError, Speech};
-use crate::replay::{ReplayError, detect, run};
-use crate::scenario::{LineKind, ScenarioError, ScenarioFolder, busy_line};
-use crate::spandsp::{CallerIdForm, Receiver, ReceiverParts, SpandspError, SupervisoryTone};
-use crate::wav::{self, WavError};
-
-#[derive(Debug, thiserror::Error)]
-pub enum SpeedError {
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-    #[error(transparent)]
-    Signal(#[from] SpandspError),
-    #[error(transparent)]
-    Corpus(#[from] CorpusError),
-    #[error(transparent)]
-    Wav(#[from] WavError),
-    #[error("cannot read {}: {source}", path.display())]
-    Folder { path: PathBuf, source: std::io::Error },
-    #[error("the peer's last line is not `heard N channel-seconds`: {line:?}")]
-    PeerLine { line: String },
-}
+use crate::corpus::Speech;
+use crate::measure::{MeasureError, Verdict};
+use crate::replay::{detect, run};
+use crate::scenario::{LineKind, ScenarioFolder, busy_line};
+use crate::spandsp::{CallerIdForm, Receiver, ReceiverParts, SupervisoryTone};
+use crate::wav;
 
 /// Samples that the peer gets at a time: 20 ms, as telephony passes them around.
 const PEER_BLOCK: usize = 160;
 
 /// Runs spandsp's receivers over every WAV file of a scenario, one channel after the other, which is the kindest order
 /// for the caches; answers the channel-seconds heard.
-pub fn peer(scenario: &Path, with_adsi: bool) -> Result<f64, SpeedError> {
+pub fn peer(scenario: &Path, with_adsi: bool) -> Result<f64, MeasureError> {
     let entries =
-        fs::read_dir(scenario).map_err(|source| SpeedError::Folder { path: scenario.into(), source })?;
+        fs::read_dir(scenario).map_err(|source| MeasureError::Folder { path: scenario.into(), source })?;
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension == "wav"));
     files.sort();
@@ -62,7 +45,7 @@ pub fn peer(scenario: &Path, with_adsi: bool) -> Result<f64, SpeedError> {
 }
 
 /// The audio: dense dialling, tones and speech on lines that are off-hook throughout.
-fn make_audio(folder: &Path, ports: u16, length_s: f64) -> Result<(), SpeedError> {
+fn make_audio(folder: &Path, ports: u16, length_s: f64) -> Result<(), MeasureError> {
     let speech = Speech::load("en")?;
     let mut scenario = ScenarioFolder::create(folder)?;
     for port in 1..=ports {
@@ -107,24 +90,24 @@ const FLOOR: f64 = 2.0;
 const AIM: f64 = 4.0;
 
 /// Prints the table; true when both ratios reach the floor.
-pub fn detection(bench: &SpeedBench) -> Result<bool, SpeedError> {
+pub fn detection(bench: &SpeedBench) -> Result<bool, MeasureError> {
     let scenario = bench.work.join("detection");
     make_audio(&scenario, bench.ports, bench.length_s)?;
     let channel_s = f64::from(bench.ports) * (bench.length_s * RATE_HZ as f64).round() / RATE_HZ as f64;
 
-    let ours = |options: &[&str]| -> Result<Speed, SpeedError> {
+    let ours = |options: &[&str]| -> Result<Speed, MeasureError> {
         let mut all = vec!["--threads", "1"];
         all.extend(options);
         Ok(Speed { channel_s, cpu_s: detect(&bench.hookline, &scenario, &all)?.1.cpu_s })
     };
-    let theirs = |options: &[&str]| -> Result<Speed, SpeedError> {
+    let theirs = |options: &[&str]| -> Result<Speed, MeasureError> {
         let folder = scenario.display().to_string();
         let mut all = vec!["peer", folder.as_str()];
         all.extend(options);
         let ran = run(&bench.kit, &all)?;
         let line = ran.output.trim();
         let heard = line.strip_prefix("heard ").and_then(|rest| rest.split(' ').next()?.parse().ok());
-        let heard: f64 = heard.ok_or_else(|| SpeedError::PeerLine { line: line.into() })?;
+        let heard: f64 = heard.ok_or_else(|| MeasureError::PeerLine { line: line.into() })?;
         Ok(Speed { channel_s: heard, cpu_s: ran.cpu_s })
     };
 
@@ -143,12 +126,8 @@ pub fn detection(bench: &SpeedBench) -> Result<bool, SpeedError> {
         }
         let (Some(ours), Some(theirs)) = (median(our_runs), median(their_runs)) else { continue };
         let ratio = ours.value() / theirs.value();
-        let verdict = match ratio {
-            ratio if ratio < FLOOR => "**FAILED**",
-            ratio if ratio < AIM => "floor",
-            _ => "aim",
-        };
-        passed &= ratio >= FLOOR;
+        let verdict = Verdict::of(ratio, FLOOR, AIM);
+        passed &= verdict != Verdict::Failed;
         println!(
             "| {name} | {:.0} | {:.0} | {ratio:.2} | {FLOOR} / {AIM} | {verdict} |",
             ours.value(),

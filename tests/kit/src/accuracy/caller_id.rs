@@ -1,7 +1,7 @@
 //! Caller ID in its six forms, at levels and signal to noise ratios, on a line that rings as lines do: FSK after the
 //! first ring, DTMF before it.
 
-use super::{AccuracyError, Bench, Row, Section, Verdict, folder, share, verdict_of_share};
+use super::{Bench, MeasureError, Row, Section, Verdict, folder, share, verdict_of_share};
 use crate::event::Event;
 use crate::replay::detect;
 use crate::scenario::{Line, ScenarioFolder};
@@ -72,7 +72,7 @@ fn make_line(
     how: &CallerIdOptions,
     noise_dbm0: f32,
     messages: usize,
-) -> Result<(Line, Vec<Sent>), AccuracyError> {
+) -> Result<(Line, Vec<Sent>), MeasureError> {
     let mut line = Line::new(port, "8000", 4);
     line.noise_dbm0 = Some(noise_dbm0);
     line.begin();
@@ -104,7 +104,7 @@ fn make_line(
     Ok((line, all))
 }
 
-fn with_noise(audio: &[i16], noise_dbm0: f32, seed: u32) -> Result<Vec<i16>, AccuracyError> {
+fn with_noise(audio: &[i16], noise_dbm0: f32, seed: u32) -> Result<Vec<i16>, MeasureError> {
     let mut around = vec![0; 1600];
     around.extend_from_slice(audio);
     around.extend([0; 3200]);
@@ -113,7 +113,7 @@ fn with_noise(audio: &[i16], noise_dbm0: f32, seed: u32) -> Result<Vec<i16>, Acc
 }
 
 /// What `adsi_rx`, told the form beforehand, made of one message.
-fn by_peer(form: CallerIdForm, audio: &[i16]) -> Result<Vec<(HeardCallerId, bool)>, AccuracyError> {
+fn by_peer(form: CallerIdForm, audio: &[i16]) -> Result<Vec<(HeardCallerId, bool)>, MeasureError> {
     let mut receiver = Receiver::new(ReceiverParts { caller_id: Some(form), ..Default::default() })?;
     for block in audio.chunks(160) {
         receiver.hear(block);
@@ -192,7 +192,7 @@ fn conditions() -> Vec<Condition> {
     all
 }
 
-pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+pub fn run(bench: &Bench) -> Result<Section, MeasureError> {
     let messages = if bench.short { 5 } else { 25 };
     let scenario = folder(bench, "caller-id");
     let mut made = ScenarioFolder::create(&scenario)?;

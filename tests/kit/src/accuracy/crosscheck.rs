@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{AccuracyError, Bench, Row, Section, Verdict, folder};
+use super::{Bench, MeasureError, Row, Section, Verdict, folder};
 use crate::replay::{ReplayError, run as run_program};
 use crate::spandsp::{CallerIdForm, CallerIdMessage, CallerIdOptions, DtmfTone, caller_id, dtmf};
 use crate::wav::{self, WavFormat};
@@ -15,7 +15,7 @@ fn row(condition: String, right: usize, sent: usize) -> Row {
 }
 
 /// multimon-ng takes raw 22,050 Hz samples; sox makes them.
-fn dtmf_by_multimon(folder: &Path) -> Result<Row, AccuracyError> {
+fn dtmf_by_multimon(folder: &Path) -> Result<Row, MeasureError> {
     let digits = "0123456789ABCD*#".repeat(10);
     let (wav_path, raw) = (folder.join("dtmf.wav"), folder.join("dtmf.raw"));
     let how = DtmfTone { on_ms: 80.0, off_ms: 80.0, ..Default::default() };
@@ -44,7 +44,7 @@ fn common_prefix(a: &str, b: &str) -> usize {
     a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count()
 }
 
-fn fsk_by_minimodem(folder: &Path, form: CallerIdForm) -> Result<Row, AccuracyError> {
+fn fsk_by_minimodem(folder: &Path, form: CallerIdForm) -> Result<Row, MeasureError> {
     let (mark, space) = if form == CallerIdForm::V23Mdmf { ("1300", "2100") } else { ("1200", "2200") };
     let numbers: Vec<String> = (0..10).map(|index| format!("0215550{:04}", index * 1111)).collect();
     let mut right = 0;
@@ -72,7 +72,7 @@ fn fsk_by_minimodem(folder: &Path, form: CallerIdForm) -> Result<Row, AccuracyEr
     Ok(row(format!("minimodem reads the kit's {}", form.name()), right, numbers.len()))
 }
 
-pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+pub fn run(bench: &Bench) -> Result<Section, MeasureError> {
     let folder = folder(bench, "cross-check");
     std::fs::create_dir_all(&folder)
         .map_err(|source| crate::scenario::ScenarioError::File { path: folder.clone(), source })?;

@@ -1,6 +1,6 @@
 //! DTMF at the limits of ITU-T Q.24 (AT&T column) and in white noise, 1,600 digits each: every digit 100 times.
 
-use super::{AccuracyError, Bench, Row, Section, Verdict, folder, off_hook_line, share, verdict_of_share};
+use super::{Bench, MeasureError, Row, Section, Verdict, folder, off_hook_line, share, verdict_of_share};
 use crate::audio::{mix, samples, seconds};
 use crate::compare::{Mark, align};
 use crate::event::Event;
@@ -132,7 +132,7 @@ fn conditions() -> Vec<Condition> {
 }
 
 /// Every digit 100 times, shuffled, in groups of 16 that begin at odd samples, so that no block length is favoured.
-fn digits(condition: &Condition, seed: u64) -> Result<(Vec<i16>, Vec<Sent>), AccuracyError> {
+fn digits(condition: &Condition, seed: u64) -> Result<(Vec<i16>, Vec<Sent>), MeasureError> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut order: Vec<char> = DIGITS.chars().cycle().take(DIGITS.len() * TURNS).collect();
     random.shuffle(&mut order);
@@ -178,7 +178,7 @@ fn judge(sent: &[Sent], heard: &[(f64, char)], window_s: f64) -> Outcome {
 }
 
 /// What `dtmf_rx` heard. It says a digit some 25 ms after its beginning.
-fn by_peer(audio: &[i16]) -> Result<Vec<(f64, char)>, AccuracyError> {
+fn by_peer(audio: &[i16]) -> Result<Vec<(f64, char)>, MeasureError> {
     let mut receiver = Receiver::new(ReceiverParts { dtmf: true, ..Default::default() })?;
     for block in audio.chunks(160) {
         receiver.hear(block);
@@ -214,7 +214,7 @@ fn row(condition: &Condition, sent: usize, ours: &Outcome, peer: &Outcome) -> Ro
     Row { condition: condition.name.into(), floor, aim, ours: text(ours), peer: text(peer), verdict }
 }
 
-pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+pub fn run(bench: &Bench) -> Result<Section, MeasureError> {
     let conditions = conditions();
     let scenario = folder(bench, "dtmf");
     let mut made = ScenarioFolder::create(&scenario)?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{AccuracyError, Bench, Row, Section, Verdict, folder, off_hook_line};
+use super::{Bench, MeasureError, Row, Section, Verdict, folder, off_hook_line};
 use crate::audio::{samples, seconds};
 use crate::corpus::{LANGUAGES, music, prompts};
 use crate::replay::detect;
@@ -40,7 +40,7 @@ impl Material {
 }
 
 /// What spandsp's receivers heard: digits, tones, caller IDs.
-fn by_peer(audio: &[i16]) -> Result<[usize; 3], AccuracyError> {
+fn by_peer(audio: &[i16]) -> Result<[usize; 3], MeasureError> {
     let parts = [
         ReceiverParts { dtmf: true, ..Default::default() },
         ReceiverParts { tones: SupervisoryTone::china(), ..Default::default() },
@@ -57,7 +57,7 @@ fn by_peer(audio: &[i16]) -> Result<[usize; 3], AccuracyError> {
     Ok(counts)
 }
 
-pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+pub fn run(bench: &Bench) -> Result<Section, MeasureError> {
     let mut speech = Vec::new();
     for language in LANGUAGES {
         speech.push(Material::of(prompts(language)?, bench.short));

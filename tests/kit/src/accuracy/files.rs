@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{AccuracyError, Bench, Row, Section, Verdict, folder};
+use super::{Bench, MeasureError, Row, Section, Verdict, folder};
 use crate::audio::samples;
 use crate::event::Event;
 use crate::replay::{detect, replay};
@@ -62,7 +62,7 @@ struct Tally {
     segments: usize,
 }
 
-fn check(scenario: &Path, out: &Path, events: &[Event]) -> Result<Tally, AccuracyError> {
+fn check(scenario: &Path, out: &Path, events: &[Event]) -> Result<Tally, MeasureError> {
     let mut tally = Tally::default();
     let mut lines: HashMap<u16, Vec<Vec<i16>>> = HashMap::new();
     // The segment before: its call and where it ended on the line.
@@ -160,7 +160,7 @@ fn row(condition: &str, floor: &str, ours: String, well: bool) -> Row {
     }
 }
 
-pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+pub fn run(bench: &Bench) -> Result<Section, MeasureError> {
     let scenario = folder(bench, "files");
     scenario::mixed(&scenario, 77, 14, if bench.short { 240.0 } else { 600.0 })?;
     let out = scenario.join("data");

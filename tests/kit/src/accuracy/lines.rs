@@ -1,12 +1,12 @@
 //! Hook, ring, digits, recordings: random lines and calls against their truth.
 
-use super::{AccuracyError, Bench, Row, Section, Verdict, folder};
+use super::{Bench, MeasureError, Row, Section, Verdict, folder};
 use crate::compare::compare;
 use crate::event;
 use crate::replay::detect;
 use crate::scenario;
 
-pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+pub fn run(bench: &Bench) -> Result<Section, MeasureError> {
     let (seeds, ports, length_s) = if bench.short { (1, 14, 300.0) } else { (4, 28, 600.0) };
     let mut section = Section::default();
     for seed in 1..=seeds {

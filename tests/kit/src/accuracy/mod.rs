@@ -11,44 +11,8 @@ mod tones;
 
 use std::path::{Path, PathBuf};
 
-use crate::corpus::CorpusError;
-use crate::event::EventFileError;
-use crate::replay::ReplayError;
-use crate::scenario::{Line, ScenarioError};
-use crate::spandsp::SpandspError;
-use crate::wav::WavError;
-
-#[derive(Debug, thiserror::Error)]
-pub enum AccuracyError {
-    #[error(transparent)]
-    Scenario(#[from] ScenarioError),
-    #[error(transparent)]
-    Replay(#[from] ReplayError),
-    #[error(transparent)]
-    Signal(#[from] SpandspError),
-    #[error(transparent)]
-    Corpus(#[from] CorpusError),
-    #[error(transparent)]
-    Wav(#[from] WavError),
-    #[error(transparent)]
-    Events(#[from] EventFileError),
-    #[error("there is no section {name:?}: choose from {}", SECTIONS.join(", "))]
-    Section { name: String },
-}
-
-/// How a row came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// The floor is missed.
-    Failed,
-    /// Between floor and aim.
-    Floor,
-    Aim,
-    /// A figure without a floor that is below its aim.
-    BelowAim,
-    /// A figure that binds nobody.
-    Noted,
-}
+pub use crate::measure::{MeasureError, Verdict};
+use crate::scenario::Line;
 
 /// One row of the table.
 #[derive(Clone, Debug)]
@@ -63,14 +27,7 @@ pub struct Row {
 
 impl Row {
     fn markdown(&self) -> String {
-        let verdict = match self.verdict {
-            Verdict::Failed => "**FAILED**",
-            Verdict::Floor => "floor",
-            Verdict::Aim => "aim",
-            Verdict::BelowAim => "below aim",
-            Verdict::Noted => "",
-        };
-        let Self { condition, floor, aim, ours, peer, .. } = self;
+        let Self { condition, floor, aim, ours, peer, verdict } = self;
         format!("| {condition} | {floor} | {aim} | {ours} | {peer} | {verdict} |")
     }
 }
@@ -96,7 +53,7 @@ pub const SECTIONS: [&str; 7] =
     ["dtmf", "caller-id", "tones", "false-alarms", "lines", "files", "cross-check"];
 
 /// Runs one section.
-pub fn run(bench: &Bench, section: &str) -> Result<Section, AccuracyError> {
+pub fn run(bench: &Bench, section: &str) -> Result<Section, MeasureError> {
     match section {
         "dtmf" => dtmf::run(bench),
         "caller-id" => caller_id::run(bench),
@@ -105,7 +62,7 @@ pub fn run(bench: &Bench, section: &str) -> Result<Section, AccuracyError> {
         "lines" => lines::run(bench),
         "files" => files::run(bench),
         "cross-check" => crosscheck::run(bench),
-        _ => Err(AccuracyError::Section { name: section.into() }),
+        _ => Err(MeasureError::Section { name: section.into(), known: &SECTIONS }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The Chinese tones off their frequency and cadence, each on a call of its own.
 
-use super::{AccuracyError, Bench, Row, Section, folder, share, verdict_of_share};
+use super::{Bench, MeasureError, Row, Section, folder, share, verdict_of_share};
 use crate::audio::samples;
 use crate::corpus::Speech;
 use crate::event::Event;
@@ -107,7 +107,7 @@ fn by_us(events: &[Event], port: u16, sent: &Sent) -> Vec<String> {
 }
 
 /// `super_tone_rx` says a cadence again each time it has lost and found it: that counts once.
-fn by_peer(audio: &[i16]) -> Result<Vec<String>, AccuracyError> {
+fn by_peer(audio: &[i16]) -> Result<Vec<String>, MeasureError> {
     let mut receiver =
         Receiver::new(ReceiverParts { tones: SupervisoryTone::china(), ..Default::default() })?;
     for block in audio.chunks(160) {
@@ -124,7 +124,7 @@ fn by_peer(audio: &[i16]) -> Result<Vec<String>, AccuracyError> {
     Ok(said)
 }
 
-pub fn run(bench: &Bench) -> Result<Section, AccuracyError> {
+pub fn run(bench: &Bench) -> Result<Section, MeasureError> {
     let scenario = folder(bench, "tones");
     let mut made = ScenarioFolder::create(&scenario)?;
     let mut all = Vec::new();
