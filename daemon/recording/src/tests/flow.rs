@@ -163,9 +163,10 @@ fn the_log_is_recycled_and_a_long_call_keeps_what_it_needs() {
         speak(&recorder, long, 1, round * 80, round * 80 + 80);
         recorder.wait_for_room();
     }
+    journal.wait_for(40);
+    let pinned = files(&data.path().join("capture-log")).len();
     recorder.end(long, stop(3200));
     journal.wait_for(41);
-    let pinned = files(&data.path().join("capture-log")).len();
     close(service);
     assert!(pinned > 10, "{pinned} segments while the long call was open");
     let (recorder, service, journal) = run(data.path(), tuning());
