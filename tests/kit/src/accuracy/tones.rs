@@ -77,7 +77,7 @@ fn make_line(port: u16, tone: Tone, short: bool) -> (Line, Vec<Sent>) {
 }
 
 /// Call waiting of −10 dBm0 while people talk on the same track all the time: six bursts, from the eighth second on.
-fn make_covered_line(port: u16, calls: usize, speech: &Speech) -> Result<(Line, Vec<Sent>), AccuracyError> {
+fn make_covered_line(port: u16, calls: usize, speech: &Speech) -> Result<(Line, Vec<Sent>), MeasureError> {
     const TURNS: u32 = 6;
     let tone = Tone::named("call-waiting").unwrap_or(TONES[0]);
     let played = tone.play(TURNS, -10.0, 0.0, 1.0);
