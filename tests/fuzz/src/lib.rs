@@ -3,23 +3,27 @@
 
 use std::path::Path;
 
+use bytes::BytesMut;
 use capture::Scenario;
 use catalog::journal::JournalReader;
 use catalog::journal::format::{SegmentHeader, encode_frame};
 use recording::check::{Depth, check};
 use recording::{Reader, Select};
 use signal::{Bank, BankConfig, CallerIdStandard, SampleIndex, caller_id};
+use uplink::frame::{self, Frame};
+use uplink::message;
 
 /// What is done with bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("caller_id", caller_id),
     ("wav_facts", wav_facts),
     ("journal", journal),
     ("capture_log", capture_log),
     ("scenario", scenario),
+    ("uplink", uplink),
 ];
 
 /// A caller-ID message, and the same bytes as samples of a line.
@@ -104,6 +108,22 @@ pub fn scenario(bytes: &[u8]) {
             Err(error) => assert!(!error.to_string().contains('\n')),
         }
     }
+}
+
+/// What comes from the other end of a connection between station and platform.
+pub fn uplink(bytes: &[u8]) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().build() else { return };
+    runtime.block_on(async {
+        let mut stream = bytes;
+        while let Ok(Some(frame)) = frame::read(&mut stream, frame::MAX_GREETING_BYTES).await {
+            if let Frame::Message(json) = &frame {
+                let _ = message::decode::<message::ToPlatform>(json);
+                let _ = message::decode::<message::ToStation>(json);
+            }
+            let mut again = BytesMut::new();
+            assert!(frame.encode(&mut again).is_ok(), "what was read can be sent");
+        }
+    });
 }
 
 /// A folder that costs no disk.
