@@ -250,12 +250,16 @@ fn a_torn_log_costs_only_what_stood_behind_the_tear() {
     }
     cuts.push(whole.len());
     for (number, cut) in cuts.into_iter().enumerate() {
-        let kept = |of: u64| frames.iter().filter(move |frame| frame.3 == of && frame.1 <= cut);
         let spoil = |bytes: &mut Vec<u8>| match number % 3 {
             0 => bytes[cut..].fill(0),
             1 => bytes[cut..].fill(0xa5),
             _ => bytes.truncate(cut),
         };
+        let mut spoiled = whole.clone();
+        spoil(&mut spoiled);
+        // Bytes may happen to be what they are filled with: the tear is where something is another.
+        let same = whole.iter().zip(&spoiled).take_while(|(before, after)| before == after).count();
+        let kept = |of: u64| frames.iter().filter(move |frame| frame.3 == of && frame.1 <= same);
         let moment = format!("torn at byte {cut}");
         let calls = recovered_after(spoil, killed, &moment);
         for (name, of) in [("a", 1), ("b", 2)] {
