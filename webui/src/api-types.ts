@@ -799,10 +799,18 @@ export interface components {
         BoxSettings: {
             /** @description Of recordings; another one counts from the next start on. */
             codec: components["schemas"]["Codec"];
+            /** @description Alarm above this share of the processors' time. */
+            cpu_high_percent: number;
             /** @description Alarm below this share of free space. */
             disk_nearly_full_percent: number;
             grade_rules: components["schemas"]["GradeRule"][];
+            /** @description How long one of these three must last without a break. */
+            high_for_s: number;
+            /** @description Alarm above this share of the memory. */
+            memory_high_percent: number;
             name: string;
+            /** @description Alarm when a sensor of the box is hotter. */
+            temperature_high_celsius: number;
             /** @description IANA name; `null`: the system's. */
             time_zone: string | null;
         };
@@ -823,11 +831,19 @@ export interface components {
         BoxSettingsPatch: {
             /** @description Of recordings; another one counts from the next start on. */
             codec?: components["schemas"]["Codec"];
+            /** @description Alarm above this share of the processors' time. */
+            cpu_high_percent?: number;
             /** @description Alarm below this share of free space. */
             disk_nearly_full_percent?: number;
             /** @description All rules: they replace those that were. */
             grade_rules?: components["schemas"]["GradeRulePatch"][];
+            /** @description How long one of these three must last without a break. */
+            high_for_s?: number;
+            /** @description Alarm above this share of the memory. */
+            memory_high_percent?: number;
             name?: string;
+            /** @description Alarm when a sensor of the box is hotter. */
+            temperature_high_celsius?: number;
             /** @description IANA name; `null`: the system's. */
             time_zone?: string | null;
         };

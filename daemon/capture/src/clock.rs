@@ -17,6 +17,9 @@ pub struct Moment {
 /// Where moments come from: the box's clock, a scenario's start, or a test.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Moment;
+
+    /// Whether something keeps it in step with true time.
+    fn is_synchronised(&self) -> bool;
 }
 
 /// The box's own clock.
@@ -31,6 +34,17 @@ impl Clock for SystemClock {
         };
         Moment { utc_us, monotonic_us: monotonic_us() }
     }
+
+    /// What the kernel says (`adjtimex(2)`, `STA_UNSYNC`).
+    fn is_synchronised(&self) -> bool {
+        // SAFETY: an all-zero `timex` is a valid value that asks for nothing to be changed, and the kernel only fills it
+        // in.
+        let (state, status) = unsafe {
+            let mut timex: libc::timex = std::mem::zeroed();
+            (libc::adjtimex(&mut timex), timex.status)
+        };
+        state >= 0 && status & libc::STA_UNSYNC == 0
+    }
 }
 
 fn monotonic_us() -> i64 {
@@ -42,16 +56,6 @@ fn monotonic_us() -> i64 {
 pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
         .map_or_else(|_| String::new(), |id| id.trim().to_owned())
-}
-
-/// Whether the kernel says that something keeps its clock in step with true time (`adjtimex(2)`, `STA_UNSYNC`).
-pub fn is_synchronised() -> bool {
-    // SAFETY: an all-zero `timex` is a valid value that asks for nothing to be changed, and the kernel only fills it in.
-    let (state, status) = unsafe {
-        let mut timex: libc::timex = std::mem::zeroed();
-        (libc::adjtimex(&mut timex), timex.status)
-    };
-    state >= 0 && status & libc::STA_UNSYNC == 0
 }
 
 /// Ties a unit's samples to the clock: sample `at` was taken at `moment`.

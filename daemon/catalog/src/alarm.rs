@@ -41,6 +41,8 @@ line::names! {
         CpuHigh = "cpu_high",
         MemoryHigh = "memory_high",
         TemperatureHigh = "temperature_high",
+        /// The live state came late, because the box had too much to do; recordings are whole.
+        Overloaded = "overloaded",
         PowerLossRestart = "power_loss_restart",
         UpgradeFailed = "upgrade_failed",
     }
@@ -82,6 +84,7 @@ impl AlarmCode {
             Self::CpuHigh => (System, Minor),
             Self::MemoryHigh => (System, Minor),
             Self::TemperatureHigh => (System, Critical),
+            Self::Overloaded => (System, Minor),
             Self::PowerLossRestart => (System, Notice),
             Self::UpgradeFailed => (System, Critical),
         }

@@ -97,6 +97,7 @@ impl Catalog {
             ready: shared.ready.load(Acquire),
             failing: shared.failing(),
             damage: shared.damage(),
+            losses: shared.losses(),
         }
     }
 
@@ -119,6 +120,17 @@ pub struct Health {
     pub failing: Option<String>,
     /// One sentence for each stretch of the journal that could not be read since the start.
     pub damage: Vec<String>,
+    /// The same without unfinished writes that were cut off: those never were entries.
+    pub losses: Vec<JournalLoss>,
+}
+
+/// A stretch of the journal that had been written and cannot be read any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalLoss {
+    /// Names it for ever: its file within the journal's folder, and where in it.
+    pub place: String,
+    /// What is wrong there.
+    pub sentence: String,
 }
 
 /// What opening found and mended.

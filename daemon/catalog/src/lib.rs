@@ -44,7 +44,7 @@ mod writing;
 pub use account::{Account, AccountRow, Contact, Right};
 pub use alarm::{Acknowledged, AlarmCategory, AlarmCode, AlarmKey, AlarmRow, Params};
 pub use audit::{AuditEntry, AuditResult, AuditRow};
-pub use catalog::{Catalog, Health, OpenReport, Options, Receipt};
+pub use catalog::{Catalog, Health, JournalLoss, OpenReport, Options, Receipt};
 pub use deletion::{DeletionRefusal, Deletions};
 pub use entry::{Body, Change};
 pub use error::Error;

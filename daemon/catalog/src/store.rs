@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::catalog::{Options, Receipt};
+use crate::catalog::{JournalLoss, Options, Receipt};
 use crate::entry::{Body, Entry};
 use crate::error::Error;
 use crate::follower::{Batch, Follower};
@@ -55,6 +55,13 @@ impl Shared {
     /// One sentence for each stretch of the journal that could not be read since the start.
     pub fn damage(&self) -> Vec<String> {
         self.damage.lock().unwrap_or_else(PoisonError::into_inner).iter().map(Damage::to_string).collect()
+    }
+
+    /// See `Health::losses`.
+    pub fn losses(&self) -> Vec<JournalLoss> {
+        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner);
+        let loss = |one: &Damage| Some(JournalLoss { place: one.place()?, sentence: one.to_string() });
+        damage.iter().filter_map(loss).collect()
     }
 
     /// Why the catalog does not follow, while it does not.

@@ -25,6 +25,25 @@ struct Alarm {
     raised: Option<SampleIndex>,
 }
 
+/// Which alarms of a line stand: the sum of what its events have raised and cleared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    pub line_lost: bool,
+    pub off_hook_too_long: bool,
+    pub no_call: bool,
+}
+
+impl Standing {
+    /// Each alarm that a line can have, and whether it stands.
+    pub fn each(self) -> [(AlarmCode, bool); 3] {
+        [
+            (AlarmCode::LineLost, self.line_lost),
+            (AlarmCode::OffHookTooLong, self.off_hook_too_long),
+            (AlarmCode::NoCall, self.no_call),
+        ]
+    }
+}
+
 impl Alarm {
     fn new(code: AlarmCode) -> Self {
         Self { code, raised: None }
@@ -133,6 +152,14 @@ impl Alarms {
         self.acknowledged = true;
         self.off_hook.clear(now, out);
         true
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        Standing {
+            line_lost: self.line_lost.raised.is_some(),
+            off_hook_too_long: self.off_hook.raised.is_some(),
+            no_call: self.no_call.raised.is_some(),
+        }
     }
 
     /// The port goes out of use.

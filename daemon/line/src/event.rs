@@ -197,13 +197,3 @@ names! {
         NoCall = "no_call",
     }
 }
-
-impl AlarmCode {
-    pub fn severity(self) -> Severity {
-        match self {
-            Self::LineLost => Severity::Critical,
-            Self::OffHookTooLong => Severity::Minor,
-            Self::NoCall => Severity::Notice,
-        }
-    }
-}

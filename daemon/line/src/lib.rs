@@ -17,11 +17,12 @@ mod tape;
 pub mod validate;
 pub mod weekly;
 
+pub use alarm::Standing;
 pub use event::{
     AlarmCode, CallKey, CallType, CallWithoutAudio, Direction, LineEvent, LineEventKind, PortState,
     RecordStop, Severity, Side, StartMode, StopMode,
 };
-pub use machine::{Command, CommandError, Line, OpenRecording, max_lookback_samples};
+pub use machine::{Command, CommandError, LONGEST_SEGMENT_S, Line, OpenRecording, max_lookback_samples};
 pub use settings::{ChannelSettings, PortUse};
 pub use validate::SettingsError;
 pub use weekly::WeeklySpan;

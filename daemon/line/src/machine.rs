@@ -25,6 +25,9 @@
 //!      +-- the call ends <-- [withheld: nothing is kept] <-- do-not-record number --------+   +-> [recording], next segment
 //! ```
 //!
+//! Where `length` is no stop mode, a recording still goes on in a new segment every 24 hours ([`LONGEST_SEGMENT_S`]): no
+//! file grows without end, whatever the settings say.
+//!
 //! Everything is said when it is certain and dated when it happened: `at` of an event may lie before that of one said
 //! earlier, never in the future.
 
@@ -33,7 +36,7 @@ use signal::hook::{HookEvent, HookReader, HookSettings};
 use signal::units::seconds_to_samples;
 use signal::{CallerId, Detection, SampleIndex};
 
-use crate::alarm::Alarms;
+use crate::alarm::{Alarms, Standing};
 use crate::call::Call;
 use crate::event::{
     CallKey, CallType, Direction, LineEvent, LineEventKind, PortState, Side, StartMode, StopMode,
@@ -98,6 +101,10 @@ pub struct OpenRecording {
     /// A do-not-record number: nothing is kept.
     pub withheld: bool,
 }
+
+/// Seconds after which a recording that no length limit splits goes on in a new segment: the longest that
+/// `max_length_s` may be.
+pub const LONGEST_SEGMENT_S: f32 = 24.0 * 3600.0;
 
 /// How far `RecordStart.at` can lie behind the `now` at which it is said, in samples. The pre-roll comes on top.
 pub fn max_lookback_samples(settings: &ChannelSettings) -> u64 {
@@ -358,9 +365,14 @@ impl Line {
         }
     }
 
-    /// Counts up whenever `port_state` or `open_recording` may have another answer: who shows them asks again only then.
+    /// Counts up whenever `port_state`, `open_recording` or `standing_alarms` may have another answer: who shows them
+    /// asks again only then.
     pub fn changes(&self) -> u64 {
         self.changes
+    }
+
+    pub fn standing_alarms(&self) -> Standing {
+        self.alarms.standing()
     }
 
     pub fn open_recording(&self) -> Option<OpenRecording> {

@@ -5,7 +5,7 @@ use signal::units::{ms_to_samples, seconds_to_samples};
 
 use crate::call::Call;
 use crate::event::{CallKey, LineEvent, StartMode, StopMode};
-use crate::machine::{CommandError, Line, max_lookback_samples, stops_by};
+use crate::machine::{CommandError, LONGEST_SEGMENT_S, Line, max_lookback_samples, stops_by};
 use crate::numbers::is_listed;
 
 /// Busy and congestion tone are named this late, at most.
@@ -232,8 +232,10 @@ impl Line {
 
     /// Where the open recording goes on in a new segment.
     fn length_limit(&self) -> Option<SampleIndex> {
-        let open = self.tape.open.as_ref().filter(|open| !open.withheld && self.stops(StopMode::Length))?;
-        let limit = open.start.plus(seconds_to_samples(f64::from(self.settings.max_length_s)));
+        let open = self.tape.open.as_ref().filter(|open| !open.withheld)?;
+        let limit_s =
+            if self.stops(StopMode::Length) { self.settings.max_length_s } else { LONGEST_SEGMENT_S };
+        let limit = open.start.plus(seconds_to_samples(f64::from(limit_s)));
         // A shorter limit than before holds from when it was set.
         Some(limit.max(self.settings_since))
     }

@@ -23,6 +23,7 @@ pub struct ChannelSettings {
     pub ring_above_volts: f32,
 
     pub silence_stop_s: f32,
+    /// Holds where `length` is among the stop modes; where it is not, a recording goes on in a new segment after 24 h.
     pub max_length_s: f32,
     pub pre_roll_s: f32,
     /// Two letters, ISO 3166-1; chooses the tone table.

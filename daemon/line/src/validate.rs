@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::event::{StartMode, StopMode};
+use crate::machine::LONGEST_SEGMENT_S;
 use crate::settings::ChannelSettings;
 use crate::weekly::{WeeklySpan, minute_of_day};
 
@@ -39,7 +40,7 @@ impl SettingsError {
 const SILENCE_STOP_S: (f32, f32) = (0.5, 60.0);
 const LINE_LOST_AFTER_S: (f32, f32) = (0.5, 60.0);
 const PRE_ROLL_S: (f32, f32) = (0.0, 30.0);
-const MAX_LENGTH_S: (f32, f32) = (10.0, 24.0 * 3600.0);
+const MAX_LENGTH_S: (f32, f32) = (10.0, LONGEST_SEGMENT_S);
 const VOLTS: (f32, f32) = (0.5, 150.0);
 const HOOK_DEBOUNCE_MS: (u32, u32) = (10, 500);
 const FLASH_MAX_MS: (u32, u32) = (100, 2000);

@@ -108,6 +108,7 @@ impl Finisher {
         let recovered = Recovered { to_finish: to_finish.len(), already_finished: done.len(), strays };
         // Only this thread sets it, once.
         let _ = self.recovered.set(recovered);
+        self.sink.recovered(recovered);
         to_finish
     }
 

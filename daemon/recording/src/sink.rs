@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use crate::facts::Facts;
+use crate::recover::Recovered;
 
 /// A record that is whole on the disk, and has yet to be written into the journal.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +62,9 @@ pub trait FinishedSink: Send + Sync + 'static {
 
     /// Samples are missing. At most once a second for each port and cause while it lasts.
     fn gap(&self, gap: Gap);
+
+    /// What a former run left in the capture log has been read; what could not be is told here and nowhere else.
+    fn recovered(&self, _found: Recovered) {}
 
     /// A trouble began. Each kind is told once, until `disk_ok`.
     fn disk_trouble(&self, trouble: DiskTrouble, detail: &str);

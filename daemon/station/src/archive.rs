@@ -1,65 +1,39 @@
 //! Where finished recordings go: into the journal and its catalog. It also hears of gaps and of trouble with the disk,
-//! and makes alarms of them.
-
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+//! and passes them on: it is called from the recorder's own threads, where no alarm may wait for a disk.
 
 use catalog::{AlarmCode, AlarmKey, Catalog, Grade, Params};
-use recording::{DiskTrouble, Facts, Finished, FinishedSink, Gap, GapCause, SinkError};
+use recording::{DiskTrouble, Facts, Finished, FinishedSink, Gap, GapCause, Recovered, SinkError};
 use serde_json::json;
 
-/// A gap alarm clears when nothing was lost for this long.
-const GAP_ALARM_HOLD: Duration = Duration::from_secs(60);
+use crate::care::Notice;
 
 /// Called with each record that has come into the journal.
 pub type OnFinished = Box<dyn Fn(&Finished) + Send + Sync>;
 /// The grade that the box gives to a record by itself.
 pub type GradeOf = Box<dyn Fn(&Facts) -> Option<Grade> + Send + Sync>;
+/// Takes what is to become an alarm.
+pub(crate) type OnNotice = Box<dyn Fn(Notice) + Send + Sync>;
 
-pub struct Archive {
+pub(crate) struct Archive {
     catalog: Catalog,
-    gaps: Mutex<Vec<(u16, Instant)>>,
-    gap_count: AtomicUsize,
     grade_of: GradeOf,
     on_finished: OnFinished,
+    on_notice: OnNotice,
 }
 
 impl Archive {
-    pub fn new(catalog: Catalog, grade_of: GradeOf, on_finished: OnFinished) -> Self {
-        Self { catalog, gaps: Mutex::default(), gap_count: AtomicUsize::new(0), grade_of, on_finished }
-    }
-
-    /// Gaps told so far.
-    pub fn gap_count(&self) -> usize {
-        self.gap_count.load(Relaxed)
-    }
-
-    /// Clears the gap alarms of ports that have lost nothing for a while. Called now and then.
-    pub fn clear_old_gaps(&self) -> Result<(), catalog::Error> {
-        let mut over = Vec::new();
-        lock(&self.gaps).retain(|(port, last)| {
-            let stays = last.elapsed() < GAP_ALARM_HOLD;
-            if !stays {
-                over.push(*port);
-            }
-            stays
-        });
-        over.into_iter()
-            .try_for_each(|port| self.catalog.clear(&AlarmKey::of_port(AlarmCode::AudioGap, port)))
-    }
-
-    /// An alarm that cannot be written now is not worth losing a recording for; the disk's own alarm tells.
-    fn raise(&self, key: &AlarmKey, params: Params) {
-        if let Err(error) = self.catalog.raise(key, params) {
-            eprintln!("alarm {} could not be written: {error}", key.code.name());
-        }
+    pub(crate) fn new(
+        catalog: Catalog,
+        grade_of: GradeOf,
+        on_finished: OnFinished,
+        on_notice: OnNotice,
+    ) -> Self {
+        Self { catalog, grade_of, on_finished, on_notice }
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+/// The thing whose damage took recordings that no port can be named for.
+const CAPTURE_LOG: &str = "capture-log";
 
 pub(crate) fn params(value: serde_json::Value) -> Params {
     match value {
@@ -88,34 +62,35 @@ impl FinishedSink for Archive {
     }
 
     fn gap(&self, gap: Gap) {
-        self.gap_count.fetch_add(1, Relaxed);
-        let mut gaps = lock(&self.gaps);
-        match gaps.iter_mut().find(|(port, _)| *port == gap.port) {
-            Some((_, last)) => *last = Instant::now(),
-            None => gaps.push((gap.port, Instant::now())),
-        }
-        drop(gaps);
         let cause = match gap.cause {
             GapCause::NotCaptured => "not_captured",
             GapCause::Overflow => "overflow",
             GapCause::Damaged => "damaged",
         };
         let seconds = gap.samples as f64 / f64::from(signal::RATE_HZ);
-        self.raise(
-            &AlarmKey::of_port(AlarmCode::AudioGap, gap.port),
+        (self.on_notice)(Notice::Lost(
+            AlarmKey::of_port(AlarmCode::AudioGap, gap.port),
             params(json!({"cause": cause, "seconds": seconds})),
-        );
+        ));
+    }
+
+    fn recovered(&self, found: Recovered) {
+        if found.strays > 0 {
+            (self.on_notice)(Notice::Lost(
+                AlarmKey::of_thing(AlarmCode::AudioGap, CAPTURE_LOG),
+                params(json!({"cause": "damaged", "recordings": found.strays})),
+            ));
+        }
     }
 
     fn disk_trouble(&self, trouble: DiskTrouble, detail: &str) {
-        self.raise(&AlarmKey::of_box(trouble_code(trouble)), params(json!({"detail": detail})));
+        let key = AlarmKey::of_box(trouble_code(trouble));
+        (self.on_notice)(Notice::Raise(key, params(json!({"detail": detail}))));
     }
 
     fn disk_ok(&self) {
         for trouble in [DiskTrouble::Full, DiskTrouble::Unwritable, DiskTrouble::Slow] {
-            if let Err(error) = self.catalog.clear(&AlarmKey::of_box(trouble_code(trouble))) {
-                eprintln!("alarm {} could not be cleared: {error}", trouble_code(trouble).name());
-            }
+            (self.on_notice)(Notice::Clear(AlarmKey::of_box(trouble_code(trouble))));
         }
     }
 }

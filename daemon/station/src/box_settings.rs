@@ -25,6 +25,14 @@ pub struct BoxSettings {
     pub grade_rules: Vec<GradeRule>,
     /// Alarm below this share of free space, 0 to 90 percent.
     pub disk_nearly_full_percent: f64,
+    /// Alarm above this share of the processors' time, 10 to 100 percent.
+    pub cpu_high_percent: f64,
+    /// Alarm above this share of the memory, 10 to 100 percent.
+    pub memory_high_percent: f64,
+    /// Alarm when a sensor of the box is hotter, 30 to 150 °C.
+    pub temperature_high_celsius: f64,
+    /// How long one of these three must last without a break, 0 to 86,400 seconds.
+    pub high_for_s: u32,
 }
 
 /// Gives a grade to recordings for which all that is set is true (ST-10).
@@ -51,6 +59,10 @@ impl Default for BoxSettings {
             codec: Codec::ALaw,
             grade_rules: Vec::new(),
             disk_nearly_full_percent: 10.0,
+            cpu_high_percent: 90.0,
+            memory_high_percent: 90.0,
+            temperature_high_celsius: 85.0,
+            high_for_s: 300,
         }
     }
 }
@@ -69,7 +81,6 @@ fn invalid(field: impl Into<String>, reason: impl Into<String>) -> BoxSettingsEr
 }
 
 const NAME_CHARACTERS: usize = 64;
-const MOST_DISK_PERCENT: f64 = 90.0;
 const MOST_RULES: usize = 100;
 /// Ports, and numbers, that one rule can name.
 const MOST_IN_RULE: usize = 1000;
@@ -106,8 +117,16 @@ impl BoxSettings {
                 format!("expected a name such as \"Asia/Shanghai\", not {zone:?}"),
             ));
         }
-        if !(0.0..=MOST_DISK_PERCENT).contains(&self.disk_nearly_full_percent) {
-            return Err(invalid("disk_nearly_full_percent", format!("expected 0 to {MOST_DISK_PERCENT}")));
+        for (field, value, least, most) in [
+            ("disk_nearly_full_percent", self.disk_nearly_full_percent, 0.0, 90.0),
+            ("cpu_high_percent", self.cpu_high_percent, 10.0, 100.0),
+            ("memory_high_percent", self.memory_high_percent, 10.0, 100.0),
+            ("temperature_high_celsius", self.temperature_high_celsius, 30.0, 150.0),
+            ("high_for_s", self.high_for_s.into(), 0.0, 86_400.0),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(invalid(field, format!("expected {least} to {most}")));
+            }
         }
         if self.grade_rules.len() > MOST_RULES {
             return Err(invalid("grade_rules", format!("expected at most {MOST_RULES} rules")));
@@ -293,6 +312,11 @@ mod tests {
             "time_zone = \"Mars/Base\"",
             "disk_nearly_full_percent = 99",
             "disk_nearly_full_percent = nan",
+            "cpu_high_percent = 101",
+            "memory_high_percent = nan",
+            "temperature_high_celsius = 8.5",
+            "high_for_s = -1",
+            "high_for_s = 100000",
             "codec = \"mp9\"",
             "name = ",
             "name = \"\"",

@@ -2,17 +2,21 @@
 //! nothing but the next block. What others must know of it goes into a ring without a lock; what they want of it
 //! comes by a queue that it only polls.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
 use std::time::{Duration, Instant as StdInstant};
 
 use capture::{BLOCK_SAMPLES, Block, ScenarioSource};
+use catalog::{AlarmCode, AlarmKey};
 use line::{CallKey, LineEvent};
 use recording::{Instant, OpenId, Recorder, StopFacts, WithoutAudio};
 use rtrb::Producer;
+use serde_json::json;
 use signal::SampleIndex;
 
+use crate::archive::params;
 use crate::care::Notice;
 use crate::channels::Channel;
 use crate::group::{Group, LineState, Surroundings};
@@ -42,6 +46,8 @@ pub(crate) enum Request {
 pub(crate) struct Input {
     pub group: Group,
     pub source: ScenarioSource,
+    /// Names of the units that it reads.
+    pub units: BTreeSet<String>,
 }
 
 /// What the thread hands around.
@@ -52,7 +58,9 @@ pub(crate) struct World {
     pub told: Producer<Told>,
     /// Messages for which the ring had no room.
     pub dropped: Arc<AtomicU64>,
-    /// Where an input fails for good, somebody must hear of it.
+    /// Some message since the last telling of all states did not arrive.
+    pub overflowed: bool,
+    /// For what is rare and must not be lost: an input that fails, a record that cannot be kept.
     pub notices: Sender<Notice>,
     pub pulse: Arc<Pulse>,
 }
@@ -61,6 +69,15 @@ impl World {
     fn tell(&mut self, told: Told) {
         if self.told.push(told).is_err() {
             self.dropped.fetch_add(1, Relaxed);
+            self.overflowed = true;
+        }
+    }
+
+    /// True once, when messages were dropped and there is room again to say how every port is.
+    fn is_to_tell_again(&mut self, ports: usize) -> bool {
+        self.overflowed && self.told.slots() >= ports && {
+            self.overflowed = false;
+            true
         }
     }
 }
@@ -83,8 +100,12 @@ impl Surroundings for World {
     }
 
     fn keep_without_audio(&mut self, _at: SampleIndex, record: WithoutAudio) {
+        let port = record.port;
         if !self.recorder.record_without_audio(record) {
-            self.dropped.fetch_add(1, Relaxed);
+            let key = AlarmKey::of_port(AlarmCode::AudioGap, port);
+            let lost = params(json!({"cause": "overflow", "records": 1}));
+            // Without the care thread there is nobody to tell: it ends after this one.
+            let _ = self.notices.send(Notice::Lost(key, lost));
         }
     }
 
@@ -105,6 +126,7 @@ const BLOCK_TIME: Duration = Duration::from_millis(10);
 
 /// Runs until it is told to finish, or its input fails.
 pub(crate) fn run(mut inputs: Vec<Input>, mut world: World, requests: &Receiver<Request>) {
+    let ports = world.live.ports().len();
     let mut block = Block::default();
     let mut end = SampleIndex(0);
     let mut due = StdInstant::now();
@@ -124,11 +146,18 @@ pub(crate) fn run(mut inputs: Vec<Input>, mut world: World, requests: &Receiver<
             Err(error) => {
                 // Its lines end where their input ends; those of the other inputs go on.
                 input.group.finish(end, &mut world);
-                let _ = world.notices.send(Notice::UnitLost(error.to_string()));
+                for unit in &input.units {
+                    let key = AlarmKey::of_thing(AlarmCode::UnitLost, unit.as_str());
+                    let detail = params(json!({"detail": error.to_string()}));
+                    let _ = world.notices.send(Notice::Raise(key, detail));
+                }
                 false
             }
         });
         world.pulse.beat(inputs.len());
+        if world.is_to_tell_again(ports) {
+            inputs.iter_mut().for_each(|input| input.group.tell_again());
+        }
         end = end.plus(BLOCK_SAMPLES as u64);
     }
     inputs.iter_mut().for_each(|input| input.group.finish(end, &mut world));

@@ -1,99 +1,157 @@
-//! The care thread: alarms into the journal, times of the week, room on the disk. It may wait for a disk; nothing
-//! waits for it.
+//! The care thread: alarms and audit into the journal, and what the box looks at now and then: its disk, clock, load
+//! and files. It may wait for a disk; nothing waits for it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, sync_channel};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Instant;
 
-use catalog::{AlarmCode, AlarmKey, AuditEntry, AuditResult, Catalog, Params};
+use catalog::{
+    AlarmCode, AlarmKey, AlarmQuery, AlarmState, AuditEntry, AuditResult, Catalog, PageRequest, Params, Scope,
+};
 use recording::DataDir;
 use serde_json::json;
 
-use crate::archive::{Archive, params};
+use crate::alarm_states::AlarmStates;
+use crate::archive::params;
 use crate::box_settings::BoxBook;
-use crate::capture_thread::Request;
-use crate::channels::Channel;
+use crate::file_watch::FileWatch;
 use crate::timekeeper::Timekeeper;
+use crate::tuning::Tuning;
+use crate::vitals::Vitals;
 
 /// What the other threads leave to this one.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    Raise(AlarmKey),
+    Raise(AlarmKey, Params),
     Clear(AlarmKey),
+    /// Something was lost: the alarm stands until nothing more was for a while.
+    Lost(AlarmKey, Params),
     /// A do-not-record rule was used (ST-21).
     Withheld {
         port: u16,
         number: Option<String>,
     },
-    /// Channels as they are now: their times of the week may have changed.
-    Channels(Vec<Channel>),
-    /// An input has failed.
-    UnitLost(String),
     /// Files of deleted recordings could not be removed.
     DeletionUnfinished,
     Finish,
 }
 
+/// What the care thread is started with.
 pub(crate) struct Care {
-    pub catalog: Catalog,
-    pub data: Arc<DataDir>,
-    pub archive: Arc<Archive>,
-    pub keeper: Timekeeper,
-    pub settings: Arc<BoxBook>,
-    pub requests: Sender<Request>,
-    /// Set when this start found that the last stop was none.
-    pub after_power_loss: bool,
-    /// What this run has raised or cleared: a lasting state is told once.
-    pub told: HashMap<AlarmKey, bool>,
+    catalog: Catalog,
+    data: Arc<DataDir>,
+    keeper: Timekeeper,
+    tuning: Tuning,
+    settings: Arc<BoxBook>,
+    vitals: Vitals,
+    files: FileWatch,
+    alarms: AlarmStates,
+    /// When each thing was last lost.
+    losses: HashMap<AlarmKey, Instant>,
+    /// Entries of the audit trail that the journal has not taken yet.
+    audit: Vec<AuditEntry>,
+    /// Messages of the sample path for which its ring had no room, and how many of them have been seen here.
+    dropped: Arc<AtomicU64>,
+    dropped_seen: u64,
+    deletions_finished: bool,
 }
 
-/// How often times of the week are looked at.
-const TICK: Duration = Duration::from_secs(1);
-/// How often disk and clock are looked at.
-const ROUND: Duration = Duration::from_secs(10);
-/// How long the alarm of a restart after power loss stands.
-const POWER_LOSS_STANDS: Duration = Duration::from_secs(600);
-/// After this long a line that is still wrong has said so, and alarms left from the run before can be cleared.
-const LINES_SETTLE: Duration = Duration::from_secs(60);
 /// The nearly-full alarm clears this many percent above where it was raised.
 const DISK_HYSTERESIS_PERCENT: f64 = 1.0;
+/// Audit entries that are kept for a disk that takes none.
+const AUDIT_WAITING: usize = 10_000;
 
 impl Care {
-    pub(crate) fn run(mut self, notices: &Receiver<Notice>, mut weekly: Weekly) {
+    /// `dropped`: counts messages that the sample path could not tell.
+    pub(crate) fn new(
+        catalog: Catalog,
+        data: Arc<DataDir>,
+        keeper: Timekeeper,
+        settings: Arc<BoxBook>,
+        tuning: Tuning,
+        dropped: Arc<AtomicU64>,
+    ) -> Self {
+        Self {
+            catalog,
+            data,
+            keeper,
+            settings,
+            vitals: Vitals::new(tuning.system_root.clone()),
+            tuning,
+            files: FileWatch::default(),
+            alarms: AlarmStates::default(),
+            losses: HashMap::new(),
+            audit: Vec::new(),
+            dropped,
+            dropped_seen: 0,
+            deletions_finished: false,
+        }
+    }
+
+    /// `after_power_loss`: this start found that the last stop was none.
+    pub(crate) fn run(mut self, notices: &Receiver<Notice>, mut after_power_loss: bool) {
         let began = Instant::now();
         let mut next_round = began;
         let mut settled = false;
-        let mut deletions_finished = false;
-        self.set(AlarmKey::of_box(AlarmCode::PowerLossRestart), self.after_power_loss, Params::new());
+        self.alarms.set(AlarmKey::of_box(AlarmCode::PowerLossRestart), after_power_loss, Params::new());
         loop {
             if Instant::now() >= next_round {
-                next_round = Instant::now() + ROUND;
-                self.look_around(began);
-                deletions_finished = deletions_finished || self.finish_deletions();
-            }
-            if !settled && began.elapsed() > LINES_SETTLE {
-                settled = true;
-                self.clear_stale(&weekly.channels);
-            }
-            weekly.tell_changes(&self.keeper, &self.requests);
-            match notices.recv_timeout(TICK) {
-                Ok(Notice::Raise(key)) => self.set(key, true, Params::new()),
-                Ok(Notice::Clear(key)) => self.set(key, false, Params::new()),
-                Ok(Notice::Withheld { port, number }) => self.audit_withheld(port, number),
-                Ok(Notice::Channels(channels)) => weekly.channels = channels,
-                Ok(Notice::UnitLost(reason)) => {
-                    self.set(
-                        AlarmKey::of_thing(AlarmCode::UnitLost, "input"),
-                        true,
-                        params(json!({"detail": reason})),
-                    );
+                if after_power_loss && began.elapsed() > self.tuning.power_loss_stands {
+                    after_power_loss = false;
+                    self.alarms.clear(AlarmKey::of_box(AlarmCode::PowerLossRestart));
                 }
-                Ok(Notice::DeletionUnfinished) => deletions_finished = false,
-                Ok(Notice::Finish) | Err(RecvTimeoutError::Disconnected) => return,
+                self.look_around();
+                if !settled && began.elapsed() > self.tuning.lines_settle {
+                    settled = self.clear_stale().is_ok();
+                }
+                self.alarms.write_to(&self.catalog);
+                self.write_audit();
+                next_round = Instant::now() + self.tuning.round;
+            }
+            match notices.recv_timeout(next_round.saturating_duration_since(Instant::now())) {
+                Ok(Notice::Finish) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(notice) => {
+                    self.take(notice);
+                    while let Ok(more) = notices.try_recv() {
+                        if matches!(more, Notice::Finish) {
+                            return self.write_last();
+                        }
+                        self.take(more);
+                    }
+                    self.alarms.write_to(&self.catalog);
+                    self.write_audit();
+                }
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+        self.write_last();
+    }
+
+    fn write_last(mut self) {
+        self.alarms.write_to(&self.catalog);
+        self.write_audit();
+    }
+
+    fn take(&mut self, notice: Notice) {
+        match notice {
+            Notice::Raise(key, params) => self.alarms.raise(key, params),
+            Notice::Clear(key) => self.alarms.clear(key),
+            Notice::Lost(key, params) => self.lost(key, params),
+            Notice::Withheld { port, number } => {
+                if self.audit.len() < AUDIT_WAITING {
+                    self.audit.push(withheld(port, number));
+                }
+            }
+            Notice::DeletionUnfinished => self.deletions_finished = false,
+            Notice::Finish => {}
+        }
+    }
+
+    fn lost(&mut self, key: AlarmKey, params: Params) {
+        self.losses.insert(key.clone(), Instant::now());
+        self.alarms.raise(key, params);
     }
 
     /// A deletion is an entry first and files gone second: what came between is done now. False: not all could be.
@@ -103,20 +161,24 @@ impl Care {
         failed.inspect(|error| eprintln!("{error}")).count() == 0
     }
 
-    fn look_around(&mut self, began: Instant) {
-        if self.after_power_loss && began.elapsed() > POWER_LOSS_STANDS {
-            self.after_power_loss = false;
-            self.set(AlarmKey::of_box(AlarmCode::PowerLossRestart), false, Params::new());
-        }
-        if let Err(error) = self.archive.clear_old_gaps() {
-            eprintln!("a gap alarm could not be cleared: {error}");
-        }
+    fn look_around(&mut self) {
         self.look_at_disk();
-        let unsynchronised = !capture::clock::is_synchronised();
-        self.set(AlarmKey::of_box(AlarmCode::ClockUnsynchronised), unsynchronised, Params::new());
-        let failing = self.catalog.health().failing;
-        let detail = params(json!({"detail": failing}));
-        self.set(AlarmKey::of_box(AlarmCode::CatalogBehind), failing.is_some(), detail);
+        let unsynchronised = self.keeper.quality() != recording::ClockQuality::Synchronised;
+        self.alarms.set(AlarmKey::of_box(AlarmCode::ClockUnsynchronised), unsynchronised, Params::new());
+        self.look_at_catalog();
+        self.vitals.look(&self.settings.now(), Instant::now(), &mut self.alarms);
+        self.files.look(&self.catalog, &self.data, &mut self.alarms);
+        let dropped = self.dropped.load(Relaxed);
+        if dropped > self.dropped_seen {
+            let messages = dropped - self.dropped_seen;
+            self.dropped_seen = dropped;
+            self.lost(AlarmKey::of_box(AlarmCode::Overloaded), params(json!({"messages": messages})));
+        }
+        let stands = self.tuning.loss_stands;
+        for (key, _) in self.losses.extract_if(|_, last| last.elapsed() >= stands) {
+            self.alarms.clear(key);
+        }
+        self.deletions_finished = self.deletions_finished || self.finish_deletions();
     }
 
     fn look_at_disk(&mut self) {
@@ -125,95 +187,78 @@ impl Care {
         let key = AlarmKey::of_box(AlarmCode::DiskNearlyFull);
         let limit = self.settings.now().disk_nearly_full_percent;
         if free_percent < limit {
-            self.set(key, true, params(json!({"free_percent": (free_percent * 10.0).round() / 10.0})));
+            let rounded = (free_percent * 10.0).round() / 10.0;
+            self.alarms.set(key, true, params(json!({"free_percent": rounded})));
         } else if free_percent > limit + DISK_HYSTERESIS_PERCENT {
-            self.set(key, false, Params::new());
+            self.alarms.set(key, false, Params::new());
         }
     }
 
-    /// Raises or clears, once. What could not be written is tried again with the next look.
-    fn set(&mut self, key: AlarmKey, stands: bool, params: Params) {
-        if self.told.get(&key) == Some(&stands) {
-            return;
-        }
-        let written = if stands { self.catalog.raise(&key, params) } else { self.catalog.clear(&key) };
-        match written {
-            Ok(()) => {
-                self.told.insert(key, stands);
-            }
-            Err(error) => eprintln!("alarm {} could not be written: {error}", key.code.name()),
-        }
-    }
-
-    /// Clears what the run before left raised on lines that are well now.
-    fn clear_stale(&mut self, channels: &[Channel]) {
-        for channel in channels {
-            for code in [line::AlarmCode::LineLost, line::AlarmCode::OffHookTooLong, line::AlarmCode::NoCall]
-            {
-                let key = AlarmKey::of_port(code, channel.port);
-                if !self.told.contains_key(&key) {
-                    self.set(key, false, Params::new());
-                }
+    fn look_at_catalog(&mut self) {
+        let health = self.catalog.health();
+        let detail = params(json!({"detail": health.failing}));
+        self.alarms.set(AlarmKey::of_box(AlarmCode::CatalogBehind), health.failing.is_some(), detail);
+        for loss in health.losses {
+            let key = AlarmKey::of_thing(AlarmCode::JournalDamaged, loss.place);
+            // What was told once and then repaired stays in the journal's bytes: it is not told again.
+            if !self.alarms.knows(&key) && matches!(self.was_cleared(&key), Ok(false)) {
+                self.alarms.raise(key, params(json!({"detail": loss.sentence})));
             }
         }
     }
 
-    fn audit_withheld(&self, port: u16, number: Option<String>) {
-        let entry = AuditEntry {
-            account: None,
-            display_name: None,
-            ip: None,
-            item: "recording".into(),
-            port: Some(port),
-            operation: "withhold".into(),
-            params: params(json!({"number": number})),
-            result: AuditResult::Ok,
-            detail: None,
-        };
-        if let Err(error) = self.catalog.audit(entry) {
-            eprintln!("the audit trail could not be written: {error}");
-        }
-    }
-}
-
-/// Which spans of the week hold on which port, as the lines were told last.
-pub(crate) struct Weekly {
-    channels: Vec<Channel>,
-    holds: HashMap<(u16, Span), bool>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Span {
-    Schedule,
-    DoNotRecord,
-}
-
-impl Weekly {
-    pub(crate) fn new(channels: Vec<Channel>) -> Self {
-        Self { channels, holds: HashMap::new() }
+    fn was_cleared(&self, key: &AlarmKey) -> Result<bool, catalog::Error> {
+        let codes = [key.code.name().to_owned()].into();
+        let query = AlarmQuery { state: AlarmState::History, codes, ..AlarmQuery::default() };
+        Ok(alarm_keys(&self.catalog, &query)?.contains(key))
     }
 
-    pub(crate) fn tell_changes(&mut self, keeper: &Timekeeper, requests: &Sender<Request>) {
-        let (weekday, minute) = keeper.weekday_and_minute();
-        for (index, channel) in self.channels.iter().enumerate() {
-            for (span, spans) in [
-                (Span::Schedule, &channel.settings.schedule),
-                (Span::DoNotRecord, &channel.settings.do_not_record_times),
-            ] {
-                let holds = line::weekly::any_holds(spans, weekday, minute);
-                if self.holds.insert((channel.port, span), holds).unwrap_or(false) == holds {
-                    continue;
-                }
-                let command = match (span, holds) {
-                    (Span::Schedule, true) => line::Command::ScheduleBegin,
-                    (Span::Schedule, false) => line::Command::ScheduleEnd,
-                    (Span::DoNotRecord, true) => line::Command::DoNotRecordBegin,
-                    (Span::DoNotRecord, false) => line::Command::DoNotRecordEnd,
-                };
-                // The answer says whether something was begun or ended by it; either is right.
-                let (reply, _answer) = sync_channel(1);
-                let _ = requests.send(Request::Line(index, command, reply));
+    /// Clears what the runs before left raised and this one has not. Damage to the journal stands until a reindex; of
+    /// missing files their own watch knows.
+    fn clear_stale(&mut self) -> Result<(), catalog::Error> {
+        for key in alarm_keys(&self.catalog, &AlarmQuery::default())? {
+            let told_otherwise = matches!(key.code, AlarmCode::JournalDamaged | AlarmCode::RecordingMissing);
+            if !told_otherwise && !self.alarms.knows(&key) {
+                self.alarms.clear(key);
             }
         }
+        Ok(())
+    }
+
+    fn write_audit(&mut self) {
+        let written = self.audit.iter().take_while(|entry| self.catalog.audit((*entry).clone()).is_ok());
+        let written = written.count();
+        self.audit.drain(..written);
+    }
+}
+
+/// What all alarms of a query are about. Those that only a newer release has are left to it.
+pub(crate) fn alarm_keys(catalog: &Catalog, query: &AlarmQuery) -> Result<Vec<AlarmKey>, catalog::Error> {
+    let mut keys = Vec::new();
+    let mut request = PageRequest { after: None, limit: 1000, count_up_to: 0 };
+    loop {
+        let page = catalog.alarms(&Scope::everything(), query, request)?;
+        keys.extend(page.items.into_iter().filter_map(|alarm| {
+            let code = AlarmCode::from_name(&alarm.code)?;
+            Some(AlarmKey { code, port: alarm.port, thing: alarm.thing })
+        }));
+        match page.next {
+            Some(next) => request.after = Some(next),
+            None => return Ok(keys),
+        }
+    }
+}
+
+fn withheld(port: u16, number: Option<String>) -> AuditEntry {
+    AuditEntry {
+        account: None,
+        display_name: None,
+        ip: None,
+        item: "recording".into(),
+        port: Some(port),
+        operation: "withhold".into(),
+        params: params(json!({"number": number})),
+        result: AuditResult::Ok,
+        detail: None,
     }
 }

@@ -1,60 +1,99 @@
-//! Takes what the sample path tells and keeps the live state of the ports by it; alarms of lines go on to the care
-//! thread, which may wait for a disk.
+//! Takes what the sample path tells and keeps the live state of the ports by it; tells the lines the times of the week.
+//! Alarms of lines go on to the care thread, which may wait for a disk; this one never does.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, Sender};
+use std::time::{Duration, Instant};
 
-use catalog::AlarmKey;
-use line::LineEventKind;
+use catalog::{AlarmKey, Params};
+use line::{LineEventKind, Standing};
 use rtrb::Consumer;
 
-use crate::capture_thread::Told;
+use crate::capture_thread::{Request, Told};
 use crate::care::Notice;
+use crate::channels::Channel;
 use crate::group::LineState;
 use crate::live::{Live, PortLive};
 use crate::timekeeper::Timekeeper;
+use crate::weekly::Weekly;
 
 /// How long the live state lags behind the line at most.
 const PERIOD: Duration = Duration::from_millis(20);
+/// How often times of the week are looked at.
+const TICK: Duration = Duration::from_secs(1);
 
-/// Runs until `stop` is set and the ring is empty.
-pub(crate) fn run(
-    mut told: Consumer<Told>,
-    live: &Live,
-    keeper: &Timekeeper,
-    notices: &Sender<Notice>,
-    stop: &Arc<AtomicBool>,
-) {
-    let ports: Vec<u16> = live.ports().iter().map(|port| port.port).collect();
-    loop {
-        let last = stop.load(Relaxed);
-        while let Ok(message) = told.pop() {
-            match message {
-                Told::State(index, state) => live.update(index, |port| show(port, &state, keeper)),
-                Told::Event(index, event) => {
-                    let Some(&port) = ports.get(index) else { continue };
-                    let notice = match event.kind {
-                        LineEventKind::AlarmRaised { code } => Notice::Raise(AlarmKey::of_port(code, port)),
-                        LineEventKind::AlarmCleared { code } => Notice::Clear(AlarmKey::of_port(code, port)),
-                        LineEventKind::CallWithoutAudio(call) if call.withheld => {
-                            Notice::Withheld { port, number: call.peer_number.map(|n| n.to_string()) }
+/// What the dispatcher works on.
+pub(crate) struct Dispatch {
+    pub live: Arc<Live>,
+    pub keeper: Timekeeper,
+    pub notices: Sender<Notice>,
+    pub requests: Sender<Request>,
+    pub weekly: Weekly,
+    /// Channels as they are after each change.
+    pub changes: Receiver<Vec<Channel>>,
+}
+
+impl Dispatch {
+    /// Runs until `stop` is set and the ring is empty.
+    pub(crate) fn run(mut self, mut told: Consumer<Told>, stop: &Arc<AtomicBool>) {
+        let ports: Vec<u16> = self.live.ports().iter().map(|port| port.port).collect();
+        let mut standing = vec![Standing::default(); ports.len()];
+        let mut next_tick = Instant::now() + TICK;
+        loop {
+            let last = stop.load(Relaxed);
+            while let Ok(message) = told.pop() {
+                match message {
+                    Told::State(index, state) => {
+                        self.live.update(index, |port| show(port, &state, &self.keeper));
+                        if let (Some(&port), Some(before)) = (ports.get(index), standing.get_mut(index)) {
+                            self.tell_alarms(port, std::mem::replace(before, state.alarms), state.alarms);
                         }
-                        LineEventKind::RecordStop(stop) if stop.withheld => {
-                            Notice::Withheld { port, number: stop.peer_number.map(|n| n.to_string()) }
+                    }
+                    Told::Event(index, event) => {
+                        if let Some(&port) = ports.get(index) {
+                            self.tell_withheld(port, event.kind);
                         }
-                        _ => continue,
-                    };
-                    // The care thread ends after this one; without it there is nobody to tell.
-                    let _ = notices.send(notice);
+                    }
                 }
             }
+            if last {
+                return;
+            }
+            let changed = self.changes.try_iter().last();
+            if changed.is_some() || Instant::now() >= next_tick {
+                next_tick = Instant::now() + TICK;
+                changed.into_iter().for_each(|channels| self.weekly.change(channels));
+                self.weekly.tell_changes(&self.keeper, &self.requests);
+            }
+            std::thread::sleep(PERIOD);
         }
-        if last {
-            return;
+    }
+
+    /// Alarms go by the state of the line, not by its events: a message that was lost is made good by the next.
+    fn tell_alarms(&self, port: u16, before: Standing, now: Standing) {
+        for ((code, stood), (_, stands)) in before.each().into_iter().zip(now.each()) {
+            let key = AlarmKey::of_port(code, port);
+            match (stood, stands) {
+                (false, true) => self.notice(Notice::Raise(key, Params::new())),
+                (true, false) => self.notice(Notice::Clear(key)),
+                _ => {}
+            }
         }
-        std::thread::sleep(PERIOD);
+    }
+
+    fn tell_withheld(&self, port: u16, event: LineEventKind) {
+        let number = match event {
+            LineEventKind::CallWithoutAudio(call) if call.withheld => call.peer_number,
+            LineEventKind::RecordStop(stop) if stop.withheld => stop.peer_number,
+            _ => return,
+        };
+        self.notice(Notice::Withheld { port, number: number.map(|number| number.to_string()) });
+    }
+
+    fn notice(&self, notice: Notice) {
+        // The care thread ends after this one; without it there is nobody to tell.
+        let _ = self.notices.send(notice);
     }
 }
 

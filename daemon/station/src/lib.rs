@@ -21,6 +21,7 @@
 //! station.data_dir() -> &recording::DataDir
 //! ```
 
+mod alarm_states;
 mod archive;
 pub mod box_settings;
 pub mod calibration;
@@ -30,6 +31,7 @@ pub mod channels;
 mod dispatch;
 mod error;
 pub mod events;
+mod file_watch;
 pub mod group;
 mod health;
 pub mod history;
@@ -39,8 +41,12 @@ pub mod listen;
 pub mod live;
 pub mod maintenance;
 pub mod replay;
+mod start;
 mod station;
 mod timekeeper;
+mod tuning;
+mod vitals;
+mod weekly;
 
 pub use box_settings::{BoxSettings, BoxSettingsError, GradeRule};
 pub use calibration::{Calibration, CalibrationStep, Proposal};
@@ -50,3 +56,4 @@ pub use health::Health;
 pub use listen::Listener;
 pub use live::{Live, Meter, PortLive};
 pub use station::{BoxInfo, BoxSettingsNow, ManualRecord, Station, StationConfig};
+pub use tuning::Tuning;

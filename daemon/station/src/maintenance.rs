@@ -1,14 +1,24 @@
 //! Work on a data folder while no station runs on it.
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::Duration;
 
-use catalog::{AudioFilter, Catalog, DeletedFilter, RecordQuery, Scope};
+use catalog::{
+    AlarmCode, AlarmKey, AlarmQuery, AlarmState, AudioFilter, Catalog, DeletedFilter, RecordQuery, Scope,
+};
 use recording::DataDir;
 use recording::check::{Depth, Journalled};
+use serde_json::json;
 
+use crate::archive::params;
+use crate::care::alarm_keys;
 use crate::error::StationError;
 use crate::identity;
+
+/// A catalog that has just been made again follows at once; one that fails is told by its own alarm.
+const CATALOG_FOLLOWS: Duration = Duration::from_secs(10);
 
 /// Makes the catalog again from journal and recordings, and mends what lies in the folder of recordings. Returns
 /// sentences on what was done.
@@ -17,6 +27,7 @@ pub fn reindex(path: &Path) -> Result<String, StationError> {
     let serial = identity::serial(&data)?;
     let report = catalog::reindex(data.path(), &serial)?;
     let (catalog, _) = Catalog::open(data.path(), catalog::Options::new(serial))?;
+    end_damage_alarms(&catalog)?;
     let mended = recording::mend(&data, catalog.next_sequence(), deleted_files(&catalog)?)?;
     let mut sentences = vec![report.to_string()];
     sentences.extend(mended.removed.iter().map(|file| format!("{file} was left behind and is removed")));
@@ -24,6 +35,29 @@ pub fn reindex(path: &Path) -> Result<String, StationError> {
         mended.moved_away.iter().map(|file| format!("{file} is damaged and lies in recordings/damaged now")),
     );
     Ok(sentences.join("\n"))
+}
+
+/// What can be had back of damaged entries is back: their alarms are over. Damage that no station has told yet goes
+/// into the history at once, so that the next start does not tell it as new.
+fn end_damage_alarms(catalog: &Catalog) -> Result<(), catalog::Error> {
+    let codes: BTreeSet<String> = [AlarmCode::JournalDamaged.name().to_owned()].into();
+    let told = alarm_keys(
+        catalog,
+        &AlarmQuery { state: AlarmState::All, codes: codes.clone(), ..AlarmQuery::default() },
+    )?;
+    for loss in catalog.health().losses {
+        let key = AlarmKey::of_thing(AlarmCode::JournalDamaged, loss.place);
+        if !told.contains(&key) {
+            catalog.raise(&key, params(json!({"detail": loss.sentence})))?;
+        }
+    }
+    if !catalog.wait_until_current(CATALOG_FOLLOWS) {
+        return Ok(());
+    }
+    for key in alarm_keys(catalog, &AlarmQuery { codes, ..AlarmQuery::default() })? {
+        catalog.clear(&key)?;
+    }
+    Ok(())
 }
 
 /// Files that records had which are deleted.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Barrier, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,7 @@ use recording::{ClockQuality, DataDir, Instant, OpenId, Recorder, Service, StopF
 use signal::{LANES, RATE_HZ, SampleIndex};
 
 use crate::archive::Archive;
+use crate::care::Notice;
 use crate::events::{Kept, to_json};
 use crate::group::{Group, LineState, Member, Surroundings};
 use crate::identity;
@@ -191,7 +192,7 @@ type Files = HashMap<(String, u32), String>;
 struct Storage {
     recorder: Recorder,
     service: Service,
-    archive: Arc<Archive>,
+    gaps: Arc<AtomicUsize>,
     _data: DataDir,
     files: Arc<Mutex<Files>>,
 }
@@ -203,6 +204,8 @@ impl Storage {
         let (catalog, _) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
         let files: Arc<Mutex<Files>> = Arc::default();
         let finished = Arc::clone(&files);
+        let gaps: Arc<AtomicUsize> = Arc::default();
+        let gaps_told = Arc::clone(&gaps);
         let archive = Arc::new(Archive::new(
             catalog,
             Box::new(|_| None),
@@ -212,14 +215,18 @@ impl Storage {
                     finished.lock().unwrap_or_else(PoisonError::into_inner).insert(key, path.clone());
                 }
             }),
+            Box::new(move |notice| {
+                // Nobody watches a replay: what is lost is counted, and what fails ends it.
+                gaps_told.fetch_add(usize::from(matches!(notice, Notice::Lost(..))), SeqCst);
+            }),
         ));
         let settings = recording::Settings {
             serial,
             ports: members.iter().map(|m| (m.codec, m.tracks as u16)).collect(),
             power_safe: false,
         };
-        let (recorder, service) = recording::start(&data, settings, archive.clone())?;
-        Ok(Self { recorder, service, archive, _data: data, files })
+        let (recorder, service) = recording::start(&data, settings, archive)?;
+        Ok(Self { recorder, service, gaps, _data: data, files })
     }
 
     /// Waits until every recording is a file. Returns the files by call and segment, and the number of gaps.
@@ -228,7 +235,7 @@ impl Storage {
             return Err(ReplayError::Unfinished);
         }
         let files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
-        Ok((files, self.archive.gap_count()))
+        Ok((files, self.gaps.load(SeqCst)))
     }
 }
 

@@ -3,34 +3,25 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::mpsc::{Sender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use capture::clock::SystemClock;
-use capture::{Scenario, ScenarioSource};
 use catalog::{AuditEntry, Catalog, DeletionReason, Deletions, Scope};
 use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, RecordId, Recorder, Service};
-use rtrb::RingBuffer;
 use serde_json::{Map, Value};
-use signal::SampleIndex;
 
-use crate::archive::Archive;
 use crate::box_settings::{BoxBook, BoxSettings};
 use crate::calibration::{Calibration, CalibrationStep, WATCH_S};
-use crate::capture_thread::{self, Input, Request, World};
-use crate::care::{Care, Notice, Weekly};
+use crate::capture_thread::Request;
+use crate::care::Notice;
 use crate::channels::{Channel, ChannelError, Channels};
-use crate::dispatch;
 use crate::error::StationError;
-use crate::group::{Group, Member};
 use crate::health::{Health, Pulse};
-use crate::identity;
 use crate::listen::{Listener, Tap};
-use crate::live::{Live, PortLive};
-use crate::replay::{group_ranges, members};
+use crate::live::Live;
 use crate::timekeeper::Timekeeper;
 
 /// What a station is started with.
@@ -69,158 +60,45 @@ pub struct BoxSettingsNow {
 /// A running station. Clones share it; any thread may ask.
 #[derive(Clone)]
 pub struct Station {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    info: BoxInfo,
-    settings: Arc<BoxBook>,
-    data: Arc<DataDir>,
-    catalog: Catalog,
-    keeper: Timekeeper,
-    live: Arc<Live>,
-    channels: Mutex<Channels>,
-    calibrations: Mutex<HashMap<u16, Calibration>>,
-    requests: Sender<Request>,
-    notices: Sender<Notice>,
-    told_dropped: Arc<AtomicU64>,
-    pulse: Arc<Pulse>,
-    recorder: Recorder,
-    running: Mutex<Option<Running>>,
+pub(crate) struct Inner {
+    pub info: BoxInfo,
+    pub settings: Arc<BoxBook>,
+    pub data: Arc<DataDir>,
+    pub catalog: Catalog,
+    pub keeper: Timekeeper,
+    pub live: Arc<Live>,
+    pub channels: Mutex<Channels>,
+    pub calibrations: Mutex<HashMap<u16, Calibration>>,
+    pub requests: Sender<Request>,
+    pub notices: Sender<Notice>,
+    /// To the thread that tells times of the week.
+    pub changes: Sender<Vec<Channel>>,
+    pub told_dropped: Arc<AtomicU64>,
+    pub pulse: Arc<Pulse>,
+    pub recorder: Recorder,
+    pub running: Mutex<Option<Running>>,
 }
 
 /// What ends in this order when the station stops.
-struct Running {
-    capture: JoinHandle<()>,
-    dispatch: JoinHandle<()>,
-    dispatch_stop: Arc<AtomicBool>,
-    care: JoinHandle<()>,
-    recorder: Service,
+pub(crate) struct Running {
+    pub capture: JoinHandle<()>,
+    pub dispatch: JoinHandle<()>,
+    pub dispatch_stop: Arc<AtomicBool>,
+    pub care: JoinHandle<()>,
+    pub recorder: Service,
 }
 
-/// Messages of the sample path that fit in while the dispatcher sleeps.
-const TOLD_CAPACITY: usize = 8192;
 /// A block is 10 ms; whoever has no answer by then asks a thread that is gone.
 const ANSWER_WAIT: Duration = Duration::from_secs(2);
 /// The service manager kills what takes longer to stop.
 const FINISH_WITHIN: Duration = Duration::from_secs(60);
 /// Stands in the data folder while a station runs.
-const RUNNING_MARK: &str = "running";
+pub(crate) const RUNNING_MARK: &str = "running";
 
 impl Station {
-    /// Opens the data folder, repairs what the last stop left, and records from now on.
-    ///
-    /// # Errors
-    /// One sentence: a folder in use or of a newer release, a wrong setting, a broken scenario.
-    pub fn start(config: &StationConfig) -> Result<Self, StationError> {
-        // The input is read before anything is touched: a broken scenario leaves no new data folder behind.
-        let scenario = config.scenario.as_deref().map(Scenario::load).transpose()?;
-        let mut members = scenario.as_ref().map(members).transpose()?.unwrap_or_default();
-        let data = Arc::new(DataDir::open(&config.data)?);
-        let settings = Arc::new(BoxBook::load(data.path().join("settings/box.toml"))?);
-        let channels = Channels::load(
-            data.path().join("settings/channels.toml"),
-            members.iter().map(default_channel).collect(),
-        )?;
-        for member in &mut members {
-            member.end = None;
-            member.codec = settings.now().codec;
-            if let Some(channel) = channels.get(member.port) {
-                member.name.clone_from(&channel.name);
-                member.line_number.clone_from(&channel.line_number);
-                member.port_use = channel.port_use;
-                member.settings = channel.settings.clone();
-            }
-        }
-        let serial = identity::serial(&data)?;
-        let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
-        report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
-        let after_power_loss = mark_running(&data);
-        let rules = settings.clone();
-        let grade_of = Box::new(move |facts: &recording::Facts| rules.now().grade_of(facts));
-        let archive = Arc::new(Archive::new(catalog.clone(), grade_of, Box::new(|_| {})));
-        let (recorder, service) = recording::start(
-            &data,
-            recording::Settings {
-                serial: serial.clone(),
-                ports: members.iter().map(|m| (m.codec, m.tracks as u16)).collect(),
-                power_safe: true,
-            },
-            archive.clone(),
-        )?;
-
-        let live = Arc::new(Live::new(members.iter().map(idle_port).collect()));
-        let (told_in, told_out) = RingBuffer::new(TOLD_CAPACITY);
-        let (requests, requests_out) = channel();
-        let (notices, notices_out) = channel();
-        let told_dropped = Arc::new(AtomicU64::new(0));
-        let inputs =
-            scenario.as_ref().map(|scenario| inputs(scenario, members)).transpose()?.unwrap_or_default();
-        let pulse = Arc::new(Pulse::starting(inputs.len()));
-        // Sample 0 is now: whatever takes its time at a start lies behind.
-        let keeper = Timekeeper::starting_now(Arc::new(SystemClock), settings.now().zone());
-        // Times of the week that hold now are told before the first block: no sample is kept, or missed, by mistake.
-        let mut weekly = Weekly::new(channels.all());
-        weekly.tell_changes(&keeper, &requests);
-        let world = World {
-            keeper: keeper.clone(),
-            recorder: recorder.clone(),
-            live: live.clone(),
-            told: told_in,
-            dropped: told_dropped.clone(),
-            notices: notices.clone(),
-            pulse: pulse.clone(),
-        };
-        let dispatch_stop = Arc::new(AtomicBool::new(false));
-        let capture = spawn("capture", move || capture_thread::run(inputs, world, &requests_out))?;
-        let dispatch = {
-            let (live, keeper, notices, stop) =
-                (live.clone(), keeper.clone(), notices.clone(), dispatch_stop.clone());
-            spawn("dispatch", move || dispatch::run(told_out, &live, &keeper, &notices, &stop))?
-        };
-        let care = Care {
-            catalog: catalog.clone(),
-            data: data.clone(),
-            archive,
-            keeper: keeper.clone(),
-            settings: settings.clone(),
-            requests: requests.clone(),
-            after_power_loss,
-            told: HashMap::new(),
-        };
-        let care = spawn("care", move || care.run(&notices_out, weekly))?;
-        let info = BoxInfo {
-            serial,
-            name: settings.now().name.clone(),
-            version: env!("CARGO_PKG_VERSION"),
-            started: keeper.text(keeper.now_us()),
-        };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                info,
-                settings,
-                data,
-                catalog,
-                keeper,
-                live,
-                channels: Mutex::new(channels),
-                calibrations: Mutex::default(),
-                requests,
-                notices,
-                told_dropped,
-                pulse,
-                recorder,
-                running: Mutex::new(Some(Running {
-                    capture,
-                    dispatch,
-                    dispatch_stop,
-                    care,
-                    recorder: service,
-                })),
-            }),
-        })
-    }
-
     /// Ends what is open (stop mode `shutdown`), makes files of it, and ends the threads. A second call does nothing.
     ///
     /// # Errors
@@ -365,7 +243,7 @@ impl Station {
                 port.line_number.clone_from(&channel.line_number);
             });
         }
-        let _ = self.inner.notices.send(Notice::Channels(channels.all()));
+        let _ = self.inner.changes.send(channels.all());
         Ok(changed)
     }
 
@@ -429,67 +307,4 @@ impl Station {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A thread whose panic ends the process: a station that goes on without one of them would look well and record
-/// nothing. Started again, it finds everything in the log.
-fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StationError> {
-    let work = move || {
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
-            std::process::abort();
-        }
-    };
-    std::thread::Builder::new()
-        .name(name.into())
-        .spawn(work)
-        .map_err(|source| StationError::Thread { source })
-}
-
-/// True when the mark of a run before is still there: it ended without stopping. A disk that does not take the mark
-/// keeps nobody from recording.
-fn mark_running(data: &DataDir) -> bool {
-    let path = data.path().join(RUNNING_MARK);
-    let left = path.exists();
-    if let Err(error) = recording::write_atomically(&path, b"") {
-        eprintln!("{}: {error}", path.display());
-    }
-    left
-}
-
-fn default_channel(member: &Member) -> Channel {
-    Channel {
-        port: member.port,
-        name: member.name.clone(),
-        line_number: member.line_number.clone(),
-        port_use: member.port_use,
-        settings: member.settings.clone(),
-    }
-}
-
-fn idle_port(member: &Member) -> PortLive {
-    PortLive {
-        port: member.port,
-        name: member.name.clone(),
-        line_number: member.line_number.clone(),
-        state: line::PortState::Idle,
-        since: None,
-        peer_number: None,
-        peer_name: None,
-        call_type: line::CallType::Unknown,
-        call_id: None,
-        recording_since: None,
-        two_track: member.tracks == 2,
-    }
-}
-
-fn inputs(scenario: &Scenario, members: Vec<Member>) -> Result<Vec<Input>, StationError> {
-    group_ranges(&members)
-        .into_iter()
-        .map(|range| {
-            let port = members[range.start].port;
-            let group = Group::new(members[range.clone()].to_vec(), SampleIndex(0), false)
-                .map_err(|reason| StationError::Setting { port, reason })?;
-            Ok(Input { group, source: ScenarioSource::looped(scenario, range) })
-        })
-        .collect()
 }

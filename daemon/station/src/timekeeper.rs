@@ -73,7 +73,7 @@ impl Timekeeper {
     }
 
     pub fn quality(&self) -> ClockQuality {
-        if capture::clock::is_synchronised() { ClockQuality::Synchronised } else { ClockQuality::Unchecked }
+        if self.clock.is_synchronised() { ClockQuality::Synchronised } else { ClockQuality::Unchecked }
     }
 
     /// RFC 3339 with the box's offset and milliseconds.
@@ -109,6 +109,10 @@ mod tests {
     impl Clock for FakeClock {
         fn now(&self) -> Moment {
             *self.0.lock().expect("no panic holds it")
+        }
+
+        fn is_synchronised(&self) -> bool {
+            true
         }
     }
 

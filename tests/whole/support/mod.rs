@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod tuned;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

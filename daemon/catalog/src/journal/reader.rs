@@ -79,6 +79,20 @@ pub enum Damage {
     },
 }
 
+impl Damage {
+    /// Names what was lost, the same at every start; `None` for an unfinished write, which was nothing yet.
+    pub fn place(&self) -> Option<String> {
+        let (path, place) = match self {
+            Self::Bytes { path, offset, .. } => (path, format!("byte {offset}")),
+            Self::Header { path } => (path, "header".to_owned()),
+            Self::Gap { path, first, last } => (path, format!("entries {first}-{last}")),
+            Self::Entry { path, sequence, .. } => (path, format!("entry {sequence}")),
+            Self::TornTail { .. } => return None,
+        };
+        Some(format!("{}, {place}", path.file_name()?.to_string_lossy()))
+    }
+}
+
 impl fmt::Display for Damage {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -196,13 +196,28 @@ fn voice_that_goes_on_after_a_pause_at_the_limit_is_split_at_the_limit() {
 }
 
 #[test]
-fn without_length_among_the_stop_modes_there_is_no_limit() {
+fn without_length_among_the_stop_modes_its_setting_does_not_count() {
     check_only(
         &["record"],
         "max_length_s = 10.0\nstop_modes = ['on_hook']",
         "1.0 8V\n50.0 48V\n60.0 end",
         "1.000 record_start voltage call 1.000 segment 0 pre-roll 1.000
          50.000 record_stop on_hook start 1.000 unknown -",
+    );
+}
+
+#[test]
+fn without_any_limit_a_segment_ends_after_a_day_without_losing_a_sample() {
+    check_only(
+        &["record"],
+        "start_mode = 'continuous'\nstop_modes = ['manual']",
+        "172805.0 end",
+        "0.000 record_start continuous call 0.000 segment 0 pre-roll 0.000
+         86400.000 record_stop length start 0.000 unknown -
+         86400.000 record_start continuous call 0.000 segment 1 pre-roll 0.000
+         172800.000 record_stop length start 86400.000 unknown -
+         172800.000 record_start continuous call 0.000 segment 2 pre-roll 0.000
+         172805.000 record_stop shutdown start 172800.000 unknown -",
     );
 }
 

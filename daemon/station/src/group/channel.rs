@@ -165,12 +165,21 @@ impl Channel {
         self.tell_state(around);
     }
 
+    /// With the next block its state is told again, whatever was told.
+    pub fn tell_again(&mut self) {
+        self.told = None;
+    }
+
     fn tell_state(&mut self, around: &mut impl Surroundings) {
         let changes = self.line.changes();
         if self.told.as_ref().is_some_and(|(as_of, _)| *as_of == changes) {
             return;
         }
-        let state = LineState { port_state: self.line.port_state(), recording: self.line.open_recording() };
+        let state = LineState {
+            port_state: self.line.port_state(),
+            recording: self.line.open_recording(),
+            alarms: self.line.standing_alarms(),
+        };
         if self.told.as_ref().is_none_or(|(_, told)| *told != state) {
             around.state(self.member.index, &state);
         }

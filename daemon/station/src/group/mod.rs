@@ -54,6 +54,7 @@ pub trait Surroundings {
 pub struct LineState {
     pub port_state: line::PortState,
     pub recording: Option<OpenRecording>,
+    pub alarms: line::Standing,
 }
 
 /// Channels side by side, at most [`signal::LANES`] tracks.
@@ -128,6 +129,11 @@ impl Group {
     /// Every line has been ended by its own end, and the rest of the input is silence.
     pub fn is_ended(&self) -> bool {
         self.channels.iter().all(|channel| channel.ended)
+    }
+
+    /// Tells the state of every line again with the next block: what was told may not have arrived.
+    pub fn tell_again(&mut self) {
+        self.channels.iter_mut().for_each(Channel::tell_again);
     }
 
     /// Ends what is open (stop mode `shutdown`).

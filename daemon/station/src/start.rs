@@ -1,0 +1,232 @@
+//! Starting a station: what is opened, in which order, and which threads run.
+
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use capture::{Scenario, ScenarioSource};
+use catalog::Catalog;
+use recording::DataDir;
+use rtrb::RingBuffer;
+use signal::SampleIndex;
+
+use crate::archive::Archive;
+use crate::box_settings::BoxBook;
+use crate::capture_thread::{self, Input, World};
+use crate::care::{Care, Notice};
+use crate::channels::{Channel, Channels};
+use crate::dispatch::Dispatch;
+use crate::error::StationError;
+use crate::group::{Group, Member};
+use crate::health::Pulse;
+use crate::identity;
+use crate::live::{Live, PortLive};
+use crate::replay::{group_ranges, members};
+use crate::station::{BoxInfo, Inner, RUNNING_MARK, Running, Station, StationConfig};
+use crate::timekeeper::Timekeeper;
+use crate::tuning::Tuning;
+use crate::weekly::Weekly;
+
+impl Station {
+    /// Opens the data folder, repairs what the last stop left, and records from now on.
+    ///
+    /// # Errors
+    /// One sentence: a folder in use or of a newer release, a wrong setting, a broken scenario.
+    pub fn start(config: &StationConfig) -> Result<Self, StationError> {
+        Self::start_tuned(config, Tuning::default())
+    }
+
+    /// As `start`, with other measures of the box, and other waits.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub fn start_tuned(config: &StationConfig, tuning: Tuning) -> Result<Self, StationError> {
+        // The input is read before anything is touched: a broken scenario leaves no new data folder behind.
+        let scenario = config.scenario.as_deref().map(Scenario::load).transpose()?;
+        let mut members = scenario.as_ref().map(members).transpose()?.unwrap_or_default();
+        let data = Arc::new(DataDir::open(&config.data)?);
+        let settings = Arc::new(BoxBook::load(data.path().join("settings/box.toml"))?);
+        let channels = Channels::load(
+            data.path().join("settings/channels.toml"),
+            members.iter().map(default_channel).collect(),
+        )?;
+        for member in &mut members {
+            member.end = None;
+            member.codec = settings.now().codec;
+            if let Some(channel) = channels.get(member.port) {
+                member.name.clone_from(&channel.name);
+                member.line_number.clone_from(&channel.line_number);
+                member.port_use = channel.port_use;
+                member.settings = channel.settings.clone();
+            }
+        }
+        let serial = identity::serial(&data)?;
+        let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
+        report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
+        let after_power_loss = mark_running(&data);
+        let (requests, requests_out) = channel();
+        let (notices, notices_out) = channel();
+        let (changes, changes_out) = channel();
+        let archive = Arc::new(archive(&catalog, settings.clone(), notices.clone()));
+        let (recorder, service) = recording::start(
+            &data,
+            recording::Settings {
+                serial: serial.clone(),
+                ports: members.iter().map(|m| (m.codec, m.tracks as u16)).collect(),
+                power_safe: true,
+            },
+            archive,
+        )?;
+
+        let live = Arc::new(Live::new(members.iter().map(idle_port).collect()));
+        let (told_in, told_out) = RingBuffer::new(tuning.messages);
+        let told_dropped = Arc::new(AtomicU64::new(0));
+        let inputs =
+            scenario.as_ref().map(|scenario| inputs(scenario, members)).transpose()?.unwrap_or_default();
+        let pulse = Arc::new(Pulse::starting(inputs.len()));
+        // Sample 0 is now: whatever takes its time at a start lies behind.
+        let keeper = Timekeeper::starting_now(tuning.clock.clone(), settings.now().zone());
+        // Times of the week that hold now are told before the first block: no sample is kept, or missed, by mistake.
+        let mut weekly = Weekly::new(channels.all());
+        weekly.tell_changes(&keeper, &requests);
+        let world = World {
+            keeper: keeper.clone(),
+            recorder: recorder.clone(),
+            live: live.clone(),
+            told: told_in,
+            dropped: told_dropped.clone(),
+            overflowed: false,
+            notices: notices.clone(),
+            pulse: pulse.clone(),
+        };
+        let dispatch_stop = Arc::new(AtomicBool::new(false));
+        let capture = spawn("capture", move || capture_thread::run(inputs, world, &requests_out))?;
+        let dispatch = Dispatch {
+            live: live.clone(),
+            keeper: keeper.clone(),
+            notices: notices.clone(),
+            requests: requests.clone(),
+            weekly,
+            changes: changes_out,
+        };
+        let stop = dispatch_stop.clone();
+        let dispatch = spawn("dispatch", move || dispatch.run(told_out, &stop))?;
+        let care = Care::new(
+            catalog.clone(),
+            data.clone(),
+            keeper.clone(),
+            settings.clone(),
+            tuning,
+            told_dropped.clone(),
+        );
+        let care = spawn("care", move || care.run(&notices_out, after_power_loss))?;
+        let info = BoxInfo {
+            serial,
+            name: settings.now().name.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            started: keeper.text(keeper.now_us()),
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                info,
+                settings,
+                data,
+                catalog,
+                keeper,
+                live,
+                channels: Mutex::new(channels),
+                calibrations: Mutex::default(),
+                requests,
+                notices,
+                changes,
+                told_dropped,
+                pulse,
+                recorder,
+                running: Mutex::new(Some(Running {
+                    capture,
+                    dispatch,
+                    dispatch_stop,
+                    care,
+                    recorder: service,
+                })),
+            }),
+        })
+    }
+}
+
+fn archive(catalog: &Catalog, settings: Arc<BoxBook>, notices: Sender<Notice>) -> Archive {
+    Archive::new(
+        catalog.clone(),
+        Box::new(move |facts| settings.now().grade_of(facts)),
+        Box::new(|_| {}),
+        Box::new(move |notice| {
+            // The care thread ends after the recorder; without it there is nobody to tell.
+            let _ = notices.send(notice);
+        }),
+    )
+}
+
+/// A thread whose panic ends the process: a station that goes on without one of them would look well and record
+/// nothing. Started again, it finds everything in the log.
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StationError> {
+    let work = move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+            std::process::abort();
+        }
+    };
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|source| StationError::Thread { source })
+}
+
+/// True when the mark of a run before is still there: it ended without stopping. A disk that does not take the mark
+/// keeps nobody from recording.
+fn mark_running(data: &DataDir) -> bool {
+    let path = data.path().join(RUNNING_MARK);
+    let left = path.exists();
+    if let Err(error) = recording::write_atomically(&path, b"") {
+        eprintln!("{}: {error}", path.display());
+    }
+    left
+}
+
+fn default_channel(member: &Member) -> Channel {
+    Channel {
+        port: member.port,
+        name: member.name.clone(),
+        line_number: member.line_number.clone(),
+        port_use: member.port_use,
+        settings: member.settings.clone(),
+    }
+}
+
+fn idle_port(member: &Member) -> PortLive {
+    PortLive {
+        port: member.port,
+        name: member.name.clone(),
+        line_number: member.line_number.clone(),
+        state: line::PortState::Idle,
+        since: None,
+        peer_number: None,
+        peer_name: None,
+        call_type: line::CallType::Unknown,
+        call_id: None,
+        recording_since: None,
+        two_track: member.tracks == 2,
+    }
+}
+
+fn inputs(scenario: &Scenario, members: Vec<Member>) -> Result<Vec<Input>, StationError> {
+    group_ranges(&members)
+        .into_iter()
+        .map(|range| {
+            let port = members[range.start].port;
+            let group = Group::new(members[range.clone()].to_vec(), SampleIndex(0), false)
+                .map_err(|reason| StationError::Setting { port, reason })?;
+            let units = scenario.channels[range.clone()].iter().map(|channel| channel.unit.clone()).collect();
+            Ok(Input { group, source: ScenarioSource::looped(scenario, range), units })
+        })
+        .collect()
+}
