@@ -53,7 +53,8 @@ fn main() -> ExitCode {
 }
 
 fn replay(options: &::station::replay::ReplayOptions) -> Result<(), Failure> {
-    let summary = ::station::replay::run(options).map_err(Failure::refused)?;
+    let summary = ::station::replay::run(options)
+        .map_err(|error| if error.is_failure() { Failure::failed(error) } else { Failure::refused(error) })?;
     let cpu_s = cpu_seconds();
     println!(
         "replayed {} ports, {:.1} s each, in {:.2} s CPU ({:.0} channel-seconds per CPU-second), {} recordings, {} gaps",

@@ -40,6 +40,7 @@ mod kept;
 pub mod listen;
 pub mod live;
 pub mod maintenance;
+mod play;
 pub mod replay;
 mod start;
 mod station;

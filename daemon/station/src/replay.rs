@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Barrier, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use capture::clock::{Anchor, Clock, Moment, SystemClock};
-use capture::{Block, Scenario, ScenarioError, ScenarioSource};
+use capture::{Scenario, ScenarioError};
 use catalog::Catalog;
 use line::{CallKey, LineEvent, LineEventKind};
-use recording::{ClockQuality, DataDir, Instant, OpenId, Recorder, Service, StopFacts, WithoutAudio};
+use recording::{ClockQuality, DataDir, Instant, Recorder, Service};
 use signal::{LANES, RATE_HZ, SampleIndex};
 
 use crate::archive::Archive;
 use crate::care::Notice;
 use crate::events::{Kept, to_json};
-use crate::group::{Group, LineState, Member, Surroundings};
+use crate::group::Member;
 use crate::identity;
-use crate::live::MeterCell;
+use crate::play::{play, players};
 use crate::timekeeper;
 
 /// What `hookline replay` was asked for.
@@ -63,15 +63,21 @@ pub enum ReplayError {
     Recorder(#[from] recording::StartError),
     #[error("not every recording could be made into a file: the disk is full or does not answer")]
     Unfinished,
+    #[error("the replay met an error in this program and was given up; what it printed above tells where")]
+    Panicked,
     #[error("{path}: the events cannot be written: {source}")]
     Events { path: PathBuf, source: std::io::Error },
 }
 
+impl ReplayError {
+    /// The request was right: this machine, or this program, failed at it.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Unfinished | Self::Panicked)
+    }
+}
+
 /// A disk that is full or hangs does not hold a replay for ever.
 const FINISH_WITHIN: Duration = Duration::from_secs(300);
-
-/// Blocks that all groups work off before what ended in them is put in order: one second.
-const ROUND_BLOCKS: usize = 100;
 
 /// Runs the scenario to its end.
 ///
@@ -83,8 +89,8 @@ pub fn run(options: &ReplayOptions) -> Result<ReplaySummary, ReplayError> {
     let storage = if options.no_write { None } else { Some(Storage::open(&options.out, &members)?) };
     let recorder = storage.as_ref().map(|storage| storage.recorder.clone());
     let epoch = Epoch::of(&scenario);
-    let groups = groups(&scenario, members, options.caller_id_always, &epoch, recorder.as_ref())?;
-    let events = play(groups, options.threads.max(1), recorder.as_ref())?;
+    let players = players(&scenario, members, options.caller_id_always, &epoch, recorder.as_ref())?;
+    let events = play(players, options.threads.max(1), recorder.as_ref())?;
     let (files, gaps) = match storage {
         Some(storage) => storage.close()?,
         None => Default::default(),
@@ -152,14 +158,14 @@ pub(crate) fn group_ranges(members: &[Member]) -> Vec<std::ops::Range<usize>> {
 
 /// Sample 0 on the wall clock.
 #[derive(Clone, Debug)]
-struct Epoch {
+pub(crate) struct Epoch {
     anchor: Anchor,
     offset_s: i32,
     boot_id: String,
 }
 
 impl Epoch {
-    fn of(scenario: &Scenario) -> Self {
+    pub(crate) fn of(scenario: &Scenario) -> Self {
         let now = SystemClock.now();
         let (utc_us, offset_s) = match scenario.start {
             Some(start) => (start.timestamp_micros(), start.offset().local_minus_utc()),
@@ -169,7 +175,7 @@ impl Epoch {
         Self { anchor: Anchor { at: SampleIndex(0), moment }, offset_s, boot_id: capture::clock::boot_id() }
     }
 
-    fn instant(&self, at: SampleIndex) -> Instant {
+    pub(crate) fn instant(&self, at: SampleIndex) -> Instant {
         let moment = self.anchor.moment_of(at);
         Instant {
             utc_us: moment.utc_us,
@@ -180,7 +186,7 @@ impl Epoch {
         }
     }
 
-    fn call_id(&self, call: CallKey) -> String {
+    pub(crate) fn call_id(&self, call: CallKey) -> String {
         timekeeper::call_id(&self.anchor, call)
     }
 }
@@ -236,171 +242,6 @@ impl Storage {
         }
         let files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
         Ok((files, self.gaps.load(SeqCst)))
-    }
-}
-
-/// A group, its input, and what came out of it so far.
-struct Player {
-    group: Group,
-    source: ScenarioSource,
-    block: Block,
-    world: World,
-}
-
-/// The world of a replay: time by the scenario, endings kept for the end of the round.
-struct World {
-    epoch: Epoch,
-    recorder: Option<Recorder>,
-    events: Vec<(usize, LineEvent)>,
-    endings: Vec<Ending>,
-}
-
-/// An end of a recording, put in order before the recorder hears of it: numbers do not depend on threads.
-struct Ending {
-    at: SampleIndex,
-    port: u16,
-    what: What,
-}
-
-enum What {
-    Recording(OpenId, StopFacts),
-    WithoutAudio(WithoutAudio),
-}
-
-impl Surroundings for World {
-    fn instant(&self, at: SampleIndex) -> Instant {
-        self.epoch.instant(at)
-    }
-
-    fn call_id(&self, call: CallKey) -> String {
-        self.epoch.call_id(call)
-    }
-
-    fn recorder(&self) -> Option<&Recorder> {
-        self.recorder.as_ref()
-    }
-
-    fn end(&mut self, open: OpenId, stop: StopFacts, port: u16) {
-        self.endings.push(Ending { at: stop.end, port, what: What::Recording(open, stop) });
-    }
-
-    fn keep_without_audio(&mut self, at: SampleIndex, record: WithoutAudio) {
-        self.endings.push(Ending { at, port: record.port, what: What::WithoutAudio(record) });
-    }
-
-    fn meters(&self, _index: usize) -> Option<&MeterCell> {
-        None
-    }
-
-    fn event(&mut self, index: usize, event: &LineEvent) {
-        self.events.push((index, event.clone()));
-    }
-
-    fn state(&mut self, _index: usize, _state: &LineState) {}
-}
-
-fn groups(
-    scenario: &Scenario,
-    members: Vec<Member>,
-    caller_id_always: bool,
-    epoch: &Epoch,
-    recorder: Option<&Recorder>,
-) -> Result<Vec<Player>, ReplayError> {
-    group_ranges(&members)
-        .into_iter()
-        .map(|range| {
-            let port = members[range.start].port;
-            let group = Group::new(members[range.clone()].to_vec(), SampleIndex(0), caller_id_always)
-                .map_err(|error| ReplayError::Setting {
-                    scenario: scenario.file.display().to_string(),
-                    port,
-                    reason: error.to_string(),
-                })?;
-            let world = World {
-                epoch: epoch.clone(),
-                recorder: recorder.cloned(),
-                events: Vec::new(),
-                endings: Vec::new(),
-            };
-            Ok(Player { group, source: ScenarioSource::new(scenario, range), block: Block::default(), world })
-        })
-        .collect()
-}
-
-/// Plays all groups to their ends, in rounds. Returns the events of all, unordered.
-fn play(
-    mut players: Vec<Player>,
-    threads: usize,
-    recorder: Option<&Recorder>,
-) -> Result<Vec<(usize, LineEvent)>, ReplayError> {
-    let threads = threads.min(players.len()).max(1);
-    let barrier = Barrier::new(threads);
-    let endings: Mutex<Vec<Ending>> = Mutex::new(Vec::new());
-    let failure: Mutex<Option<ScenarioError>> = Mutex::new(None);
-    let running = AtomicBool::new(false);
-    let done = AtomicBool::new(false);
-    let mut shares: Vec<Vec<Player>> = (0..threads).map(|_| Vec::new()).collect();
-    for (index, player) in players.drain(..).enumerate() {
-        shares[index % threads].push(player);
-    }
-    let work = |share: &mut Vec<Player>| {
-        while !done.load(SeqCst) {
-            for player in share.iter_mut() {
-                match player.round() {
-                    Ok(true) => running.store(true, SeqCst),
-                    Ok(false) => {}
-                    Err(error) => *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error),
-                }
-                endings.lock().unwrap_or_else(PoisonError::into_inner).append(&mut player.world.endings);
-            }
-            if barrier.wait().is_leader() {
-                let mut round = std::mem::take(&mut *endings.lock().unwrap_or_else(PoisonError::into_inner));
-                round.sort_by_key(|ending| (ending.at, ending.port));
-                if let Some(recorder) = recorder {
-                    round.into_iter().for_each(|ending| ending.tell(recorder));
-                    recorder.wait_for_room();
-                }
-                let failed = failure.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-                done.store(failed || !running.swap(false, SeqCst), SeqCst);
-            }
-            barrier.wait();
-        }
-    };
-    std::thread::scope(|scope| {
-        let (first, rest) = shares.split_at_mut(1);
-        for share in rest {
-            scope.spawn(|| work(share));
-        }
-        work(&mut first[0]);
-    });
-    if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        return Err(error.into());
-    }
-    Ok(shares.into_iter().flatten().flat_map(|player| player.world.events).collect())
-}
-
-impl Ending {
-    fn tell(self, recorder: &Recorder) {
-        match self.what {
-            What::Recording(open, stop) => recorder.end(open, stop),
-            What::WithoutAudio(record) => {
-                recorder.record_without_audio(record);
-            }
-        }
-    }
-}
-
-impl Player {
-    /// One round; `false` when nothing is left to play.
-    fn round(&mut self) -> Result<bool, ScenarioError> {
-        for _ in 0..ROUND_BLOCKS {
-            if self.group.is_ended() {
-                return Ok(false);
-            }
-            self.source.next_block(&mut self.block)?;
-            self.group.process(&self.block, &mut self.world);
-        }
-        Ok(true)
     }
 }
 

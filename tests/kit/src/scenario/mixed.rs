@@ -28,32 +28,33 @@ pub fn mixed(folder: &Path, seed: u64, ports: u16, length_s: f64) -> Result<(), 
 /// Length of the demo, after which it begins again.
 pub const DEMO_S: f64 = 300.0;
 
-/// Sixteen ports of a duty room: kind, first call of the round, when it begins.
-const DEMO: [(LineKind, u32, f64); 16] = [
-    (LineKind::Plain, 0, 2.0),
-    (LineKind::ALaw, 1, 4.0),
-    (LineKind::TwoTracks, 4, 6.5),
-    (LineKind::LowVoltage, 6, 3.2),
-    (LineKind::Reversed, 1, 9.0),
-    (LineKind::VoiceActivated, 0, 5.0),
-    (LineKind::LongCalls, 0, 7.5),
-    (LineKind::DoNotRecord, 3, 12.0),
-    (LineKind::Breaking, 0, 10.0),
-    (LineKind::DialPhone, 2, 8.0),
-    (LineKind::Noisy, 7, 14.0),
-    (LineKind::Idle, 0, 0.0),
-    (LineKind::Plain, 5, 20.0),
-    (LineKind::ALaw, 8, 27.0),
-    (LineKind::TwoTracks, 3, 34.0),
-    (LineKind::Plain, 9, 42.0),
+/// Sixteen ports of a police station: name, kind, first call of the round, when it begins.
+const DEMO: [(&str, LineKind, u32, f64); 16] = [
+    ("接警台1", LineKind::Plain, 0, 2.0),
+    ("接警台2", LineKind::ALaw, 1, 4.0),
+    ("接警台3", LineKind::TwoTracks, 4, 6.5),
+    ("值班室", LineKind::LowVoltage, 6, 3.2),
+    ("值班领导", LineKind::Reversed, 1, 9.0),
+    ("无线电台", LineKind::VoiceActivated, 0, 5.0),
+    ("会议电话", LineKind::LongCalls, 0, 7.5),
+    ("内部专线", LineKind::DoNotRecord, 3, 12.0),
+    ("门卫室", LineKind::Breaking, 0, 10.0),
+    ("档案室", LineKind::DialPhone, 2, 8.0),
+    ("公路岗亭", LineKind::Noisy, 7, 14.0),
+    ("备用线路", LineKind::Idle, 0, 0.0),
+    ("户籍窗口", LineKind::Plain, 5, 20.0),
+    ("社区警务室", LineKind::ALaw, 8, 27.0),
+    ("调度台1", LineKind::TwoTracks, 3, 34.0),
+    ("调度台2", LineKind::Plain, 9, 42.0),
 ];
 
 /// The demo: about five minutes that end as they began, all lines on-hook, so that it can be played in a loop.
 pub fn demo(folder: &Path) -> Result<(), ScenarioError> {
     let speech = Speech::load("en")?;
     let mut scenario = ScenarioFolder::create(folder)?;
-    for (index, (kind, first_turn, first_s)) in DEMO.into_iter().enumerate() {
+    for (index, (name, kind, first_turn, first_s)) in DEMO.into_iter().enumerate() {
         let mut line = line_of(kind, index as u16 + 1, 20_260_301);
+        line.set("name", &format!("\"{name}\""));
         match kind {
             LineKind::Idle | LineKind::VoiceActivated => fill(&mut line, kind, &speech, first_s, DEMO_S)?,
             _ => {
