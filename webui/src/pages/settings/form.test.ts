@@ -7,6 +7,10 @@ const box: BoxSettings = {
   time_zone: null,
   codec: 'g711_alaw',
   disk_nearly_full_percent: 5,
+  cpu_high_percent: 90,
+  memory_high_percent: 90,
+  temperature_high_celsius: 85,
+  high_for_s: 300,
   grade_rules: [{ numbers: ['110*'], ports: [3], grade: 'permanent', least_length_s: 10 }],
 }
 
@@ -48,10 +52,14 @@ describe('the form of the box settings', () => {
     const form = formOf(box)
     form.name = ' '
     form.disk_nearly_full_percent = '91'
+    form.cpu_high_percent = '9'
+    form.high_for_s = '1.5'
     form.grade_rules.push({ ...newRule(), numbers: '110*，12a', least_length_s: '' })
     expect(wrongFields(form)).toEqual([
       'name',
       'disk_nearly_full_percent',
+      'cpu_high_percent',
+      'high_for_s',
       'grade_rules[1].numbers',
       'grade_rules[1].least_length_s',
     ])

@@ -12,12 +12,22 @@ export interface RuleForm {
   least_length_s: string
 }
 
-export interface BoxForm {
+/** Settings that are one number, and what the box takes. */
+const NUMBERS = {
+  disk_nearly_full_percent: [0, 90],
+  cpu_high_percent: [10, 100],
+  memory_high_percent: [10, 100],
+  temperature_high_celsius: [30, 150],
+  high_for_s: [0, 86_400],
+} as const
+type NumberSetting = keyof typeof NUMBERS
+const NUMBER_NAMES = Object.keys(NUMBERS) as NumberSetting[]
+
+export interface BoxForm extends Record<NumberSetting, string> {
   name: string
   /** Empty: the system's. */
   time_zone: string
   codec: Codec
-  disk_nearly_full_percent: string
   grade_rules: RuleForm[]
 }
 
@@ -30,12 +40,15 @@ export const newRule = (): RuleForm => ({
   least_length_s: '0',
 })
 
+const numbers = <T>(of: (name: NumberSetting) => T) =>
+  Object.fromEntries(NUMBER_NAMES.map((name) => [name, of(name)])) as Record<NumberSetting, T>
+
 export function formOf(settings: BoxSettings): BoxForm {
   return {
     name: settings.name,
     time_zone: settings.time_zone ?? '',
     codec: settings.codec,
-    disk_nearly_full_percent: String(settings.disk_nearly_full_percent),
+    ...numbers((name) => String(settings[name])),
     grade_rules: settings.grade_rules.map((rule) => ({
       ...newRule(),
       grade: rule.grade,
@@ -58,7 +71,12 @@ export function wrongFields(form: BoxForm): string[] {
   const wrong: string[] = []
   const name = form.name.trim()
   if (name === '' || [...name].length > 64) wrong.push('name')
-  if (!within(numberOf(form.disk_nearly_full_percent), 0, 90)) wrong.push('disk_nearly_full_percent')
+  for (const name of NUMBER_NAMES) {
+    const value = numberOf(form[name])
+    const [least, most] = NUMBERS[name]
+    const whole = name !== 'high_for_s' || Number.isInteger(value)
+    if (!whole || !within(value, least, most)) wrong.push(name)
+  }
   form.grade_rules.forEach((rule, index) => {
     if (!numbersOf(rule.numbers).every((number) => PATTERN.test(number)))
       wrong.push(`grade_rules[${index}].numbers`)
@@ -73,7 +91,7 @@ export function changes(form: BoxForm, settings: BoxSettings): BoxSettingsPatch 
     name: form.name.trim(),
     time_zone: form.time_zone || null,
     codec: form.codec,
-    disk_nearly_full_percent: numberOf(form.disk_nearly_full_percent),
+    ...numbers((name) => numberOf(form[name])),
     grade_rules: form.grade_rules.map(({ grade, ports, numbers, least_length_s }) => ({
       grade,
       ports: [...ports],
