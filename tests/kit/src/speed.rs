@@ -66,7 +66,7 @@ impl Speed {
     }
 }
 
-/// Median of the runs: colleagues on the same machine disturb one or another.
+/// Median of the runs: other work on the machine disturbs one or another.
 fn median(mut speeds: Vec<Speed>) -> Option<Speed> {
     speeds.sort_by(|a, b| a.value().total_cmp(&b.value()));
     let middle = speeds.len() / 2;
