@@ -41,9 +41,22 @@ fn wav_files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
+/// Where a language's package puts its files. The short names (`en`) are links of a package that is only recommended.
+fn folder_of(language: &str) -> PathBuf {
+    let voice = match language {
+        "en" => "en_US_f_Allison",
+        "es" => "es_MX_f_Allison",
+        "fr" => "fr_CA_f_June",
+        "it" => "it_IT_m_Carlo",
+        "ru" => "ru_RU_f_IvrvoiceRU",
+        other => other,
+    };
+    Path::new(SOUNDS).join(voice)
+}
+
 /// Every prompt of a language, uncut, as the package has it: path and audio.
 pub fn prompts(language: &str) -> Result<Vec<(PathBuf, Vec<i16>)>, CorpusError> {
-    let folder = Path::new(SOUNDS).join(language);
+    let folder = folder_of(language);
     let files = wav_files(&folder);
     if files.is_empty() {
         return Err(CorpusError::NoSpeech { path: folder, language: language.into() });
@@ -108,10 +121,7 @@ impl Speech {
             .filter(|clip| clip.len() >= samples(1.0))
             .collect();
         if clips.is_empty() {
-            return Err(CorpusError::NoSpeech {
-                path: Path::new(SOUNDS).join(language),
-                language: language.into(),
-            });
+            return Err(CorpusError::NoSpeech { path: folder_of(language), language: language.into() });
         }
         Ok(Self { clips })
     }
