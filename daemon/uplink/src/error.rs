@@ -51,6 +51,8 @@ pub enum UplinkError {
     Nonsense(String),
     #[error("the other side closed the connection")]
     Closed,
+    #[error("the station has connected anew")]
+    Replaced,
     #[error("this cannot be sent: {0}")]
     Unsendable(String),
     #[error("the box's own disk: {0}")]
@@ -66,13 +68,16 @@ impl UplinkError {
             | Self::OtherKey { .. }
             | Self::Refused(_)
             | Self::Nonsense(_)
-            | Self::Closed => Side::There,
+            | Self::Closed
+            | Self::Replaced => Side::There,
         }
     }
 
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Silent(_) | Self::Closed => Retry::Soon,
+            Self::Unreachable { .. } | Self::Broken(_) | Self::Silent(_) | Self::Closed | Self::Replaced => {
+                Retry::Soon
+            }
             Self::Refused(refusal) => refusal.retry(),
             Self::Handshake(_) | Self::Nonsense(_) | Self::OwnDisk(_) | Self::Unsendable(_) => {
                 Retry::After(Duration::from_secs(60))

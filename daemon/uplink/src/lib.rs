@@ -20,6 +20,7 @@ pub mod message;
 pub mod order;
 pub mod pace;
 pub mod platform_end;
+pub mod seats;
 pub mod station_end;
 mod taking;
 pub mod tls;

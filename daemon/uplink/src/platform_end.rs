@@ -23,6 +23,7 @@ use crate::key::Fingerprint;
 use crate::message::{
     self, ClockNow, Held, Hello, Limits, Refusal, RefusalCode, ToPlatform, ToStation, VERSIONS, Welcome,
 };
+use crate::seats::{Seat, Seats};
 use crate::station_end::SILENT_HEARTBEATS;
 use crate::taking::Taking;
 use crate::tls;
@@ -79,6 +80,9 @@ pub enum Lacks {
 /// What a platform does with its stations. One value serves all connections.
 pub trait Intake: Clone + Send + Sync + 'static {
     /// Decides by serial number and key; a refused station is listed by whoever implements this.
+    fn judge(&self, peer: &Peer) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// Lets it in. A former connection of the same station has ended by now, and `left` was called for it.
     fn admit(&self, peer: &Peer) -> impl Future<Output = Result<Admission, Refusal>> + Send;
 
     /// What is lacking of an offer of the station `serial`.
@@ -104,6 +108,7 @@ pub trait Intake: Clone + Send + Sync + 'static {
 pub async fn serve(
     stream: TcpStream,
     acceptor: &TlsAcceptor,
+    seats: &Seats,
     intake: &impl Intake,
 ) -> Result<(), UplinkError> {
     let address = stream.peer_addr()?;
@@ -121,24 +126,32 @@ pub async fn serve(
     let serial = hello.serial.clone();
     let version = hello.versions.common(VERSIONS);
     let peer = Peer { address, fingerprint, hello };
-    let admitted = match version {
-        None => Err(Refusal::new(RefusalCode::Version)),
-        Some(version) => intake.admit(&peer).await.map(|admission| (version, admission)),
-    };
-    let (version, admission) = match admitted {
-        Ok(admitted) => admitted,
+    let (version, mut seat, admission) = match enter(&peer, version, seats, intake).await {
+        Ok(entered) => entered,
         Err(refusal) => {
             say(&mut stream, &ToStation::Refused(refusal.clone())).await?;
             stream.shutdown().await?;
             return Err(UplinkError::Refused(refusal));
         }
     };
-    let reason = match work(stream, version, &serial, admission, intake).await {
+    let reason = match work(stream, version, &serial, admission, &mut seat, intake).await {
         Ok(()) => UplinkError::Closed,
         Err(error) => error,
     };
     intake.left(&serial, &reason);
     Err(reason)
+}
+
+async fn enter(
+    peer: &Peer,
+    version: Option<u16>,
+    seats: &Seats,
+    intake: &impl Intake,
+) -> Result<(u16, Seat, Admission), Refusal> {
+    let version = version.ok_or_else(|| Refusal::new(RefusalCode::Version))?;
+    intake.judge(peer).await?;
+    let seat = seats.take(&peer.hello.serial).await;
+    Ok((version, seat, intake.admit(peer).await?))
 }
 
 async fn greeting(stream: &mut (impl AsyncRead + Unpin)) -> Result<Hello, UplinkError> {
@@ -164,9 +177,10 @@ async fn work<I: Intake>(
     version: u16,
     serial: &str,
     admission: Admission,
+    seat: &mut Seat,
     intake: &I,
 ) -> Result<(), UplinkError> {
-    let Admission { limits, clock, release, heartbeat_s, parts, mut to_station } = admission;
+    let Admission { limits, clock, release, heartbeat_s, parts, to_station } = admission;
     let parts = spawn_blocking(move || Parts::open(&parts)).await.map_err(io::Error::from)?;
     let parts = parts.map_err(UplinkError::OwnDisk)?;
     let (reader, writer) = tokio::io::split(stream);
@@ -177,6 +191,21 @@ async fn work<I: Intake>(
     let mut writing = AbortOnDrop(tokio::spawn(write(writer, to_write)));
     let mut taking = Taking::new(intake.clone(), serial.to_owned(), parts, answers.clone());
     let silent = Duration::from_secs(u64::from(heartbeat_s)) * SILENT_HEARTBEATS;
+    let ended = converse(&mut heard, to_station, &answers, &mut taking, &mut writing, seat, silent).await;
+    taking.put_away().await;
+    ended
+}
+
+/// A frame that has been begun is worked on to its end, so that nothing goes on behind the back of `put_away`.
+async fn converse<I: Intake>(
+    heard: &mut frame::Listening,
+    mut to_station: mpsc::Receiver<ToStation>,
+    answers: &mpsc::UnboundedSender<ToStation>,
+    taking: &mut Taking<I>,
+    writing: &mut AbortOnDrop<Result<(), UplinkError>>,
+    seat: &mut Seat,
+    silent: Duration,
+) -> Result<(), UplinkError> {
     let mut heard_at = Instant::now();
     loop {
         tokio::select! {
@@ -193,6 +222,7 @@ async fn work<I: Intake>(
             },
             kept = taking.kept() => kept?,
             written = &mut writing.0 => return written.map_err(io::Error::from)?,
+            () = seat.wanted() => return Err(UplinkError::Replaced),
             () = sleep_until(heard_at + silent) => return Err(UplinkError::Silent(silent)),
         }
     }

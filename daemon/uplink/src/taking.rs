@@ -82,6 +82,14 @@ impl<I: Intake> Taking<I> {
         Ok(())
     }
 
+    /// Lets the group that is being kept come to its end: after this nothing here touches a part any more.
+    pub(crate) async fn put_away(mut self) {
+        if let Some(keeping) = self.keeping.take() {
+            // Its items are kept or not; either way the station offers what it was not told of again.
+            let _ = keeping.await;
+        }
+    }
+
     async fn offered(&mut self, offer: Offer) -> Result<(), UplinkError> {
         let item = offer.head.item;
         if self.under_way.len() + self.arrived.len() >= MAX_UNDER_WAY {

@@ -22,6 +22,7 @@ use hookline_uplink::message::{
 };
 use hookline_uplink::order::Lane;
 use hookline_uplink::platform_end::{self, Admission, Arrived, ArrivedAudio, Intake, Lacks, Peer};
+use hookline_uplink::seats::Seats;
 use hookline_uplink::station_end::{self, Item, ItemFile, Outbox, Said, Wanted};
 use hookline_uplink::{DeviceKey, Fingerprint, UplinkError, tls};
 
@@ -74,11 +75,11 @@ impl Platform {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let acceptor = TlsAcceptor::from(Arc::new(tls::platform_config(&key).expect("a config")));
-        let intake = Taker(kept.clone());
+        let (intake, seats) = (Taker(kept.clone()), Seats::default());
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, intake) = (acceptor.clone(), intake.clone());
-                tokio::spawn(async move { platform_end::serve(stream, &acceptor, &intake).await });
+                let (acceptor, seats, intake) = (acceptor.clone(), seats.clone(), intake.clone());
+                tokio::spawn(async move { platform_end::serve(stream, &acceptor, &seats, &intake).await });
             }
         });
         Self { kept, address, fingerprint: key.fingerprint() }
@@ -97,12 +98,15 @@ impl Platform {
 struct Taker(Arc<Kept>);
 
 impl Intake for Taker {
-    async fn admit(&self, peer: &Peer) -> Result<Admission, Refusal> {
+    async fn judge(&self, peer: &Peer) -> Result<(), Refusal> {
         match self.0.known.lock().expect("a lock").get(&peer.hello.serial) {
-            None => return Err(Refusal::new(RefusalCode::Waiting)),
-            Some(known) if *known != peer.fingerprint => return Err(Refusal::new(RefusalCode::OtherKey)),
-            Some(_) => {}
+            None => Err(Refusal::new(RefusalCode::Waiting)),
+            Some(known) if *known != peer.fingerprint => Err(Refusal::new(RefusalCode::OtherKey)),
+            Some(_) => Ok(()),
         }
+    }
+
+    async fn admit(&self, peer: &Peer) -> Result<Admission, Refusal> {
         let (sender, to_station) = mpsc::channel(16);
         *self.0.to_station.lock().expect("a lock") = Some(sender);
         Ok(Admission {
@@ -127,6 +131,8 @@ impl Intake for Taker {
     }
 
     async fn keep(&self, _serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
+        // As a disk does, so that a connection can be cut meanwhile.
+        tokio::time::sleep(Duration::from_millis(30)).await;
         for Arrived { offer, audio } in arrived {
             let bytes = match audio {
                 ArrivedAudio::None => None,
