@@ -44,8 +44,8 @@ test('who may only see live state sees that alone, until the session is over', a
   await expect(other).toHaveURL(/state=history/)
   await expect(other.getByRole('button', { name: '确认', exact: true })).toHaveCount(0)
 
+  // Nothing is clicked: who may not look any more is told at once.
   await change(page, 'PATCH', '/accounts/watcher', { disabled: true })
-  await menu.getByRole('link', { name: '客户资料' }).click()
   await expect(other).toHaveURL(/\/login\?.*ended=1/)
   await expect(other.getByText('会话已结束')).toBeVisible()
   expect(complaints).toEqual([])
