@@ -34,7 +34,7 @@ async fn a_call_is_seen_as_it_happens() {
     let mut socket = admin.socket("/live", None).await.expect("opened");
     let all = next_text(&mut socket).await;
     assert_eq!((&all["type"], all["ports"].as_array().map(Vec::len)), (&json!("all"), Some(2)));
-    let (started, mut messages) = (Instant::now(), 0);
+    let (started, mut messages) = (Instant::now(), 0_u32);
     let (mut states, mut loud, mut low) = (Vec::new(), false, false);
     while started.elapsed() < Duration::from_secs(6) {
         let change = next_text(&mut socket).await;
@@ -48,7 +48,9 @@ async fn a_call_is_seen_as_it_happens() {
             states.push(port["state"].as_str().expect("a state").to_owned());
         }
     }
-    assert!((10..=31).contains(&messages), "{messages} messages in 6 s");
+    // Five a second, one that waited when the clock was started, and the one that ended the loop.
+    let most = started.elapsed().as_secs_f64() * 5.0 + 2.0;
+    assert!(messages >= 10 && f64::from(messages) <= most, "{messages} messages, at most {most}");
     assert!(loud && low, "levels and voltage were seen: {loud} {low}");
     for state in ["recording", "idle"] {
         assert!(states.iter().any(|seen| seen == state), "{state} was seen: {states:?}");
