@@ -10,9 +10,11 @@
 //! A station dials, each side proves the key that the other knows it by (`key`, `tls`), they agree on a version
 //! (`message`), and entries of the station's journal go up with their files (`frame`), fresh ones before the backlog.
 //! The platform acknowledges what is safe on its disk and in its catalog; until then the station's outbox keeps it.
+//! What it asks of a station comes down the same connection (`command`).
 //! Errors say whose side failed and whether trying again helps (`error`). The bytes stand in this room's README.
 
 pub mod arriving;
+pub mod command;
 pub mod error;
 pub mod frame;
 pub mod key;
@@ -25,5 +27,6 @@ pub mod station_end;
 mod taking;
 pub mod tls;
 
+pub use command::What;
 pub use error::{Retry, Side, UplinkError};
 pub use key::{DeviceKey, Fingerprint};

@@ -241,6 +241,7 @@ pub struct Command {
     pub command: u64,
     /// Seconds within which an answer is expected.
     pub within_s: u32,
+    /// What is wanted; `What::read` reads it.
     #[serde(flatten)]
     pub what: Value,
 }

@@ -7,11 +7,10 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hookline_uplink::message::{Command, Limits, Outcome, ToPlatform, ToStation};
+use hookline_uplink::message::{Limits, Outcome, ToPlatform, ToStation};
 use hookline_uplink::station_end::{Item, Said, Wanted};
-use hookline_uplink::{DeviceKey, UplinkError};
+use hookline_uplink::{DeviceKey, UplinkError, What};
 use house::{Cutting, List, Platform, SERIAL, hello, item, talk, until};
-use serde_json::json;
 
 struct Two {
     platform: Platform,
@@ -167,7 +166,7 @@ async fn commands_go_down_answers_and_live_audio_go_up() {
     let mut talking = two.talk(List::new(Vec::new(), Vec::new()));
     let Some(Wanted::Welcomed(welcome)) = talking.wanted.recv().await else { panic!("a welcome first") };
     assert_eq!((welcome.version, welcome.heartbeat_s), (1, 1));
-    let command = Command { command: 7, within_s: 10, what: json!({"do": "listen", "port": 3}) };
+    let command = What::Listen { port: 3, listener: 7 }.command(7, 10).expect("written");
     let sender = two.platform.kept.to_station.lock().expect("a lock").clone().expect("connected");
     sender.send(ToStation::Command(command.clone())).await.expect("sent");
     let Some(Wanted::Do(asked)) = talking.wanted.recv().await else { panic!("a command") };

@@ -1,0 +1,227 @@
+//! What a platform can ask of a station, typed at both ends. On the wire it stands in the members of
+//! `message::Command` beside its number and time limit, with a member `what`; one that this release does not know is
+//! answered, never passed over in silence.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::message::{Command, Outcome};
+
+/// A command. Later releases add kinds and members.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "snake_case")]
+pub enum What {
+    /// Offers again every record whose start lies in the window (microseconds of UTC since 1970, `to_us` not included),
+    /// with its file. Answered with progress, and done when the platform has them all.
+    Synchronise {
+        from_us: i64,
+        to_us: i64,
+    },
+    /// Sends the record with this number of the station's now, before the backlog.
+    Fetch {
+        sequence: u64,
+    },
+    /// Sets members of the channels of these ports, all or none, as the station's own page does.
+    SetChannels {
+        ports: Vec<u16>,
+        settings: Map<String, Value>,
+    },
+    /// Adds contacts, and changes those whose number is known; others stay as they are.
+    SetContacts {
+        contacts: Vec<ContactToSet>,
+    },
+    /// Sets members of the box's settings, all or none, as the station's own page does.
+    SetBox {
+        settings: Map<String, Value>,
+    },
+    /// Starts the box again.
+    Restart,
+    /// Sets the clock, microseconds of UTC since 1970.
+    SetTime {
+        utc_us: i64,
+    },
+    /// Installs this release.
+    Upgrade {
+        release: String,
+    },
+    /// Sends what is heard on a port as live audio with this listener's number, until `StopListening` or the end of
+    /// the connection. Answered as soon as it begins.
+    Listen {
+        port: u16,
+        listener: u64,
+    },
+    StopListening {
+        listener: u64,
+    },
+}
+
+/// Who is behind a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContactToSet {
+    /// As it appears in records.
+    pub number: String,
+    pub name: String,
+    #[serde(default)]
+    pub department: String,
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Codes of `Outcome::Failed` that any command can have. Those of settings and records are the codes of the station's
+/// own API.
+pub mod code {
+    /// This release does not know the command.
+    pub const UNKNOWN_COMMAND: &str = "unknown_command";
+    /// Its members cannot be read; `reason` says which.
+    pub const COMMAND_INVALID: &str = "command_invalid";
+    /// This box has nothing to do it with.
+    pub const NOT_AVAILABLE: &str = "not_available";
+    /// The time limit has passed; what was done by then stays done.
+    pub const TOO_LATE: &str = "too_late";
+    pub const CANCELLED: &str = "cancelled";
+}
+
+/// Why a command cannot be begun.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadCommand {
+    #[error("this release does not know the command {0:?}; upgrade this box")]
+    Unknown(String),
+    #[error("the command {what:?} cannot be read: {reason}")]
+    Invalid { what: String, reason: String },
+}
+
+/// The names of all kinds, as they stand on the wire.
+const NAMES: [&str; 10] = [
+    "synchronise",
+    "fetch",
+    "set_channels",
+    "set_contacts",
+    "set_box",
+    "restart",
+    "set_time",
+    "upgrade",
+    "listen",
+    "stop_listening",
+];
+
+impl What {
+    /// # Errors
+    /// A kind that this release does not know, or members that are not those of its kind.
+    pub fn read(value: &Value) -> Result<Self, BadCommand> {
+        let name = value.get("what").and_then(Value::as_str).unwrap_or_default();
+        if !NAMES.contains(&name) {
+            return Err(BadCommand::Unknown(name.chars().take(64).collect()));
+        }
+        Self::deserialize(value)
+            .map_err(|error| BadCommand::Invalid { what: name.to_owned(), reason: error.to_string() })
+    }
+
+    /// Its name on the wire and in the audit trail.
+    pub fn name(&self) -> &'static str {
+        let place = match self {
+            Self::Synchronise { .. } => 0,
+            Self::Fetch { .. } => 1,
+            Self::SetChannels { .. } => 2,
+            Self::SetContacts { .. } => 3,
+            Self::SetBox { .. } => 4,
+            Self::Restart => 5,
+            Self::SetTime { .. } => 6,
+            Self::Upgrade { .. } => 7,
+            Self::Listen { .. } => 8,
+            Self::StopListening { .. } => 9,
+        };
+        NAMES[place]
+    }
+
+    /// With its number and the seconds within which an answer is expected.
+    ///
+    /// # Errors
+    /// None that a command of this release has: its members are texts, numbers and JSON.
+    pub fn command(&self, command: u64, within_s: u32) -> Result<Command, serde_json::Error> {
+        Ok(Command { command, within_s, what: serde_json::to_value(self)? })
+    }
+}
+
+impl BadCommand {
+    /// As the platform is told.
+    pub fn outcome(&self) -> Outcome {
+        let (code, reason) = match self {
+            Self::Unknown(_) => (code::UNKNOWN_COMMAND, None),
+            Self::Invalid { reason, .. } => (code::COMMAND_INVALID, Some(reason.clone())),
+        };
+        let params = reason.into_iter().map(|reason| ("reason".to_owned(), Value::String(reason))).collect();
+        Outcome::Failed { code: code.to_owned(), params }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{ToStation, decode};
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn object(value: Value) -> Map<String, Value> {
+        value.as_object().expect("an object").clone()
+    }
+
+    fn every_kind() -> Vec<What> {
+        let contact = ContactToSet {
+            number: "8001".into(),
+            name: "Duty room".into(),
+            department: "1st".into(),
+            note: String::new(),
+        };
+        vec![
+            What::Synchronise { from_us: -5, to_us: i64::MAX },
+            What::Fetch { sequence: u64::MAX },
+            What::SetChannels {
+                ports: vec![1, 65535],
+                settings: object(json!({"name": "x", "schedule": []})),
+            },
+            What::SetContacts { contacts: vec![contact] },
+            What::SetBox { settings: object(json!({"time_zone": null})) },
+            What::Restart,
+            What::SetTime { utc_us: 1_763_000_000_000_000 },
+            What::Upgrade { release: "0.2.0".into() },
+            What::Listen { port: 3, listener: 1 << 63 },
+            What::StopListening { listener: 7 },
+        ]
+    }
+
+    #[test]
+    fn every_command_comes_over_as_it_was_sent() {
+        let all = every_kind();
+        assert_eq!(all.iter().map(What::name).collect::<Vec<_>>(), NAMES);
+        for what in all {
+            let command = what.command(9, 30).expect("written");
+            assert_eq!(command.what["what"], what.name());
+            let json = serde_json::to_vec(&ToStation::Command(command)).expect("JSON");
+            let ToStation::Command(read) = decode(&json).expect("read") else { panic!("a command") };
+            assert_eq!((read.command, read.within_s), (9, 30));
+            assert_eq!(What::read(&read.what), Ok(what));
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_answered_and_what_is_added_is_passed_over() {
+        let unknown = What::read(&json!({"what": "sing", "song": "x"})).expect_err("unknown");
+        assert!(matches!(unknown.outcome(), Outcome::Failed { code, .. } if code == "unknown_command"));
+        assert!(matches!(What::read(&json!({})), Err(BadCommand::Unknown(name)) if name.is_empty()));
+        let wrong = What::read(&json!({"what": "fetch", "sequence": "one"})).expect_err("wrong");
+        assert!(!wrong.to_string().contains('\n'), "{wrong}");
+        let Outcome::Failed { code, params } = wrong.outcome() else { panic!("a failure") };
+        assert!(code == "command_invalid" && params["reason"].is_string());
+        let later = json!({"what": "fetch", "sequence": 4, "urgent": true});
+        assert_eq!(What::read(&later), Ok(What::Fetch { sequence: 4 }));
+        let least = json!({"what": "set_contacts", "contacts": [{"number": "1", "name": "a"}]});
+        assert!(What::read(&least).is_ok(), "department and note may be left out");
+    }
+
+    proptest! {
+        #[test]
+        fn any_members_are_a_command_or_are_refused(at in 0..NAMES.len(), member in "[a-z_]{1,8}", number: i64) {
+            let _ = What::read(&json!({"what": NAMES[at], member: number, "port": number, "listener": number}));
+        }
+    }
+}
