@@ -54,12 +54,12 @@ pub(crate) fn remove_if_there(path: &Path) -> io::Result<bool> {
 }
 
 /// Makes the names in a folder durable: new, renamed and removed files.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 /// Creates `folder` and what is missing above it, mode 0700, each made durable in the one above.
-pub(crate) fn create_folders(folder: &Path) -> io::Result<()> {
+pub fn create_folders(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }

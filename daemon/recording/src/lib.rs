@@ -35,10 +35,10 @@ mod writer;
 
 pub use data_dir::{DataDir, DataDirError, FORMAT};
 pub use deletion::{DeleteError, delete};
-pub use durable::{FreeSpace, free_space, write_atomically};
+pub use durable::{FreeSpace, create_folders, free_space, sync_folder, write_atomically};
 pub use facts::{ClockQuality, Codec, Facts, Instant, Mark, MarkKind, RecordId};
 pub use mend::{MendError, Mended, mend};
-pub use names::sn;
+pub use names::{of_station, sn};
 pub use open::{Known, OpenId, OpenStart, StopFacts, WithoutAudio};
 pub use peaks::Peaks;
 pub use queue::{MAX_AUDIO_BYTES, QUEUE_BYTES_PER_PORT, QUEUE_SECONDS, queue_bytes_per_port};

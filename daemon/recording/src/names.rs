@@ -17,6 +17,14 @@ pub(crate) fn recording(start: &Instant, port: u16, sequence: u64) -> String {
     format!("{RECORDINGS}/{day}/{}-p{port:03}-{sequence:08}.wav", sn(start))
 }
 
+/// Path of a station's recording on a platform, from the data folder, with `/`: as at the station, below a folder of its
+/// serial number, which must be one.
+pub fn of_station(serial: &str, start: &Instant, port: u16, sequence: u64) -> String {
+    let path = recording(start, port, sequence);
+    let below = path.strip_prefix(RECORDINGS).unwrap_or(&path);
+    format!("{RECORDINGS}/{serial}{below}")
+}
+
 /// The sequence number in a recording's file name.
 pub(crate) fn sequence(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".wav")?.rsplit_once('-')?.1;
@@ -56,6 +64,10 @@ mod tests {
         assert_eq!(sn(&start), "20260301_080012_345");
         assert_eq!(recording(&start, 7, 42), "recordings/2026/03/01/20260301_080012_345-p007-00000042.wav");
         assert_eq!(sn(&at(i64::MAX, 0)), "00000101_000000_000");
+        assert_eq!(
+            of_station("HKLN-01121571897162", &start, 7, 42),
+            "recordings/HKLN-01121571897162/2026/03/01/20260301_080012_345-p007-00000042.wav"
+        );
     }
 
     proptest! {

@@ -1,9 +1,10 @@
 //! Where finished recordings go: into the journal and its catalog. It also hears of gaps and of trouble with the disk,
 //! and passes them on: it is called from the recorder's own threads, where no alarm may wait for a disk.
 
-use catalog::{AlarmCode, AlarmKey, Catalog, Grade, Params};
+use catalog::{AlarmCode, AlarmKey, Catalog, Grade};
 use recording::{DiskTrouble, Facts, Finished, FinishedSink, Gap, GapCause, Recovered, SinkError};
 use serde_json::json;
+use upkeep::params;
 
 use crate::care::Notice;
 
@@ -34,13 +35,6 @@ impl Archive {
 
 /// The thing whose damage took recordings that no port can be named for.
 const CAPTURE_LOG: &str = "capture-log";
-
-pub(crate) fn params(value: serde_json::Value) -> Params {
-    match value {
-        serde_json::Value::Object(params) => params,
-        _ => Params::new(),
-    }
-}
 
 fn trouble_code(trouble: DiskTrouble) -> AlarmCode {
     match trouble {

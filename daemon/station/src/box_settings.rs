@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use catalog::Grade;
 use chrono_tz::Tz;
 use recording::Codec;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use upkeep::clock::zone_named;
+use upkeep::vitals::Limits;
 
 use crate::kept::{self, Kept, KeptError};
 
@@ -159,8 +162,16 @@ impl BoxSettings {
 
     /// The zone of the box; UTC where neither the file nor the system says one.
     pub fn zone(&self) -> Tz {
-        let system = || iana_time_zone::get_timezone().ok();
-        self.time_zone.clone().or_else(system).and_then(|name| name.parse().ok()).unwrap_or(Tz::UTC)
+        zone_named(self.time_zone.as_deref())
+    }
+
+    pub(crate) fn load_limits(&self) -> Limits {
+        Limits {
+            cpu_percent: self.cpu_high_percent,
+            memory_percent: self.memory_high_percent,
+            temperature_celsius: self.temperature_high_celsius,
+            high_for: Duration::from_secs(self.high_for_s.into()),
+        }
     }
 
     /// The grade that the rules give to a record, if any.

@@ -15,8 +15,8 @@ use recording::{Instant, OpenId, Recorder, StopFacts, WithoutAudio};
 use rtrb::Producer;
 use serde_json::json;
 use signal::SampleIndex;
+use upkeep::params;
 
-use crate::archive::params;
 use crate::care::Notice;
 use crate::channels::Channel;
 use crate::group::{Group, LineState, Surroundings};

@@ -7,19 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Instant;
 
-use catalog::{
-    AlarmCode, AlarmKey, AlarmQuery, AlarmState, AuditEntry, AuditResult, Catalog, PageRequest, Params, Scope,
-};
+use catalog::{AlarmCode, AlarmKey, AuditEntry, AuditResult, Catalog, Params};
 use recording::DataDir;
 use serde_json::json;
+use upkeep::file_watch::FileWatch;
+use upkeep::vitals::Vitals;
+use upkeep::{AlarmStates, deletions, disk, params};
 
-use crate::alarm_states::AlarmStates;
-use crate::archive::params;
 use crate::box_settings::BoxBook;
-use crate::file_watch::FileWatch;
 use crate::timekeeper::Timekeeper;
 use crate::tuning::Tuning;
-use crate::vitals::Vitals;
 
 /// What the other threads leave to this one.
 #[derive(Debug)]
@@ -58,8 +55,6 @@ pub(crate) struct Care {
     deletions_finished: bool,
 }
 
-/// The nearly-full alarm clears this many percent above where it was raised.
-const DISK_HYSTERESIS_PERCENT: f64 = 1.0;
 /// Audit entries that are kept for a disk that takes none.
 const AUDIT_WAITING: usize = 10_000;
 
@@ -104,7 +99,7 @@ impl Care {
                 }
                 self.look_around();
                 if !settled && began.elapsed() > self.tuning.lines_settle {
-                    settled = self.clear_stale().is_ok();
+                    settled = self.alarms.clear_stale(&self.catalog, told_otherwise).is_ok();
                 }
                 self.alarms.write_to(&self.catalog);
                 self.write_audit();
@@ -154,19 +149,14 @@ impl Care {
         self.alarms.raise(key, params);
     }
 
-    /// A deletion is an entry first and files gone second: what came between is done now. False: not all could be.
-    fn finish_deletions(&self) -> bool {
-        let Ok(files) = crate::maintenance::deleted_files(&self.catalog) else { return false };
-        let failed = files.iter().filter_map(|file| recording::delete(&self.data, file).err());
-        failed.inspect(|error| eprintln!("{error}")).count() == 0
-    }
-
     fn look_around(&mut self) {
-        self.look_at_disk();
+        if let Ok(space) = self.data.free_space() {
+            disk::look(space, self.settings.now().disk_nearly_full_percent, &mut self.alarms);
+        }
         let unsynchronised = self.keeper.quality() != recording::ClockQuality::Synchronised;
         self.alarms.set(AlarmKey::of_box(AlarmCode::ClockUnsynchronised), unsynchronised, Params::new());
-        self.look_at_catalog();
-        self.vitals.look(&self.settings.now(), Instant::now(), &mut self.alarms);
+        self.alarms.look_at_catalog(&self.catalog);
+        self.vitals.look(&self.settings.now().load_limits(), Instant::now(), &mut self.alarms);
         self.files.look(&self.catalog, &self.data, &mut self.alarms);
         let dropped = self.dropped.load(Relaxed);
         if dropped > self.dropped_seen {
@@ -178,51 +168,7 @@ impl Care {
         for (key, _) in self.losses.extract_if(|_, last| last.elapsed() >= stands) {
             self.alarms.clear(key);
         }
-        self.deletions_finished = self.deletions_finished || self.finish_deletions();
-    }
-
-    fn look_at_disk(&mut self) {
-        let Ok(space) = self.data.free_space() else { return };
-        let free_percent = 100.0 * space.free_bytes as f64 / (space.total_bytes as f64).max(1.0);
-        let key = AlarmKey::of_box(AlarmCode::DiskNearlyFull);
-        let limit = self.settings.now().disk_nearly_full_percent;
-        if free_percent < limit {
-            let rounded = (free_percent * 10.0).round() / 10.0;
-            self.alarms.set(key, true, params(json!({"free_percent": rounded})));
-        } else if free_percent > limit + DISK_HYSTERESIS_PERCENT {
-            self.alarms.set(key, false, Params::new());
-        }
-    }
-
-    fn look_at_catalog(&mut self) {
-        let health = self.catalog.health();
-        let detail = params(json!({"detail": health.failing}));
-        self.alarms.set(AlarmKey::of_box(AlarmCode::CatalogBehind), health.failing.is_some(), detail);
-        for loss in health.losses {
-            let key = AlarmKey::of_thing(AlarmCode::JournalDamaged, loss.place);
-            // What was told once and then repaired stays in the journal's bytes: it is not told again.
-            if !self.alarms.knows(&key) && matches!(self.was_cleared(&key), Ok(false)) {
-                self.alarms.raise(key, params(json!({"detail": loss.sentence})));
-            }
-        }
-    }
-
-    fn was_cleared(&self, key: &AlarmKey) -> Result<bool, catalog::Error> {
-        let codes = [key.code.name().to_owned()].into();
-        let query = AlarmQuery { state: AlarmState::History, codes, ..AlarmQuery::default() };
-        Ok(alarm_keys(&self.catalog, &query)?.contains(key))
-    }
-
-    /// Clears what the runs before left raised and this one has not. Damage to the journal stands until a reindex; of
-    /// missing files their own watch knows.
-    fn clear_stale(&mut self) -> Result<(), catalog::Error> {
-        for key in alarm_keys(&self.catalog, &AlarmQuery::default())? {
-            let told_otherwise = matches!(key.code, AlarmCode::JournalDamaged | AlarmCode::RecordingMissing);
-            if !told_otherwise && !self.alarms.knows(&key) {
-                self.alarms.clear(key);
-            }
-        }
-        Ok(())
+        self.deletions_finished = self.deletions_finished || deletions::finish(&self.catalog, &self.data);
     }
 
     fn write_audit(&mut self) {
@@ -232,21 +178,9 @@ impl Care {
     }
 }
 
-/// What all alarms of a query are about. Those that only a newer release has are left to it.
-pub(crate) fn alarm_keys(catalog: &Catalog, query: &AlarmQuery) -> Result<Vec<AlarmKey>, catalog::Error> {
-    let mut keys = Vec::new();
-    let mut request = PageRequest { after: None, limit: 1000, count_up_to: 0 };
-    loop {
-        let page = catalog.alarms(&Scope::everything(), query, request)?;
-        keys.extend(page.items.into_iter().filter_map(|alarm| {
-            let code = AlarmCode::from_name(&alarm.code)?;
-            Some(AlarmKey { code, port: alarm.port, thing: alarm.thing })
-        }));
-        match page.next {
-            Some(next) => request.after = Some(next),
-            None => return Ok(keys),
-        }
-    }
+/// Damage to the journal stands until a reindex; of missing files their own watch knows.
+fn told_otherwise(code: AlarmCode) -> bool {
+    matches!(code, AlarmCode::JournalDamaged | AlarmCode::RecordingMissing)
 }
 
 fn withheld(port: u16, number: Option<String>) -> AuditEntry {

@@ -21,7 +21,6 @@
 //! station.data_dir() -> &recording::DataDir
 //! ```
 
-mod alarm_states;
 mod archive;
 pub mod box_settings;
 pub mod calibration;
@@ -31,12 +30,9 @@ pub mod channels;
 mod dispatch;
 mod error;
 pub mod events;
-mod file_watch;
 pub mod group;
 mod health;
 pub mod history;
-mod identity;
-mod kept;
 pub mod listen;
 pub mod live;
 pub mod maintenance;
@@ -46,8 +42,9 @@ mod start;
 mod station;
 mod timekeeper;
 mod tuning;
-mod vitals;
 mod weekly;
+
+use upkeep::{identity, kept};
 
 pub use box_settings::{BoxSettings, BoxSettingsError, GradeRule};
 pub use calibration::{Calibration, CalibrationStep, Proposal};

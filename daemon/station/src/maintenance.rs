@@ -11,11 +11,12 @@ use catalog::{
 use recording::DataDir;
 use recording::check::{Depth, Journalled};
 use serde_json::json;
+use upkeep::alarm_states::alarm_keys;
+use upkeep::deletions::deleted_files;
+use upkeep::params;
 
-use crate::archive::params;
-use crate::care::alarm_keys;
 use crate::error::StationError;
-use crate::identity;
+use crate::identity::{self, Role};
 
 /// A catalog that has just been made again follows at once; one that fails is told by its own alarm.
 const CATALOG_FOLLOWS: Duration = Duration::from_secs(10);
@@ -24,7 +25,7 @@ const CATALOG_FOLLOWS: Duration = Duration::from_secs(10);
 /// sentences on what was done.
 pub fn reindex(path: &Path) -> Result<String, StationError> {
     let data = DataDir::open_existing(path)?;
-    let serial = identity::serial(&data)?;
+    let serial = identity::serial(&data, Role::Station)?;
     let report = catalog::reindex(data.path(), &serial)?;
     let (catalog, _) = Catalog::open(data.path(), catalog::Options::new(serial))?;
     end_damage_alarms(&catalog)?;
@@ -60,22 +61,10 @@ fn end_damage_alarms(catalog: &Catalog) -> Result<(), catalog::Error> {
     Ok(())
 }
 
-/// Files that records had which are deleted.
-pub(crate) fn deleted_files(catalog: &Catalog) -> Result<Vec<String>, catalog::Error> {
-    let deleted =
-        RecordQuery { audio: AudioFilter::All, deleted: DeletedFilter::Yes, ..RecordQuery::default() };
-    let mut files = Vec::new();
-    catalog.each_record(&Scope::everything(), &deleted, &mut |row| {
-        files.extend(row.file);
-        ControlFlow::Continue(())
-    })?;
-    Ok(files)
-}
-
 /// Tests the storage invariants, every byte of audio included. Returns a sentence for each that is broken.
 pub fn check(path: &Path) -> Result<Vec<String>, StationError> {
     let data = DataDir::open_existing(path)?;
-    let serial = identity::serial(&data)?;
+    let serial = identity::serial(&data, Role::Station)?;
     let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial))?;
     let mut findings = report.damage;
     let files = recording::check::check(data.path(), journalled(&catalog)?, Depth::Audio)

@@ -206,7 +206,7 @@ struct Storage {
 impl Storage {
     fn open(out: &Path, members: &[Member]) -> Result<Self, ReplayError> {
         let data = DataDir::open(out)?;
-        let serial = identity::serial(&data)?;
+        let serial = identity::serial(&data, identity::Role::Station)?;
         let (catalog, _) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
         let files: Arc<Mutex<Files>> = Arc::default();
         let finished = Arc::clone(&files);

@@ -20,7 +20,7 @@ use crate::dispatch::Dispatch;
 use crate::error::StationError;
 use crate::group::{Group, Member};
 use crate::health::Pulse;
-use crate::identity;
+use crate::identity::{self, Role};
 use crate::live::{Live, PortLive};
 use crate::replay::{group_ranges, members};
 use crate::station::{BoxInfo, Inner, RUNNING_MARK, Running, Station, StationConfig};
@@ -61,7 +61,7 @@ impl Station {
                 member.settings = channel.settings.clone();
             }
         }
-        let serial = identity::serial(&data)?;
+        let serial = identity::serial(&data, Role::Station)?;
         let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
         report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
         let after_power_loss = mark_running(&data);

@@ -8,7 +8,7 @@ use recording::{DataDir, RecordId};
 use serde_json::json;
 
 use crate::alarm_states::AlarmStates;
-use crate::archive::params;
+use crate::params;
 
 /// Records looked at in a round: a million take less than six hours.
 const RECORDS_A_ROUND: u32 = 500;
@@ -16,7 +16,7 @@ const RECORDS_A_ROUND: u32 = 500;
 const REMEMBERED: usize = 500;
 
 #[derive(Default)]
-pub(crate) struct FileWatch {
+pub struct FileWatch {
     /// Where the next round goes on; `None`: with the newest record.
     next: Option<Cursor>,
     /// Every record there is has been looked at since the start.
@@ -26,7 +26,7 @@ pub(crate) struct FileWatch {
 
 impl FileWatch {
     /// One round. A catalog that does not answer now is asked again in the next.
-    pub(crate) fn look(&mut self, catalog: &Catalog, data: &DataDir, alarms: &mut AlarmStates) {
+    pub fn look(&mut self, catalog: &Catalog, data: &DataDir, alarms: &mut AlarmStates) {
         let everything = Scope::everything();
         let gone = |file: &str| matches!(data.path().join(file).try_exists(), Ok(false));
         let ids: Vec<RecordId> = self.missing.keys().cloned().collect();

@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 use catalog::{AlarmCode, AlarmKey};
 
 use crate::alarm_states::AlarmStates;
-use crate::archive::params;
-use crate::box_settings::BoxSettings;
+use crate::params;
 
 /// An alarm clears this far below its limit, in percent or °C.
 const HYSTERESIS: f64 = 5.0;
 
 /// What was measured in one look; `None`: not to be known here.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Measured {
+pub struct Measured {
     /// Of all processors since the look before, in percent.
     pub cpu_percent: Option<f64>,
     /// Not to be had without taking it from something, in percent.
@@ -26,7 +25,7 @@ pub(crate) struct Measured {
 }
 
 /// Reads the kernel's figures.
-pub(crate) struct Meters {
+pub struct Meters {
     root: PathBuf,
     /// Busy and all time of the processors at the last look.
     cpu_time: Option<(u64, u64)>,
@@ -34,11 +33,11 @@ pub(crate) struct Meters {
 
 impl Meters {
     /// `root`: `proc` and `sys` lie below it.
-    pub(crate) fn new(root: PathBuf) -> Self {
+    pub fn new(root: PathBuf) -> Self {
         Self { root, cpu_time: None }
     }
 
-    pub(crate) fn read(&mut self) -> Measured {
+    pub fn read(&mut self) -> Measured {
         let text = |path: &str| fs::read_to_string(self.root.join(path)).ok();
         let cpu_time = text("proc/stat").and_then(|stat| cpu_time(&stat));
         let cpu_percent = self.cpu_time.zip(cpu_time).and_then(|(before, now)| {
@@ -84,9 +83,21 @@ fn hottest(zones: &Path) -> Option<f64> {
     degrees.max_by(f64::total_cmp)
 }
 
+/// From where on each figure is too high.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Limits {
+    /// Share of the processors' time, in percent.
+    pub cpu_percent: f64,
+    /// Share of the memory, in percent.
+    pub memory_percent: f64,
+    pub temperature_celsius: f64,
+    /// How long one of them must last without a break.
+    pub high_for: Duration,
+}
+
 /// The three alarms: each is raised when its figure has been over its limit for `high_for`, at every look, and cleared
 /// when it is well under it.
-pub(crate) struct Vitals {
+pub struct Vitals {
     meters: Meters,
     watches: [Watch; 3],
 }
@@ -95,44 +106,45 @@ struct Watch {
     code: AlarmCode,
     /// The parameter that tells how high it is.
     param: &'static str,
-    limit: fn(&BoxSettings) -> f64,
+    limit: fn(&Limits) -> f64,
     figure: fn(&Measured) -> Option<f64>,
     over_since: Option<Instant>,
 }
 
 impl Vitals {
-    pub(crate) fn new(root: PathBuf) -> Self {
+    pub fn new(root: PathBuf) -> Self {
         let watch = |code, param, limit, figure| Watch { code, param, limit, figure, over_since: None };
         Self {
             meters: Meters::new(root),
             watches: [
-                watch(AlarmCode::CpuHigh, "percent", |s| s.cpu_high_percent, |m| m.cpu_percent),
-                watch(AlarmCode::MemoryHigh, "percent", |s| s.memory_high_percent, |m| m.memory_percent),
+                watch(AlarmCode::CpuHigh, "percent", |l| l.cpu_percent, |m| m.cpu_percent),
+                watch(AlarmCode::MemoryHigh, "percent", |l| l.memory_percent, |m| m.memory_percent),
                 watch(
                     AlarmCode::TemperatureHigh,
                     "celsius",
-                    |s| s.temperature_high_celsius,
+                    |l| l.temperature_celsius,
                     |m| m.temperature_celsius,
                 ),
             ],
         }
     }
 
-    pub(crate) fn look(&mut self, settings: &BoxSettings, now: Instant, alarms: &mut AlarmStates) {
-        let high_for = Duration::from_secs(settings.high_for_s.into());
+    /// Measures now; returns what it found.
+    pub fn look(&mut self, limits: &Limits, now: Instant, alarms: &mut AlarmStates) -> Measured {
         let measured = self.meters.read();
         for watch in &mut self.watches {
-            let (figure, limit) = ((watch.figure)(&measured), (watch.limit)(settings));
+            let (figure, limit) = ((watch.figure)(&measured), (watch.limit)(limits));
             let over = figure.is_some_and(|figure| figure > limit);
             watch.over_since = if over { watch.over_since.or(Some(now)) } else { None };
             let key = AlarmKey::of_box(watch.code);
-            if watch.over_since.is_some_and(|since| now.duration_since(since) >= high_for) {
+            if watch.over_since.is_some_and(|since| now.duration_since(since) >= limits.high_for) {
                 let figure = (figure.unwrap_or_default() * 10.0).round() / 10.0;
                 alarms.set(key, true, params(serde_json::json!({ watch.param: figure })));
             } else if figure.is_none_or(|figure| figure < limit - HYSTERESIS) {
                 alarms.set(key, false, catalog::Params::new());
             }
         }
+        measured
     }
 }
 
