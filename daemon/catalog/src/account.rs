@@ -30,6 +30,9 @@ pub struct Account {
     /// Language of the pages (`zh-CN`, `zh-TW`, `en`), if the person chose one.
     #[serde(default)]
     pub language: Option<String>,
+    /// On a platform: it sees and manages this department and those below it; `None`: the whole tree.
+    #[serde(default)]
+    pub department: Option<String>,
 }
 
 impl Account {
@@ -53,6 +56,7 @@ impl std::fmt::Debug for Account {
             .field("must_change", &self.must_change)
             .field("disabled", &self.disabled)
             .field("language", &self.language)
+            .field("department", &self.department)
             .finish_non_exhaustive()
     }
 }

@@ -134,6 +134,8 @@ pub type Params = serde_json::Map<String, serde_json::Value>;
 pub struct AlarmRow {
     /// Journal sequence number of its first raising.
     pub id: u64,
+    /// Serial number of the station that raised it; `None`: this box.
+    pub station: Option<String>,
     /// A name of `AlarmCode`, or one of a newer release.
     pub code: String,
     pub category: AlarmCategory,
@@ -144,6 +146,8 @@ pub struct AlarmRow {
     pub params: Params,
     pub raised_us: i64,
     pub last_raised_us: i64,
+    /// When this box first heard of it: on a platform later than it was raised.
+    pub reported_us: i64,
     /// `None`: current.
     pub cleared_us: Option<i64>,
     /// How often it was raised before it cleared, at least 1.

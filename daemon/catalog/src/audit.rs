@@ -15,6 +15,9 @@ pub struct AuditEntry {
     /// The account's display name at that time.
     #[serde(default)]
     pub display_name: Option<String>,
+    /// The account's department at that time; on a platform, `None` is the whole tree.
+    #[serde(default)]
+    pub department: Option<String>,
     pub ip: Option<String>,
     /// Kind of thing acted on: `session`, `recording`, `channel`, `account`, …
     pub item: String,
@@ -36,6 +39,8 @@ pub struct AuditEntry {
 pub struct AuditRow {
     /// Its journal sequence number.
     pub id: u64,
+    /// Serial number of the station it happened on; `None`: this box.
+    pub station: Option<String>,
     pub utc_us: i64,
     pub entry: AuditEntry,
 }

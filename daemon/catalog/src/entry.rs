@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::account::{Account, Contact};
 use crate::alarm::{AlarmCategory, Params};
 use crate::audit::AuditEntry;
+use crate::device::{Department, Device};
+use crate::journal::ENTRY_VERSION;
 use crate::record::{DeletionReason, Grade};
 
 /// An entry as read: its place in the box's history, and what it says.
@@ -37,6 +39,15 @@ pub enum Body {
     AccountRemoved(Name),
     ContactSet(Contact),
     ContactRemoved(Name),
+    /// On a platform: a station that it knows.
+    DeviceSet(Device),
+    DeviceRemoved(Name),
+    DepartmentSet(Department),
+    DepartmentRemoved(Name),
+    /// On a platform: an entry of a station's journal.
+    FromStation(FromStation),
+    /// On a station: the platform has these of its entries.
+    Synchronised(Synchronised),
     /// An entry of a newer release: carried along, not read.
     #[serde(skip)]
     Unknown {
@@ -60,7 +71,83 @@ impl Body {
         "account_removed",
         "contact_set",
         "contact_removed",
+        "device_set",
+        "device_removed",
+        "department_set",
+        "department_removed",
+        "from_station",
+        "synchronised",
     ];
+}
+
+impl Body {
+    /// Understands a payload of this layout, as the journal holds it. An entry of a newer kind or layout is `Unknown`.
+    ///
+    /// # Errors
+    /// What is wrong with an entry of a known kind.
+    pub fn from_payload(layout: u16, payload: &[u8]) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Head {
+            kind: String,
+        }
+        let known = layout <= ENTRY_VERSION;
+        let wrong = match known.then(|| serde_json::from_slice(payload)) {
+            Some(Ok(body)) => return Ok(body),
+            Some(Err(error)) => Some(serde_json::Error::to_string(&error)),
+            None => None,
+        };
+        let head: Head = serde_json::from_slice(payload).map_err(|error| error.to_string())?;
+        match wrong {
+            Some(reason) if Self::KINDS.contains(&head.kind.as_str()) => Err(reason),
+            _ => Ok(Self::Unknown { kind: head.kind }),
+        }
+    }
+}
+
+/// An entry of a station's journal as it came to its platform.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FromStation {
+    pub serial: String,
+    /// Its sequence number in the station's journal.
+    pub entry: u64,
+    /// When the station wrote it, microseconds of UTC since 1970 by the station's clock.
+    pub written_us: i64,
+    /// Version of the payload's layout.
+    pub layout: u16,
+    /// The entry exactly as it stands in the station's journal: seals made of it hold here.
+    pub payload: String,
+    /// Where a recording's file lies here, relative to the data folder; `None`: it has none, or the station lacks it.
+    pub file: Option<String>,
+    /// Why the station has the entry and not its file.
+    #[serde(default)]
+    pub unavailable: Option<String>,
+}
+
+impl FromStation {
+    /// What the station says, with the file where it lies here; `None` for what a station may not say on a platform,
+    /// or what cannot be read.
+    pub fn body(&self) -> Option<Body> {
+        let ours = |id: &RecordId| id.serial == self.serial;
+        let body = Body::from_payload(self.layout, self.payload.as_bytes()).ok()?;
+        match body {
+            Body::Record(record) => {
+                ours(&record.facts.id).then(|| Body::Record(Record { file: self.file.clone(), ..record }))
+            }
+            Body::Annotation(Annotation { ref record, .. }) | Body::Deletion(Deletion { ref record, .. }) => {
+                ours(record).then_some(body)
+            }
+            Body::AlarmRaised(_) | Body::AlarmCleared(_) | Body::AlarmAcknowledged(_) | Body::Audit(_) => {
+                Some(body)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Entries of this box that its platform has: spans of sequence numbers, both ends included.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Synchronised {
+    pub ranges: Vec<(u64, u64)>,
 }
 
 /// The facts of a record, and where its audio lies.

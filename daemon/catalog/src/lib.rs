@@ -11,6 +11,7 @@
 //!   any of them      append (shown by queries on return), append_durable (on disk on return)
 //!   lists            records, each_record, records_by_id, record, recent, statistics, tag_texts,
 //!                    alarms, alarm_counts, audit_trail, accounts, contacts
+//!   stations         devices, device, departments, arrived (platform); synchronised, journal_tail, raw_entry (station)
 //!   care             health, check, export, reindex (function)
 //! ```
 //!
@@ -27,6 +28,7 @@ mod alarm_book;
 pub mod audit;
 mod catalog;
 mod deletion;
+pub mod device;
 pub mod entry;
 mod error;
 mod follower;
@@ -34,6 +36,7 @@ mod index;
 pub mod journal;
 mod pool;
 pub mod query;
+pub mod ranges;
 mod reading;
 pub mod record;
 mod reindex;
@@ -46,12 +49,15 @@ pub use alarm::{Acknowledged, AlarmCategory, AlarmCode, AlarmKey, AlarmRow, Para
 pub use audit::{AuditEntry, AuditResult, AuditRow};
 pub use catalog::{Catalog, Health, JournalLoss, OpenReport, Options, Receipt};
 pub use deletion::{DeletionRefusal, Deletions};
+pub use device::{Department, Device, Pull, Since};
 pub use entry::{Body, Change};
 pub use error::Error;
+pub use journal::{JournalTail, Place, RawEntry};
 pub use query::{
     AlarmCounts, AlarmQuery, AlarmState, AudioFilter, AuditQuery, BadCursor, CallTotals, Cursor,
     DeletedFilter, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText, Tally,
 };
+pub use ranges::Ranges;
 pub use record::{
     Deleted, DeletionReason, Grade, RecordDetail, RecordRow, Tag, record_id_from_text, record_id_text, sn_of,
 };

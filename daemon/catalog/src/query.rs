@@ -74,6 +74,8 @@ pub struct AlarmQuery {
     pub categories: BTreeSet<AlarmCategory>,
     pub severities: BTreeSet<Severity>,
     pub ports: BTreeSet<u16>,
+    /// Serial numbers.
+    pub stations: BTreeSet<String>,
     pub acknowledged: Option<bool>,
 }
 
@@ -93,6 +95,8 @@ pub struct AuditQuery {
     pub account: Option<String>,
     pub item: Option<String>,
     pub port: Option<u16>,
+    /// Serial numbers.
+    pub stations: BTreeSet<String>,
     pub operation: Option<String>,
     pub result: Option<AuditResult>,
     /// Fragment.

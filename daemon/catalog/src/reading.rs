@@ -11,16 +11,18 @@ use crate::account::{AccountRow, Contact};
 use crate::alarm::AlarmRow;
 use crate::audit::AuditRow;
 use crate::catalog::Catalog;
+use crate::device::{Department, Device};
 use crate::entry::Body;
 use crate::error::Error;
 use crate::index::dump::{DumpError, dump};
 use crate::index::rows::{self, Located};
 use crate::index::search::Filter;
-use crate::index::{history, lists, people, sources, statistics};
-use crate::journal;
+use crate::index::{history, lists, people, sources, stations, statistics};
+use crate::journal::{self, JournalTail, Place, RawEntry};
 use crate::query::{
     AlarmCounts, AlarmQuery, AuditQuery, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText,
 };
+use crate::ranges::Ranges;
 use crate::record::{RecordDetail, RecordRow};
 use crate::scope::Scope;
 
@@ -100,6 +102,10 @@ impl Catalog {
     pub(crate) fn facts_at(&self, found: &Located) -> Result<Facts, Error> {
         match journal::read_entry(&self.inner.journal_folder, found.place, found.entry)?.body {
             Body::Record(record) => Ok(record.facts),
+            Body::FromStation(from) => match from.body() {
+                Some(Body::Record(record)) => Ok(record.facts),
+                _ => Err(Error::EntryUnreadable { sequence: found.entry }),
+            },
             _ => Err(Error::EntryUnreadable { sequence: found.entry }),
         }
     }
@@ -137,24 +143,20 @@ impl Catalog {
         query: &AlarmQuery,
         page: PageRequest,
     ) -> Result<Page<AlarmRow>, Error> {
-        if !scope.stations.allows(&self.inner.serial) {
-            return Ok(Page::empty());
-        }
-        self.inner.pool.read("list alarms", |sql| history::alarms(sql, scope, query, page))
+        self.inner
+            .pool
+            .read("list alarms", |sql| history::alarms(sql, &self.inner.serial, scope, query, page))
     }
 
     /// How many alarms stand, by severity.
     pub fn alarm_counts(&self, scope: &Scope) -> Result<AlarmCounts, Error> {
         let mut counts = AlarmCounts::default();
-        if scope.stations.allows(&self.inner.serial) {
-            for (severity, count) in
-                self.inner.pool.read("count alarms", |sql| history::current_by_severity(sql, scope))?
-            {
-                match severity {
-                    Severity::Notice => counts.notice = count,
-                    Severity::Minor => counts.minor = count,
-                    Severity::Critical => counts.critical = count,
-                }
+        let read = |sql: &_| history::current_by_severity(sql, &self.inner.serial, scope);
+        for (severity, count) in self.inner.pool.read("count alarms", read)? {
+            match severity {
+                Severity::Notice => counts.notice = count,
+                Severity::Minor => counts.minor = count,
+                Severity::Critical => counts.critical = count,
             }
         }
         Ok(counts)
@@ -167,10 +169,8 @@ impl Catalog {
         query: &AuditQuery,
         page: PageRequest,
     ) -> Result<Page<AuditRow>, Error> {
-        if !scope.stations.allows(&self.inner.serial) {
-            return Ok(Page::empty());
-        }
-        self.inner.pool.read("read the audit trail", |sql| history::audit_trail(sql, scope, query, page))
+        let read = |sql: &_| history::audit_trail(sql, &self.inner.serial, scope, query, page);
+        self.inner.pool.read("read the audit trail", read)
     }
 
     /// By name.
@@ -190,6 +190,44 @@ impl Catalog {
 
     pub fn contact(&self, number: &str) -> Result<Option<Contact>, Error> {
         self.inner.pool.read("read a contact", |sql| people::contact(sql, number))
+    }
+
+    /// Stations that this platform knows, by serial number.
+    pub fn devices(&self) -> Result<Vec<Device>, Error> {
+        self.inner.pool.read("list stations", stations::devices)
+    }
+
+    pub fn device(&self, serial: &str) -> Result<Option<Device>, Error> {
+        self.inner.pool.read("read a station", |sql| stations::device(sql, serial))
+    }
+
+    /// By name.
+    pub fn departments(&self) -> Result<Vec<Department>, Error> {
+        self.inner.pool.read("list departments", stations::departments)
+    }
+
+    /// On a platform: entries of a station's journal that it has.
+    pub fn arrived(&self, serial: &str) -> Result<Ranges, Error> {
+        self.inner.pool.read("read what has come from a station", |sql| stations::arrived(sql, serial))
+    }
+
+    /// On a station: entries of its journal that its platform has.
+    pub fn synchronised(&self) -> Result<Ranges, Error> {
+        let read = |sql: &_| stations::synchronised(sql, stations::THIS_BOX);
+        self.inner.pool.read("read what the platform has", read)
+    }
+
+    /// Follows the journal from an entry on, as it stands.
+    pub fn journal_tail(&self, from: u64) -> JournalTail {
+        JournalTail::new(self.inner.journal_folder.clone(), self.inner.store.shared.clone(), from)
+    }
+
+    /// One entry as it stands at its place.
+    ///
+    /// # Errors
+    /// `EntryUnreadable`: it is damaged, or another one.
+    pub fn raw_entry(&self, place: Place, sequence: u64) -> Result<RawEntry, Error> {
+        journal::read_raw(&self.inner.journal_folder, place, sequence)
     }
 
     /// Writes everything the catalog knows as text, in a fixed order: equal catalogs give equal bytes.

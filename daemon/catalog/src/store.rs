@@ -22,6 +22,7 @@ const WAITING_GROUPS: usize = 64;
 const FOREGROUND_ENTRIES: u64 = 20_000;
 
 /// What the threads and all clones of a catalog share.
+#[derive(Default)]
 pub struct Shared {
     /// Last entry that is safe on disk.
     pub durable: AtomicU64,
@@ -124,14 +125,9 @@ impl Store {
         let (journal, opened) = Journal::open(journal_folder, &options.serial)?;
         let shared = Arc::new(Shared {
             durable: AtomicU64::new(opened.last_sequence),
-            indexed: AtomicU64::new(0),
             records: AtomicU64::new(opened.records),
-            ready: AtomicBool::new(false),
-            damaged: AtomicBool::new(false),
-            generation: AtomicU64::new(0),
             damage: Mutex::new(opened.damage),
-            failing: Mutex::new(None),
-            moved: Condvar::new(),
+            ..Shared::default()
         });
         let (mut follower, rebuilt) = Follower::open(journal_folder, index, shared.clone())?;
         let caught_up = opened.last_sequence - follower.applied().min(opened.last_sequence);

@@ -127,6 +127,7 @@ fn account(name: &str) -> Account {
         must_change: true,
         disabled: false,
         language: None,
+        department: None,
     }
 }
 
@@ -141,6 +142,7 @@ fn audit(account: &str, operation: &str, result: AuditResult) -> AuditEntry {
         params: params(json!({"agent": "browser 50%_x"})),
         result,
         detail: None,
+        department: None,
     }
 }
 
@@ -304,6 +306,7 @@ fn what_may_not_be_deleted_stays_and_the_trail_says_what_happened() {
             params: Params::from_iter([("deleted".to_owned(), outcome.deleted.len().into())]),
             result: AuditResult::Ok,
             detail: None,
+            department: None,
         }]
     };
     let outcome =

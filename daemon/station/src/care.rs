@@ -194,5 +194,6 @@ fn withheld(port: u16, number: Option<String>) -> AuditEntry {
         params: params(json!({"number": number})),
         result: AuditResult::Ok,
         detail: None,
+        department: None,
     }
 }

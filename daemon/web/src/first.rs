@@ -55,6 +55,7 @@ pub fn ensure_first_account(catalog: &Catalog) -> Result<Option<FirstPassword>, 
         must_change: true,
         disabled: false,
         language: None,
+        department: None,
     };
     catalog.set_account(account).map_err(failed)?;
     Ok(Some(FirstPassword { account: FIRST_ACCOUNT.into(), password }))

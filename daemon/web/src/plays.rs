@@ -58,6 +58,7 @@ mod tests {
             must_change: false,
             disabled: false,
             language: None,
+            department: None,
         };
         let (sessions, plays, now) = (Sessions::default(), Plays::default(), Instant::now());
         let (one, _) = sessions.open(account.clone(), now);

@@ -190,6 +190,7 @@ mod tests {
             must_change: false,
             disabled: false,
             language: None,
+            department: None,
         }
     }
 

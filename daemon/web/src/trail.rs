@@ -27,6 +27,7 @@ impl Trail {
                 params: Map::new(),
                 result: AuditResult::Ok,
                 detail: None,
+                department: None,
             },
         }
     }

@@ -23,30 +23,43 @@ const PARTS: &[(&str, &str)] = &[
          ORDER BY st.serial, r.sequence",
     ),
     (
-        "tag id serial sequence sample text account utc_us",
-        "SELECT t.id, st.serial, r.sequence, t.sample, t.text, t.account, t.utc_us
+        "tag id serial sequence sample text account utc_us station_entry",
+        "SELECT t.id, st.serial, r.sequence, t.sample, t.text, t.account, t.utc_us, t.station_entry
          FROM tag t JOIN record r ON r.key = t.key JOIN station st ON st.id = r.station ORDER BY t.id",
     ),
-    ("early entry serial sequence utc_us body", "SELECT entry, serial, sequence, utc_us, body FROM early ORDER BY entry"),
+    (
+        "early entry serial sequence utc_us body station_entry",
+        "SELECT entry, serial, sequence, utc_us, body, station_entry FROM early ORDER BY entry",
+    ),
     (
         "alarm id code category severity port thing params raised_us last_raised_us cleared_us count acknowledged_us \
-         acknowledged_by acknowledged_note",
-        "SELECT id, code, category, severity, port, thing, params, raised_us, last_raised_us, cleared_us, count,
-             acknowledged_us, acknowledged_by, acknowledged_note FROM alarm ORDER BY id",
+         acknowledged_by acknowledged_note station station_entry reported_us",
+        "SELECT a.id, code, category, severity, port, thing, params, raised_us, last_raised_us, cleared_us, count,
+             acknowledged_us, acknowledged_by, acknowledged_note, st.serial, station_entry, reported_us
+         FROM alarm a LEFT JOIN station st ON st.id = a.station ORDER BY a.id",
     ),
     (
-        "audit id utc_us account display_name ip item port operation params result detail",
-        "SELECT id, utc_us, account, display_name, ip, item, port, operation, params, result, detail
-         FROM audit ORDER BY id",
+        "audit id utc_us account display_name ip item port operation params result detail department station",
+        "SELECT a.id, utc_us, account, display_name, ip, item, port, operation, params, result, detail, department,
+             st.serial
+         FROM audit a LEFT JOIN station st ON st.id = a.station ORDER BY a.id",
     ),
     (
-        "account name display_name rights must_change disabled language created_us last_login_us password_sha256",
-        "SELECT name, display_name, rights, must_change, disabled, language, created_us, last_login_us, password_hash
+        "account name display_name rights must_change disabled language department created_us last_login_us password_sha256",
+        "SELECT name, display_name, rights, must_change, disabled, language, department, created_us, last_login_us,
+             password_hash
          FROM account ORDER BY name",
     ),
     (
         "contact number name department note",
         "SELECT number, name, department, note FROM contact ORDER BY number",
+    ),
+    ("device serial body", "SELECT serial, body FROM device ORDER BY serial"),
+    ("department name body", "SELECT name, body FROM department ORDER BY name"),
+    (
+        "synchronised serial first last",
+        "SELECT st.serial, y.first, y.last FROM synchronised y LEFT JOIN station st ON st.id = y.station
+         ORDER BY st.serial, y.first",
     ),
     // What the tables of the search say, summed up, so that a wrong count or a lost tail shows as well.
     (

@@ -1,5 +1,7 @@
 //! Lists of alarms and of the audit trail, newest first: by journal sequence, which no clock can disturb.
 
+use std::collections::BTreeSet;
+
 use line::Severity;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params_from_iter};
@@ -51,11 +53,25 @@ impl Where {
     }
 
     /// What is about a port is shown to those who may see it, what is about the box to all.
-    fn scope(&mut self, scope: &Scope) {
+    fn scope(&mut self, own: &str, scope: &Scope) {
+        if let Only::These(stations) = &scope.stations {
+            self.stations(own, stations);
+        }
         if let Only::These(ports) = &scope.ports {
             let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
             self.conditions.push(format!("(port IS NULL OR port IN ({}))", ports.join(", ")));
         }
+    }
+
+    /// Rows of these stations; this box's own have none.
+    fn stations(&mut self, own: &str, serials: &BTreeSet<String>) {
+        let begin = self.values.len() + 1;
+        let marks: Vec<String> = (begin..begin + serials.len()).map(|at| format!("?{at}")).collect();
+        self.values.extend(serials.iter().cloned().map(Value::from));
+        let ours = if serials.contains(own) { "station IS NULL OR " } else { "" };
+        let among = marks.join(", ");
+        self.conditions
+            .push(format!("({ours}station IN (SELECT id FROM station WHERE serial IN ({among})))"));
     }
 
     fn text(&self) -> String {
@@ -103,16 +119,21 @@ impl Where {
 
 const ALARM_COLUMNS: &str =
     "id, code, category, severity, port, thing, params, raised_us, last_raised_us, cleared_us,
-     count, acknowledged_us, acknowledged_by, acknowledged_note";
+     count, acknowledged_us, acknowledged_by, acknowledged_note, reported_us,
+     (SELECT serial FROM station WHERE id = alarm.station)";
 
 pub fn alarms(
     connection: &Connection,
+    own: &str,
     scope: &Scope,
     query: &AlarmQuery,
     page: PageRequest,
 ) -> Result<Page<AlarmRow>> {
     let mut when = Where::default();
-    when.scope(scope);
+    when.scope(own, scope);
+    if !query.stations.is_empty() {
+        when.stations(own, &query.stations);
+    }
     match query.state {
         AlarmState::Current => when.and("cleared_us IS NULL"),
         AlarmState::History => when.and("cleared_us IS NOT NULL"),
@@ -137,16 +158,21 @@ pub fn alarm(connection: &Connection, id: u64) -> Result<Option<AlarmRow>> {
     connection.prepare_cached(&sql)?.query_row([signed(id)], alarm_row).optional()
 }
 
-/// All current alarms.
+/// All current alarms of this box itself.
 pub fn current_alarms(connection: &Connection) -> Result<Vec<AlarmRow>> {
-    let sql = format!("SELECT {ALARM_COLUMNS} FROM alarm WHERE cleared_us IS NULL ORDER BY id");
+    let sql =
+        format!("SELECT {ALARM_COLUMNS} FROM alarm WHERE cleared_us IS NULL AND station IS NULL ORDER BY id");
     connection.prepare_cached(&sql)?.query_map([], alarm_row)?.collect()
 }
 
 /// How many alarms of each severity stand.
-pub fn current_by_severity(connection: &Connection, scope: &Scope) -> Result<Vec<(Severity, u64)>> {
+pub fn current_by_severity(
+    connection: &Connection,
+    own: &str,
+    scope: &Scope,
+) -> Result<Vec<(Severity, u64)>> {
     let mut when = Where::default();
-    when.scope(scope);
+    when.scope(own, scope);
     when.and("cleared_us IS NULL");
     let sql = format!("SELECT severity, count(*) FROM alarm {} GROUP BY severity", when.text());
     connection
@@ -161,6 +187,7 @@ fn alarm_row(row: &Row<'_>) -> Result<AlarmRow> {
     let acknowledged_us: Option<i64> = row.get(11)?;
     Ok(AlarmRow {
         id: unsigned(row.get(0)?),
+        station: row.get(15)?,
         code: row.get(1)?,
         category: named(row, 2, AlarmCategory::from_name)?,
         severity: named(row, 3, Severity::from_name)?,
@@ -169,6 +196,7 @@ fn alarm_row(row: &Row<'_>) -> Result<AlarmRow> {
         params: object(row, 6)?,
         raised_us: row.get(7)?,
         last_raised_us: row.get(8)?,
+        reported_us: row.get(14)?,
         cleared_us: row.get(9)?,
         count: unsigned(row.get(10)?),
         acknowledged: match acknowledged_us {
@@ -180,12 +208,16 @@ fn alarm_row(row: &Row<'_>) -> Result<AlarmRow> {
 
 pub fn audit_trail(
     connection: &Connection,
+    own: &str,
     scope: &Scope,
     query: &AuditQuery,
     page: PageRequest,
 ) -> Result<Page<AuditRow>> {
     let mut when = Where::default();
-    when.scope(scope);
+    when.scope(own, scope);
+    if !query.stations.is_empty() {
+        when.stations(own, &query.stations);
+    }
     when.with_some("utc_us >= ?", query.from_us);
     when.with_some("utc_us < ?", query.to_us);
     when.with_some("account = ?", query.account.clone());
@@ -198,17 +230,21 @@ pub fn audit_trail(
         "instr(lower(concat_ws(char(10), account, display_name, ip, item, operation, params, detail)), lower(?)) > 0",
         query.text.clone().filter(|text| !text.is_empty()),
     );
-    let columns = "id, utc_us, account, display_name, ip, item, port, operation, params, result, detail";
+    let columns =
+        "id, utc_us, account, display_name, ip, item, port, operation, params, result, detail, department,
+        (SELECT serial FROM station WHERE id = audit.station)";
     when.page(connection, ("audit", columns), page, audit_row, |row| row.id)
 }
 
 fn audit_row(row: &Row<'_>) -> Result<AuditRow> {
     Ok(AuditRow {
         id: unsigned(row.get(0)?),
+        station: row.get(12)?,
         utc_us: row.get(1)?,
         entry: AuditEntry {
             account: row.get(2)?,
             display_name: row.get(3)?,
+            department: row.get(11)?,
             ip: row.get(4)?,
             item: row.get(5)?,
             port: row.get(6)?,

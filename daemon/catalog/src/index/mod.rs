@@ -15,6 +15,7 @@ pub mod schema;
 pub mod search;
 pub mod sn;
 pub mod sources;
+pub mod stations;
 pub mod statistics;
 
 /// Reads a column that holds one of an enumeration's names.

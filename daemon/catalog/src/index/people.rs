@@ -6,8 +6,7 @@ use crate::account::{Account, AccountRow, Contact};
 use crate::index::apply::unsigned;
 use crate::query::{Page, PageRequest, TagText};
 
-const ACCOUNT_COLUMNS: &str =
-    "name, display_name, password_hash, rights, must_change, disabled, language, created_us, last_login_us";
+const ACCOUNT_COLUMNS: &str = "name, display_name, password_hash, rights, must_change, disabled, language, created_us, last_login_us, department";
 
 pub fn accounts(connection: &Connection) -> Result<Vec<AccountRow>> {
     let sql = format!("SELECT {ACCOUNT_COLUMNS} FROM account ORDER BY name");
@@ -30,6 +29,7 @@ fn account_row(row: &Row<'_>) -> Result<AccountRow> {
             must_change: row.get(4)?,
             disabled: row.get(5)?,
             language: row.get(6)?,
+            department: row.get(9)?,
         },
         created_us: row.get(7)?,
         last_login_us: row.get(8)?,

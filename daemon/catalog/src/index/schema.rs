@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Error;
 
 /// Counts up with every change of the tables or of what they are filled with.
-pub const SCHEMA_VERSION: i32 = 1;
+pub const SCHEMA_VERSION: i32 = 2;
 /// "HKLC": tells our files from anybody's.
 const APPLICATION_ID: i32 = 0x484B_4C43;
 
@@ -70,7 +70,7 @@ CREATE INDEX record_call ON record (call_id);
 -- What is said of records that the journal has not named yet: it waits for them.
 CREATE TABLE early (
     entry INTEGER PRIMARY KEY, serial TEXT NOT NULL, sequence INTEGER NOT NULL, utc_us INTEGER NOT NULL,
-    body TEXT NOT NULL
+    body TEXT NOT NULL, station_entry INTEGER
 ) STRICT;
 CREATE INDEX early_record ON early (serial, sequence);
 
@@ -80,35 +80,48 @@ CREATE INDEX annotation_note ON annotation (key) WHERE note IS NOT NULL;
 CREATE TABLE deletion (key INTEGER PRIMARY KEY, utc_us INTEGER NOT NULL, account TEXT, reason TEXT NOT NULL) STRICT;
 CREATE TABLE tag (
     id INTEGER PRIMARY KEY,
-    key INTEGER NOT NULL, sample INTEGER NOT NULL, text TEXT NOT NULL, account TEXT, utc_us INTEGER NOT NULL
+    key INTEGER NOT NULL, sample INTEGER NOT NULL, text TEXT NOT NULL, account TEXT, utc_us INTEGER NOT NULL,
+    -- The number its entry has at the station, where it comes from there.
+    station_entry INTEGER
 ) STRICT;
 CREATE INDEX tag_key ON tag (key);
 CREATE INDEX tag_text ON tag (text, key);
 
+-- `station`: of the entry; null: this box itself.
 CREATE TABLE alarm (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY, station INTEGER, station_entry INTEGER,
     code TEXT NOT NULL, category TEXT NOT NULL, severity TEXT NOT NULL, port INTEGER, thing TEXT,
     params TEXT NOT NULL, raised_us INTEGER NOT NULL, last_raised_us INTEGER NOT NULL, cleared_us INTEGER,
-    count INTEGER NOT NULL, acknowledged_us INTEGER, acknowledged_by TEXT, acknowledged_note TEXT
+    reported_us INTEGER NOT NULL, count INTEGER NOT NULL, acknowledged_us INTEGER, acknowledged_by TEXT, acknowledged_note TEXT
 ) STRICT;
-CREATE INDEX alarm_current ON alarm (code, port, thing) WHERE cleared_us IS NULL;
+CREATE INDEX alarm_current ON alarm (code, station, port, thing) WHERE cleared_us IS NULL;
+CREATE INDEX alarm_station ON alarm (station);
 
 CREATE TABLE audit (
-    id INTEGER PRIMARY KEY,
-    utc_us INTEGER NOT NULL, account TEXT, display_name TEXT, ip TEXT, item TEXT NOT NULL, port INTEGER,
+    id INTEGER PRIMARY KEY, station INTEGER,
+    utc_us INTEGER NOT NULL, account TEXT, display_name TEXT, department TEXT, ip TEXT, item TEXT NOT NULL, port INTEGER,
     operation TEXT NOT NULL, params TEXT NOT NULL, result TEXT NOT NULL, detail TEXT
 ) STRICT;
 CREATE INDEX audit_account ON audit (account);
 CREATE INDEX audit_operation ON audit (operation);
+CREATE INDEX audit_station ON audit (station);
 
 CREATE TABLE account (
     name TEXT PRIMARY KEY COLLATE NOCASE,
     display_name TEXT NOT NULL, password_hash TEXT NOT NULL, rights TEXT NOT NULL,
-    must_change INTEGER NOT NULL, disabled INTEGER NOT NULL, language TEXT,
+    must_change INTEGER NOT NULL, disabled INTEGER NOT NULL, language TEXT, department TEXT,
     created_us INTEGER NOT NULL, last_login_us INTEGER
 ) STRICT;
 CREATE TABLE contact (number TEXT PRIMARY KEY, name TEXT NOT NULL, department TEXT NOT NULL, note TEXT NOT NULL) STRICT;
 CREATE INDEX contact_name ON contact (name);
+
+-- Whole, as JSON: there are few, and each is read whole.
+CREATE TABLE device (serial TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE department (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+-- Entries that have gone from a station to its platform, as spans. On the station, `station` is 0; on the platform, its.
+CREATE TABLE synchronised (
+    station INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (station, first)
+) STRICT, WITHOUT ROWID;
 
 INSERT INTO applied VALUES (1, 0, 0, 0, 0, 0);
 ";

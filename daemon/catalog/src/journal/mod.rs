@@ -3,10 +3,14 @@
 
 pub mod format;
 mod reader;
+mod tail;
 mod writer;
 
-pub use format::{Found, Frame, Frames, MAX_PAYLOAD_BYTES};
-pub use reader::{Damage, JournalReader, Placed, Segment, decode_body, frame_at, read_entry, segments};
+pub use format::{ENTRY_VERSION, Found, Frame, Frames, MAX_PAYLOAD_BYTES};
+pub use reader::{
+    Damage, JournalReader, Placed, Segment, decode_body, frame_at, read_entry, read_raw, segments,
+};
+pub use tail::{JournalTail, RawEntry};
 pub use writer::{Journal, Opened, encode};
 
 /// Where a frame lies.

@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use crate::entry::{Body, Entry};
 use crate::error::Error;
-use crate::journal::Place;
 use crate::journal::format::{
-    self, ENTRY_VERSION, FORMAT, FRAME_HEADER_BYTES, Found, Frame, Frames, MAX_PAYLOAD_BYTES, SegmentHeader,
+    self, FORMAT, FRAME_HEADER_BYTES, Found, Frame, Frames, MAX_PAYLOAD_BYTES, SegmentHeader,
 };
+use crate::journal::{Place, RawEntry};
 
 /// A segment file of the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,23 +145,7 @@ pub(super) fn read_segment(segment: &Segment) -> Result<SegmentBytes, Error> {
 /// Understands a frame's payload. An entry of a newer kind or version is `Body::Unknown`; one of a known kind that
 /// says something impossible is an error with its reason.
 pub fn decode_body(frame: &Frame<'_>) -> Result<Body, String> {
-    #[derive(serde::Deserialize)]
-    struct Head {
-        kind: String,
-    }
-    if frame.entry_version <= ENTRY_VERSION
-        && let Ok(body) = serde_json::from_slice(frame.payload)
-    {
-        return Ok(body);
-    }
-    let head: Head = serde_json::from_slice(frame.payload).map_err(|error| error.to_string())?;
-    if frame.entry_version <= ENTRY_VERSION && Body::KINDS.contains(&head.kind.as_str()) {
-        return match serde_json::from_slice::<Body>(frame.payload) {
-            Ok(body) => Ok(body),
-            Err(error) => Err(error.to_string()),
-        };
-    }
-    Ok(Body::Unknown { kind: head.kind })
+    Body::from_payload(frame.entry_version, frame.payload)
 }
 
 /// An entry, where it lies, and its frame's checksum.
@@ -253,6 +237,14 @@ pub fn read_entry(folder: &Path, place: Place, sequence: u64) -> Result<Entry, E
     Ok(Entry { sequence, utc_us: frame.utc_us, body })
 }
 
+/// Reads one entry from its place as it stands there.
+pub fn read_raw(folder: &Path, place: Place, sequence: u64) -> Result<RawEntry, Error> {
+    let unreadable = || Error::EntryUnreadable { sequence };
+    let bytes = read_frame_bytes(folder, place)?.ok_or_else(unreadable)?;
+    let frame = format::decode_frame(&bytes).filter(|frame| frame.sequence == sequence);
+    Ok(RawEntry::of(&frame.ok_or_else(unreadable)?, place))
+}
+
 /// Sequence number and checksum of the whole frame at a place, if there is one.
 pub fn frame_at(folder: &Path, place: Place) -> Result<Option<(u64, u32)>, Error> {
     let bytes = read_frame_bytes(folder, place)?;
@@ -266,15 +258,20 @@ fn read_frame_bytes(folder: &Path, place: Place) -> Result<Option<Vec<u8>>, Erro
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(Error::io("open", &path)(error)),
     };
+    read_frame_in(&file, place.offset, &path)
+}
+
+/// The bytes of the frame that begins at `offset`, not yet checked; `None`: none begins there, or the file ends in it.
+pub(super) fn read_frame_in(file: &File, offset: u64, path: &Path) -> Result<Option<Vec<u8>>, Error> {
     let mut head = [0; FRAME_HEADER_BYTES];
-    if !read_at(&file, &mut head, place.offset, &path)? {
+    if !read_at(file, &mut head, offset, path)? {
         return Ok(None);
     }
     let Some(payload) = format::payload_bytes(&head).filter(|&bytes| bytes <= MAX_PAYLOAD_BYTES) else {
         return Ok(None);
     };
     let mut bytes = vec![0; FRAME_HEADER_BYTES + payload];
-    Ok(read_at(&file, &mut bytes, place.offset, &path)?.then_some(bytes))
+    Ok(read_at(file, &mut bytes, offset, path)?.then_some(bytes))
 }
 
 /// `false`: the file ends before.

@@ -62,7 +62,11 @@ impl Journal {
         Self::open_with(folder, serial, SEGMENT_BYTES)
     }
 
-    fn open_with(folder: &Path, serial: &str, segment_bytes: u64) -> Result<(Self, Opened), Error> {
+    pub(super) fn open_with(
+        folder: &Path,
+        serial: &str,
+        segment_bytes: u64,
+    ) -> Result<(Self, Opened), Error> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(Error::io("create", folder))?;
         let mut opened = Opened::default();
         let mut journal =
@@ -192,7 +196,7 @@ impl Journal {
         Ok(places)
     }
 
-    fn begin_segment(&mut self, utc_us: i64) -> Result<(), Error> {
+    pub(super) fn begin_segment(&mut self, utc_us: i64) -> Result<(), Error> {
         let path = segment_path(&self.folder, self.next_sequence);
         let header = SegmentHeader {
             format: FORMAT,

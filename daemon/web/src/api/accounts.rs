@@ -117,6 +117,7 @@ pub async fn create_account(State(app): State<App>, caller: Caller, mut fields: 
                 must_change: true,
                 disabled,
                 language: None,
+                department: None,
             };
             let trail = Trail::of(&caller, "account", "create").with("name", name.as_str());
             let trail = trail.with("after", trail_json(&account));

@@ -120,6 +120,7 @@ fn session_entry(
         params: Map::new(),
         result,
         detail: detail.map(|code| code.name().into()),
+        department: account.and_then(|account| account.department.clone()),
     }
 }
 

@@ -4,8 +4,11 @@
 mod combos;
 mod people;
 mod records;
+mod stations;
 
 use std::collections::HashMap;
+
+pub use stations::THIS_BOX;
 
 use rusqlite::{Connection, Result, params};
 
@@ -60,7 +63,7 @@ pub fn apply(connection: &mut Connection, memory: &mut Memory, entries: &[Placed
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         let mut work = Work { sql: &transaction, memory, counts: HashMap::new() };
         for placed in entries {
-            work.entry(&placed.entry, placed.place)?;
+            work.entry(&placed.entry, placed.place, Origin::default())?;
         }
         work.write_counts()?;
         transaction
@@ -79,6 +82,17 @@ pub fn apply(connection: &mut Connection, memory: &mut Memory, entries: &[Placed
     outcome
 }
 
+/// Where an entry comes from: this box, or a station.
+#[derive(Clone, Copy, Debug, Default)]
+struct Origin {
+    /// Row of the station; `None`: this box.
+    station: Option<i64>,
+    /// The entry's number in the station's journal.
+    entry: Option<i64>,
+    /// When it came here; `None`: as it was written.
+    reported_us: Option<i64>,
+}
+
 struct Work<'a> {
     sql: &'a Connection,
     memory: &'a mut Memory,
@@ -87,29 +101,34 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn entry(&mut self, entry: &Entry, place: Place) -> Result<()> {
+    fn entry(&mut self, entry: &Entry, place: Place, origin: Origin) -> Result<()> {
         match &entry.body {
             Body::Record(record) => self.record(entry, place, record),
             Body::Annotation(_) | Body::Deletion(_) | Body::FileMissing(_) | Body::FileFound(_) => {
-                self.about_record(entry)
+                self.about_record(entry, origin)
             }
-            Body::AlarmRaised(raised) => self.alarm_raised(entry, raised),
+            Body::AlarmRaised(raised) => self.alarm_raised(entry, raised, origin),
             Body::AlarmCleared(cleared) => self.run(
                 "UPDATE alarm SET cleared_us = ?1
-                 WHERE cleared_us IS NULL AND code = ?2 AND port IS ?3 AND thing IS ?4",
-                params![entry.utc_us, cleared.code, cleared.port, cleared.thing],
+                 WHERE cleared_us IS NULL AND code = ?2 AND port IS ?3 AND thing IS ?4 AND station IS ?5",
+                params![entry.utc_us, cleared.code, cleared.port, cleared.thing, origin.station],
             ),
-            Body::AlarmAcknowledged(seen) => self.run(
-                "UPDATE alarm SET acknowledged_us = ?1, acknowledged_by = ?2, acknowledged_note = ?3 WHERE id = ?4",
-                params![entry.utc_us, seen.account, seen.note, signed(seen.alarm)],
-            ),
-            Body::Audit(_) | Body::AccountSet(_) | Body::AccountRemoved(_) => self.account_entry(entry),
+            Body::AlarmAcknowledged(seen) => self.alarm_acknowledged(entry, seen, origin),
+            Body::Audit(_) | Body::AccountSet(_) | Body::AccountRemoved(_) => {
+                self.account_entry(entry, origin)
+            }
             Body::ContactSet(contact) => self.run(
                 "INSERT INTO contact VALUES (?1, ?2, ?3, ?4) ON CONFLICT (number) DO UPDATE SET
                  name = excluded.name, department = excluded.department, note = excluded.note",
                 params![contact.number, contact.name, contact.department, contact.note],
             ),
             Body::ContactRemoved(name) => self.run("DELETE FROM contact WHERE number = ?1", [&name.name]),
+            Body::DeviceSet(_)
+            | Body::DeviceRemoved(_)
+            | Body::DepartmentSet(_)
+            | Body::DepartmentRemoved(_) => self.organisation(entry),
+            Body::FromStation(from) => self.entry_of_station(entry, place, from),
+            Body::Synchronised(spans) => self.synchronised(spans),
             Body::Unknown { .. } => Ok(()),
         }
     }

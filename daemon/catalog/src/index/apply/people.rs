@@ -2,18 +2,18 @@
 
 use rusqlite::{Result, params};
 
-use super::{Work, signed};
+use super::{Origin, Work, signed};
 use crate::audit::AuditResult;
-use crate::entry::{AlarmRaised, Body, Entry};
+use crate::entry::{AlarmAcknowledged, AlarmRaised, Body, Entry};
 
 impl Work<'_> {
-    pub fn alarm_raised(&self, entry: &Entry, raised: &AlarmRaised) -> Result<()> {
+    pub fn alarm_raised(&self, entry: &Entry, raised: &AlarmRaised, origin: Origin) -> Result<()> {
         let params = serde_json::Value::Object(raised.params.clone()).to_string();
         let again = self
             .sql
             .prepare_cached(
                 "UPDATE alarm SET last_raised_us = ?1, count = count + ?2, params = ?3, severity = ?4
-                 WHERE cleared_us IS NULL AND code = ?5 AND port IS ?6 AND thing IS ?7",
+                 WHERE cleared_us IS NULL AND code = ?5 AND port IS ?6 AND thing IS ?7 AND station IS ?8",
             )?
             .execute(params![
                 entry.utc_us,
@@ -22,14 +22,16 @@ impl Work<'_> {
                 raised.severity.name(),
                 raised.code,
                 raised.port,
-                raised.thing
+                raised.thing,
+                origin.station
             ])?;
         if again > 0 {
             return Ok(());
         }
         self.run(
-            "INSERT INTO alarm (id, code, category, severity, port, thing, params, raised_us, last_raised_us, count)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9)",
+            "INSERT INTO alarm (id, code, category, severity, port, thing, params, raised_us, last_raised_us, count, station,
+                 station_entry, reported_us)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, ?9, ?10, ?11, ?12)",
             params![
                 signed(entry.sequence),
                 raised.code,
@@ -39,18 +41,35 @@ impl Work<'_> {
                 raised.thing,
                 params,
                 entry.utc_us,
-                signed(raised.times)
+                signed(raised.times),
+                origin.station,
+                origin.entry,
+                origin.reported_us.unwrap_or(entry.utc_us)
             ],
         )
     }
 
-    pub fn account_entry(&self, entry: &Entry) -> Result<()> {
+    /// An alarm is named by the number of the entry that raised it, at the box that says so.
+    pub fn alarm_acknowledged(&self, entry: &Entry, seen: &AlarmAcknowledged, origin: Origin) -> Result<()> {
+        let which = match origin.station {
+            None => "id = ?4 AND ?5 IS NULL",
+            Some(_) => "station_entry = ?4 AND station = ?5",
+        };
+        self.run(
+            &format!(
+                "UPDATE alarm SET acknowledged_us = ?1, acknowledged_by = ?2, acknowledged_note = ?3 WHERE {which}"
+            ),
+            params![entry.utc_us, seen.account, seen.note, signed(seen.alarm), origin.station],
+        )
+    }
+
+    pub fn account_entry(&self, entry: &Entry, origin: Origin) -> Result<()> {
         match &entry.body {
             Body::AccountSet(account) => self.run(
-                "INSERT INTO account VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL) ON CONFLICT (name) DO UPDATE SET
+                "INSERT INTO account VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?9, ?8, NULL) ON CONFLICT (name) DO UPDATE SET
                  name = excluded.name, display_name = excluded.display_name, password_hash = excluded.password_hash,
                  rights = excluded.rights, must_change = excluded.must_change, disabled = excluded.disabled,
-                 language = excluded.language",
+                 language = excluded.language, department = excluded.department",
                 params![
                     account.name,
                     account.display_name,
@@ -59,14 +78,15 @@ impl Work<'_> {
                     account.must_change,
                     account.disabled,
                     account.language,
-                    entry.utc_us
+                    entry.utc_us,
+                    account.department
                 ],
             ),
             Body::AccountRemoved(name) => self.run("DELETE FROM account WHERE name = ?1", [&name.name]),
             Body::Audit(audit) => {
                 let params = serde_json::Value::Object(audit.params.clone()).to_string();
                 self.run(
-                    "INSERT INTO audit VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                    "INSERT INTO audit VALUES (?1, ?12, ?2, ?3, ?4, ?13, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                     params![
                         signed(entry.sequence),
                         entry.utc_us,
@@ -78,10 +98,13 @@ impl Work<'_> {
                         audit.operation,
                         params,
                         audit.result.name(),
-                        audit.detail
+                        audit.detail,
+                        origin.station,
+                        audit.department
                     ],
                 )?;
-                if audit.operation == "login" && audit.result == AuditResult::Ok {
+                let here = origin.station.is_none();
+                if here && audit.operation == "login" && audit.result == AuditResult::Ok {
                     let sql = "UPDATE account SET last_login_us = ?1 WHERE name = ?2";
                     return self.run(sql, params![entry.utc_us, audit.account]);
                 }

@@ -3,7 +3,7 @@
 use recording::{Facts, RecordId};
 use rusqlite::{OptionalExtension, Result, params};
 
-use super::{KEY_BITS, Work, key_from_us, signed, unsigned};
+use super::{KEY_BITS, Origin, Work, key_from_us, signed, unsigned};
 use crate::entry::{Body, Change, Entry, Record};
 use crate::index::combo::{Combo, length_class};
 use crate::journal::Place;
@@ -12,8 +12,11 @@ use crate::record::Grade;
 impl Work<'_> {
     pub fn record(&mut self, entry: &Entry, place: Place, record: &Record) -> Result<()> {
         let facts = &record.facts;
-        if self.key_of(&facts.id)?.is_some() {
-            return Ok(()); // facts are written once: the first entry stands
+        if let Some(key) = self.key_of(&facts.id)? {
+            // Facts are written once: the first entry stands. A file that a platform lacked may come later.
+            let found = record.file.is_some() && facts.codec.is_some();
+            let sql = "UPDATE record SET file = ?1, file_missing = 0 WHERE key = ?2 AND file IS NULL AND codec IS NOT NULL";
+            return if found { self.run(sql, params![record.file, key]) } else { Ok(()) };
         }
         let duration_ms = duration_ms(facts);
         let combo = Combo {
@@ -40,7 +43,7 @@ impl Work<'_> {
         self.run(
             "INSERT INTO record (key, station, sequence, call_id, segment, port_name, start_us, clock_quality,
                  pre_roll_ms, peer_name, withheld, tracks, codec, file, file_missing, entry, entry_segment, entry_offset)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, ?15, ?16, ?17)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?18, ?15, ?16, ?17)",
             params![
                 key,
                 station,
@@ -59,6 +62,7 @@ impl Work<'_> {
                 signed(entry.sequence),
                 signed(place.segment),
                 signed(place.offset),
+                facts.codec.is_some() && record.file.is_none(),
             ],
         )?;
         self.meet_early(&facts.id)
@@ -81,7 +85,7 @@ impl Work<'_> {
         find.query_row(params![station, signed(id.sequence)], |row| row.get(0)).optional()
     }
 
-    pub fn about_record(&mut self, entry: &Entry) -> Result<()> {
+    pub fn about_record(&mut self, entry: &Entry, origin: Origin) -> Result<()> {
         let id = match &entry.body {
             Body::Annotation(annotation) => &annotation.record,
             Body::Deletion(deletion) => &deletion.record,
@@ -92,14 +96,23 @@ impl Work<'_> {
             // The record's own entry was lost and may come back from its file: a grade must not be lost with it.
             let body = serde_json::to_string(&entry.body).unwrap_or_default();
             return self.run(
-                "INSERT INTO early VALUES (?1, ?2, ?3, ?4, ?5)",
-                params![signed(entry.sequence), id.serial, signed(id.sequence), entry.utc_us, body],
+                "INSERT INTO early VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    signed(entry.sequence),
+                    id.serial,
+                    signed(id.sequence),
+                    entry.utc_us,
+                    body,
+                    origin.entry
+                ],
             );
         };
         match &entry.body {
             Body::Annotation(annotation) => {
-                self.annotate(entry, key, annotation.account.as_deref(), &annotation.change)
+                self.annotate(entry, key, annotation.account.as_deref(), &annotation.change, origin)
             }
+            // What a station takes away, its platform keeps, if it has it.
+            Body::Deletion(_) if origin.entry.is_some() && self.has_file(key)? => Ok(()),
             Body::Deletion(deletion) => {
                 self.run(
                     "INSERT INTO deletion VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
@@ -114,25 +127,37 @@ impl Work<'_> {
     }
 
     fn meet_early(&mut self, id: &RecordId) -> Result<()> {
-        let sql = "SELECT entry, utc_us, body FROM early WHERE serial = ?1 AND sequence = ?2 ORDER BY entry";
+        let sql = "SELECT entry, utc_us, body, station_entry FROM early WHERE serial = ?1 AND sequence = ?2 ORDER BY entry";
         let mut find = self.sql.prepare_cached(sql)?;
         let mut rows = find.query(params![id.serial, signed(id.sequence)])?;
         let mut entries = Vec::new();
         while let Some(row) = rows.next()? {
             let body: String = row.get(2)?;
             if let Ok(body) = serde_json::from_str(&body) {
-                entries.push(Entry { sequence: unsigned(row.get(0)?), utc_us: row.get(1)?, body });
+                let entry = Entry { sequence: unsigned(row.get(0)?), utc_us: row.get(1)?, body };
+                entries.push((entry, Origin { entry: row.get(3)?, ..Origin::default() }));
             }
         }
         drop(rows);
-        for entry in &entries {
-            self.about_record(entry)?;
+        for (entry, origin) in &entries {
+            self.about_record(entry, *origin)?;
             self.run("DELETE FROM early WHERE entry = ?1", [signed(entry.sequence)])?;
         }
         Ok(())
     }
 
-    fn annotate(&mut self, entry: &Entry, key: i64, account: Option<&str>, change: &Change) -> Result<()> {
+    fn has_file(&self, key: i64) -> Result<bool> {
+        self.sql.prepare_cached("SELECT 1 FROM record WHERE key = ?1 AND file IS NOT NULL")?.exists([key])
+    }
+
+    fn annotate(
+        &mut self,
+        entry: &Entry,
+        key: i64,
+        account: Option<&str>,
+        change: &Change,
+        origin: Origin,
+    ) -> Result<()> {
         match change {
             Change::Grade(grade) => self.change_combo(key, |combo| combo.grade = *grade),
             Change::Score(score) => self.run(
@@ -148,11 +173,13 @@ impl Work<'_> {
                 [key],
             ),
             Change::TagAdd { sample, text } => self.run(
-                "INSERT INTO tag VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                params![signed(entry.sequence), key, signed(*sample), text, account, entry.utc_us],
+                "INSERT INTO tag VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![signed(entry.sequence), key, signed(*sample), text, account, entry.utc_us, origin.entry],
             ),
+            // A tag is named by the number of the entry that added it, at the box that says so.
             Change::TagRemove { tag } => {
-                self.run("DELETE FROM tag WHERE id = ?1 AND key = ?2", params![signed(*tag), key])
+                let id = if origin.entry.is_some() { "station_entry" } else { "id" };
+                self.run(&format!("DELETE FROM tag WHERE {id} = ?1 AND key = ?2"), params![signed(*tag), key])
             }
         }
     }

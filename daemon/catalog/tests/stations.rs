@@ -1,0 +1,258 @@
+//! What a platform's journal says of its stations, and what a station's says of its platform.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod common;
+
+use common::{BEGIN_US, SERIAL, add, export, facts, file_name, missed, open, settle};
+use hookline_catalog::entry::{
+    AlarmAcknowledged, AlarmCleared, AlarmRaised, Annotation, Deletion, FromStation, Name, Record,
+    Synchronised,
+};
+use hookline_catalog::{
+    AlarmCategory, AlarmQuery, AlarmState, AuditQuery, AuditResult, Body, Catalog, Change, DeletedFilter,
+    DeletionReason, Department, Device, Grade, PageRequest, RecordQuery, RecordRow, Scope,
+};
+use recording::{Facts, RecordId};
+
+const STATION: &str = "HKLN-00000000000007";
+
+/// The entry as a station would have sent it.
+fn sent(entry: u64, body: &Body, file: Option<&str>) -> Body {
+    Body::FromStation(FromStation {
+        serial: STATION.into(),
+        entry,
+        written_us: BEGIN_US + entry as i64,
+        layout: 1,
+        payload: serde_json::to_string(body).unwrap(),
+        file: file.map(str::to_owned),
+        unavailable: None,
+    })
+}
+
+fn theirs(sequence: u64) -> Facts {
+    Facts { id: RecordId { serial: STATION.into(), sequence }, ..facts(sequence) }
+}
+
+fn record(facts: Facts) -> Body {
+    let file = file_name(&facts);
+    Body::Record(Record { facts, file })
+}
+
+fn said(sequence: u64, change: Change) -> Body {
+    Body::Annotation(Annotation { record: theirs(sequence).id, account: Some("officer".into()), change })
+}
+
+fn rows(catalog: &Catalog) -> Vec<RecordRow> {
+    settle(catalog);
+    let query = RecordQuery { deleted: DeletedFilter::All, ..RecordQuery::default() };
+    catalog.records(&Scope::everything(), &query, PageRequest::default()).unwrap().items
+}
+
+/// Brings the entries in, and again after them, and holds the catalog against one made again from the journal.
+fn platform(entries: Vec<Body>) -> (tempfile::TempDir, Catalog) {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = open(folder.path());
+    for body in &entries {
+        catalog.append(vec![body.clone()]).unwrap();
+    }
+    catalog.append(entries).unwrap();
+    let kept_up = export(&catalog);
+    drop(catalog);
+    std::fs::remove_file(folder.path().join("catalog.sqlite")).unwrap();
+    let (catalog, _) = open(folder.path());
+    assert_eq!(export(&catalog), kept_up);
+    (folder, catalog)
+}
+
+#[test]
+fn what_comes_twice_exists_once() {
+    let (_folder, catalog) = platform(vec![
+        sent(1, &record(theirs(1)), Some("recordings/a.wav")),
+        sent(2, &said(1, Change::Play), None),
+        sent(4, &record(Facts { port: 3, ..theirs(2) }), Some("recordings/b.wav")),
+    ]);
+    let rows = rows(&catalog);
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[1].file.as_deref(), rows[1].play_count), (Some("recordings/a.wav"), 1));
+    assert_eq!(catalog.arrived(STATION).unwrap().iter().collect::<Vec<_>>(), [(1, 2), (4, 4)]);
+    assert!(catalog.arrived(SERIAL).unwrap().is_empty());
+    let detail = catalog.record(&Scope::everything(), &theirs(1).id).unwrap().unwrap();
+    assert_eq!(detail.facts, theirs(1));
+    assert_eq!(catalog.next_sequence(), 1, "records of stations are not counted as the box's own");
+}
+
+#[test]
+fn a_station_speaks_for_itself_only() {
+    let account = Body::AccountRemoved(Name { name: "admin".into() });
+    let foreign = Body::Annotation(Annotation {
+        record: facts(1).id,
+        account: None,
+        change: Change::Grade(Grade::Permanent),
+    });
+    let nested = sent(7, &record(theirs(9)), None);
+    let (_folder, catalog) = platform(vec![
+        record(facts(1)),
+        sent(1, &record(facts(2)), None),
+        sent(2, &foreign, None),
+        sent(3, &account, None),
+        sent(4, &nested, None),
+        sent(5, &Body::DeviceSet(Device::new("x")), None),
+    ]);
+    let rows = rows(&catalog);
+    assert_eq!((rows.len(), rows[0].grade), (1, Grade::Normal));
+    assert!(catalog.devices().unwrap().is_empty());
+    assert_eq!(catalog.arrived(STATION).unwrap().iter().collect::<Vec<_>>(), [(1, 5)]);
+}
+
+#[test]
+fn a_file_that_was_lacking_may_come_later_and_what_a_station_deletes_its_platform_keeps() {
+    let deleted = |sequence| {
+        Body::Deletion(Deletion { record: theirs(sequence).id, account: None, reason: DeletionReason::Loop })
+    };
+    let (_folder, catalog) = platform(vec![
+        sent(1, &record(theirs(1)), None),
+        sent(2, &record(theirs(2)), Some("recordings/2.wav")),
+        sent(3, &record(theirs(3)), None),
+        sent(4, &deleted(2), None),
+        sent(5, &deleted(3), None),
+        sent(1, &record(theirs(1)), Some("recordings/1.wav")),
+    ]);
+    let rows = rows(&catalog);
+    let state = |row: &RecordRow| (row.file.clone(), row.file_missing, row.deleted.is_some());
+    assert_eq!(state(&rows[2]), (Some("recordings/1.wav".into()), false, false));
+    assert_eq!(state(&rows[1]), (Some("recordings/2.wav".into()), false, false));
+    assert_eq!(state(&rows[0]), (None, true, true));
+}
+
+#[test]
+fn tags_are_named_by_the_stations_numbers_also_before_their_record() {
+    let tag = |text: &str| Change::TagAdd { sample: 5, text: text.into() };
+    let (_folder, catalog) = platform(vec![
+        sent(3, &said(1, tag("early")), None),
+        sent(4, &said(1, tag("gone")), None),
+        sent(2, &record(theirs(1)), None),
+        sent(5, &said(1, tag("later")), None),
+        sent(6, &said(1, Change::TagRemove { tag: 4 }), None),
+    ]);
+    let texts: Vec<String> = rows(&catalog)[0].tags.iter().map(|tag| tag.text.clone()).collect();
+    assert_eq!(texts, ["early", "later"]);
+}
+
+#[test]
+fn the_same_alarm_of_two_boxes_is_two_alarms() {
+    let raised = Body::AlarmRaised(AlarmRaised {
+        code: "disk_full".into(),
+        category: AlarmCategory::Disk,
+        severity: line::Severity::Critical,
+        port: None,
+        thing: None,
+        params: serde_json::Map::new(),
+        times: 1,
+    });
+    let cleared = Body::AlarmCleared(AlarmCleared { code: "disk_full".into(), port: None, thing: None });
+    let seen = AlarmAcknowledged { alarm: 40, account: "officer".into(), note: None };
+    let (_folder, catalog) = platform(vec![
+        raised.clone(),
+        sent(40, &raised, None),
+        sent(41, &Body::AlarmAcknowledged(seen), None),
+    ]);
+    let list = |catalog: &Catalog, state, stations: &[&str]| {
+        let stations = stations.iter().map(|serial| (*serial).to_owned()).collect();
+        let query = AlarmQuery { state, stations, ..AlarmQuery::default() };
+        catalog.alarms(&Scope::everything(), &query, PageRequest::default()).unwrap().items
+    };
+    let current = list(&catalog, AlarmState::Current, &[]);
+    let of: Vec<_> = current.iter().map(|alarm| (alarm.station.as_deref(), alarm.count)).collect();
+    assert_eq!(
+        of,
+        [(Some(STATION), 1), (None, 2)],
+        "the box's own was raised twice, the station's came twice"
+    );
+    assert_eq!(current[0].raised_us, BEGIN_US + 40);
+    assert!(current[0].reported_us > current[0].raised_us);
+    assert!(current[0].acknowledged.is_some() && current[1].acknowledged.is_none());
+    catalog.append(vec![sent(42, &cleared, None)]).unwrap();
+    assert_eq!(list(&catalog, AlarmState::Current, &[]).len(), 1);
+    assert_eq!(list(&catalog, AlarmState::History, &[STATION]).len(), 1);
+    assert_eq!(list(&catalog, AlarmState::All, &[SERIAL]).len(), 1);
+}
+
+#[test]
+fn the_audit_trail_says_where_it_happened() {
+    let entry = hookline_catalog::AuditEntry {
+        account: Some("officer".into()),
+        display_name: None,
+        department: Some("east".into()),
+        ip: None,
+        item: "session".into(),
+        port: None,
+        operation: "login".into(),
+        params: serde_json::Map::new(),
+        result: AuditResult::Ok,
+        detail: None,
+    };
+    let (_folder, catalog) = platform(vec![sent(1, &Body::Audit(entry), None)]);
+    let trail = |stations: &[&str]| {
+        let stations = stations.iter().map(|serial| (*serial).to_owned()).collect();
+        let query = AuditQuery { stations, ..AuditQuery::default() };
+        catalog.audit_trail(&Scope::everything(), &query, PageRequest::default()).unwrap().items
+    };
+    let rows = trail(&[STATION]);
+    assert_eq!((rows.len(), rows[0].station.as_deref(), rows[0].utc_us), (1, Some(STATION), BEGIN_US + 1));
+    assert_eq!(rows[0].entry.department.as_deref(), Some("east"));
+    assert!(trail(&[SERIAL]).is_empty());
+}
+
+#[test]
+fn the_last_word_on_a_station_and_a_department_counts() {
+    let department = |name: &str, prefix: &str| Department {
+        name: name.into(),
+        prefix: prefix.into(),
+        parent: None,
+        code: None,
+    };
+    let renamed = Device { name: "Harbour".into(), ..Device::new(STATION) };
+    let (_folder, catalog) = platform(vec![
+        Body::DeviceSet(Device::new(STATION)),
+        Body::DeviceSet(renamed.clone()),
+        Body::DeviceSet(Device::new("HKLN-00000000000008")),
+        Body::DeviceRemoved(Name { name: "HKLN-00000000000008".into() }),
+        Body::DepartmentSet(department("west", "W")),
+        Body::DepartmentSet(department("east", "E")),
+        Body::DepartmentRemoved(Name { name: "west".into() }),
+    ]);
+    assert_eq!(catalog.devices().unwrap(), [renamed.clone()]);
+    assert_eq!(catalog.device(STATION).unwrap(), Some(renamed));
+    assert_eq!(catalog.departments().unwrap(), [department("east", "E")]);
+}
+
+#[test]
+fn a_station_keeps_in_mind_what_its_platform_has() {
+    let spans = |ranges: &[(u64, u64)]| Body::Synchronised(Synchronised { ranges: ranges.to_vec() });
+    let (_folder, catalog) =
+        platform(vec![spans(&[(1, 3), (7, 9)]), spans(&[(5, 5)]), spans(&[(4, 4), (9, 12), (3, 1)])]);
+    assert_eq!(catalog.synchronised().unwrap().iter().collect::<Vec<_>>(), [(1, 5), (7, 12)]);
+}
+
+#[test]
+fn a_tail_follows_the_journal_and_gives_it_as_it_stands() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = open(folder.path());
+    let mut tail = catalog.journal_tail(1);
+    assert!(tail.read(10).unwrap().is_empty());
+    for sequence in 1..=5 {
+        add(&catalog, missed(sequence));
+    }
+    let read = tail.read(3).unwrap();
+    assert_eq!(read.iter().map(|entry| entry.sequence).collect::<Vec<_>>(), [1, 2, 3]);
+    let Ok(Body::Record(first)) = Body::from_payload(read[0].layout, &read[0].payload) else {
+        panic!("a record")
+    };
+    assert_eq!(first.facts, missed(1));
+    assert_eq!(catalog.raw_entry(read[1].place, 2).unwrap(), read[1]);
+    assert!(catalog.raw_entry(read[1].place, 3).is_err());
+    add(&catalog, missed(6));
+    assert_eq!(tail.read(10).unwrap().len(), 3);
+    assert!(tail.read(10).unwrap().is_empty());
+    assert_eq!(catalog.journal_tail(6).read(10).unwrap()[0].sequence, 6);
+}
