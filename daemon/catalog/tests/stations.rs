@@ -221,7 +221,7 @@ fn the_last_word_on_a_station_and_a_department_counts() {
         Body::DepartmentSet(department("east", "E")),
         Body::DepartmentRemoved(Name { name: "west".into() }),
     ]);
-    assert_eq!(catalog.devices().unwrap(), [renamed.clone()]);
+    assert_eq!(catalog.devices().unwrap(), std::slice::from_ref(&renamed));
     assert_eq!(catalog.device(STATION).unwrap(), Some(renamed));
     assert_eq!(catalog.departments().unwrap(), [department("east", "E")]);
 }
