@@ -85,6 +85,7 @@ pub fn alarm_query(query: &mut Query) -> Result<AlarmQuery, Problem> {
         _ => None,
     };
     Ok(AlarmQuery {
+        stations: BTreeSet::new(),
         state: query.one("state", "one of current, history, all", state)?.unwrap_or_default(),
         from_us: query.time_us("from")?,
         to_us: query.time_us("to")?,
@@ -101,6 +102,7 @@ pub fn alarm_query(query: &mut Query) -> Result<AlarmQuery, Problem> {
 pub fn audit_query(query: &mut Query) -> Result<AuditQuery, Problem> {
     let results = expected_names(AuditResult::ALL, AuditResult::name);
     Ok(AuditQuery {
+        stations: BTreeSet::new(),
         from_us: query.time_us("from")?,
         to_us: query.time_us("to")?,
         account: query.text("account", 1..=64)?,
