@@ -177,6 +177,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Commands to stations, and what became of them. */
+        get: operations["list_commands"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/commands/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One command. */
+        get: operations["get_command"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/commands/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Give a command up. */
+        post: operations["cancel_command"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/contacts": {
         parameters: {
             query?: never;
@@ -213,6 +264,192 @@ export interface paths {
         patch: operations["change_contact"];
         trace?: never;
     };
+    "/departments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The organisation tree. */
+        get: operations["list_departments"];
+        put?: never;
+        /** Add a department. */
+        post: operations["create_department"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/departments/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Remove an empty department. */
+        delete: operations["remove_department"];
+        options?: never;
+        head?: never;
+        /** Move a department, or change its prefix or code. */
+        patch: operations["change_department"];
+        trace?: never;
+    };
+    "/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Stations. */
+        get: operations["list_devices"];
+        put?: never;
+        /** Register a station by its serial number. */
+        post: operations["add_device"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/{serial}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One station. */
+        get: operations["get_device"];
+        put?: never;
+        post?: never;
+        /** Remove a station from the list; its recordings stay. */
+        delete: operations["remove_device"];
+        options?: never;
+        head?: never;
+        /** Change what the platform knows of a station; switch it on or off. */
+        patch: operations["change_device"];
+        trace?: never;
+    };
+    "/devices/{serial}/key": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Pin another key of a station. */
+        post: operations["replace_key"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/{serial}/ports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Ports of a station now. */
+        get: operations["list_device_ports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Give ports of a station to a department. */
+        patch: operations["change_device_ports"];
+        trace?: never;
+    };
+    "/devices/{serial}/ports/{port}/listen": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A port of a station live, through the platform (WebSocket).
+         * @description Binary messages: 16-bit little-endian mono, 8000 Hz, 60 ms each. Closed with 4001 when the session ends.
+         */
+        get: operations["listen_device"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/commands": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Have something done by one or many stations.
+         * @description Refused as a whole when one of the stations is not the caller's to manage.
+         */
+        post: operations["command_devices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An empty CSV file with the heading. */
+        get: operations["import_template"];
+        put?: never;
+        /** Register stations from a CSV file. */
+        post: operations["import_devices"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/devices/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Boxes that knocked and are not registered.
+         * @description Empty for accounts with a department: nobody knows yet to whom such a box belongs.
+         */
+        get: operations["list_waiting"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/health": {
         parameters: {
             query?: never;
@@ -230,6 +467,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/home": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The platform at a glance. */
+        get: operations["get_home"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Long work of the caller. */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One of them. */
+        get: operations["get_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/jobs/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Stop it where it is. */
+        post: operations["cancel_job"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/live": {
         parameters: {
             query?: never;
@@ -238,8 +543,8 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * State of all ports by push (WebSocket).
-         * @description Text messages: `LiveMessage`. Nothing is read from the client. Closed with 4001 when the session ends.
+         * State of all ports, on a platform of all stations, by push (WebSocket).
+         * @description Text messages: `LiveMessage`, on a platform `LivePlatformMessage`. Nothing is read from the client. Closed with 4001 when the session ends.
          */
         get: operations["live"];
         put?: never;
@@ -459,6 +764,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/recordings/{id}/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Have a station send a recording that has not come yet. */
+        post: operations["fetch_recording"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/recordings/{id}/file": {
         parameters: {
             query?: never;
@@ -579,6 +901,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/recordings/found": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How much a query finds. */
+        get: operations["count_found"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/found/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Delete everything a query finds. */
+        post: operations["delete_found"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/recordings/found/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Everything a query finds as a ZIP with manifest.csv and manifest.json.
+         * @description At most 20000 recordings. Those without sound stand in the manifest only.
+         */
+        post: operations["download_found"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/recordings/grade": {
         parameters: {
             query?: never;
@@ -649,6 +1025,42 @@ export interface paths {
         patch: operations["change_box_settings"];
         trace?: never;
     };
+    "/settings/platform": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How this station is tied to its platform. */
+        get: operations["get_platform_link"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Switch, address and key of the platform. */
+        patch: operations["change_platform_link"];
+        trace?: never;
+    };
+    "/settings/server": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Settings of the platform as a whole. */
+        get: operations["get_platform_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change them; what is not named stays. */
+        patch: operations["change_platform_settings"];
+        trace?: never;
+    };
     "/tags": {
         parameters: {
             query?: never;
@@ -666,12 +1078,31 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/vitals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Processor, memory and disk of the box itself. */
+        get: operations["get_vitals"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         Account: {
             created_at: components["schemas"]["Time"];
+            /** @description Where it belongs; `null` on a station, and for accounts of a platform that see the whole tree. */
+            department: string | null;
             disabled: boolean;
             display_name: string;
             language: components["schemas"]["Language"] | null;
@@ -684,6 +1115,8 @@ export interface components {
             items: components["schemas"]["Account"][];
         };
         AccountPatch: {
+            /** @description Platform only; ends the sessions of the account. */
+            department?: string | null;
             disabled?: boolean;
             display_name?: string;
             /** @description A new first password. */
@@ -692,6 +1125,8 @@ export interface components {
         };
         /** @description The person must change the password at the first login. */
         AccountRequest: {
+            /** @description Platform only. Left out: the caller's own. */
+            department?: string | null;
             disabled?: boolean;
             display_name?: string;
             name: string;
@@ -721,7 +1156,12 @@ export interface components {
             };
             port: components["schemas"]["PortNumber"] | null;
             raised_at: components["schemas"]["Time"];
+            /** @description When this box heard of it: on a platform later than `raised_at`, by the way from the station. */
+            reported_at: components["schemas"]["Time"];
             severity: components["schemas"]["Severity"];
+            /** @description Serial number of the box it is about. */
+            station: string;
+            station_name: string | null;
             /** @description A unit, disk or trunk by name, where `port` does not say it. */
             thing: string | null;
         };
@@ -746,6 +1186,8 @@ export interface components {
         AuditEntry: {
             /** @description `null` when nobody was logged in or the box itself acted. */
             account: string | null;
+            /** @description Of the account, at that time. */
+            department: string | null;
             /** @description Error code when refused or failed. */
             detail: string | null;
             /** @description At that time. */
@@ -761,6 +1203,9 @@ export interface components {
             };
             port: components["schemas"]["PortNumber"] | null;
             result: components["schemas"]["AuditResult"];
+            /** @description Serial number of the box where it was done. */
+            station: string;
+            station_name: string | null;
             time: components["schemas"]["Time"];
         };
         /** @description Newest first. */
@@ -778,7 +1223,14 @@ export interface components {
         Box: {
             alarms: components["schemas"]["AlarmCounts"];
             clock_quality: components["schemas"]["ClockQuality"];
+            /** @description Stations that the caller may see; `null` on a station. */
+            devices: {
+                online: number;
+                total: number;
+            } | null;
             disk: components["schemas"]["Disk"];
+            /** @description Of the box's own key, in groups of four; by it the other side of the uplink knows this box. */
+            fingerprint: string | null;
             name: string;
             ports: {
                 recording: number;
@@ -794,6 +1246,8 @@ export interface components {
             /** @description IANA name. */
             time_zone: string;
             version: string;
+            /** @description Platform: boxes that knocked and are not registered; `null` on a station and for accounts with a department. */
+            waiting: number | null;
         };
         /** @description Settings of the box as a whole; each has a default. */
         BoxSettings: {
@@ -983,6 +1437,80 @@ export interface components {
         ClockQuality: "synchronised" | "holdover" | "unchecked" | "wrong" | "scenario";
         /** @enum {string} */
         Codec: "g711_alaw" | "g711_ulaw" | "linear";
+        /** @description What became of a command to one station. */
+        Command: {
+            account: string | null;
+            asked_at: components["schemas"]["Time"];
+            /** @description Why it failed; stable. */
+            code: string | null;
+            /** @description What the station answered, or the parameters of `code`. */
+            detail: {
+                [key: string]: unknown;
+            };
+            /** @description Given up then. */
+            ends_at: components["schemas"]["Time"];
+            finished_at: components["schemas"]["Time"] | null;
+            id: string;
+            params: {
+                [key: string]: unknown;
+            };
+            progress: components["schemas"]["Progress"] | null;
+            serial: string;
+            state: components["schemas"]["CommandState"];
+            station_name: string | null;
+            /** @description As in `CommandWhat`, or `fetch`. */
+            what: string;
+        };
+        /** @description Newest first; those of stations that the caller may manage, and of recordings that the caller may hear. Kept until the platform starts again. */
+        CommandList: {
+            items: components["schemas"]["Command"][];
+            /** @description Cursor for `after`; `null` on the last page. */
+            next: string | null;
+            /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
+            total: number | null;
+            /** @description `true` when more than `total` match. */
+            total_is_least: boolean;
+        };
+        CommandRequest: {
+            command: components["schemas"]["CommandWhat"];
+            serials: string[];
+            /** @description Given up after this long; left out: 60, for `synchronise` 3600. */
+            within_s?: number;
+        };
+        /** @description One for each station. */
+        CommandsAsked: {
+            items: components["schemas"]["Command"][];
+        };
+        /**
+         * @description `waiting`: the station is not connected, or has others to do first.
+         * @enum {string}
+         */
+        CommandState: "waiting" | "sent" | "running" | "done" | "failed" | "cancelled" | "expired";
+        /** @description What is to be done. `restart` and `set_time` need the right `system` as well. */
+        CommandWhat: {
+            from: components["schemas"]["Time"];
+            to: components["schemas"]["Time"];
+            /** @constant */
+            what: "synchronise";
+        } | {
+            ports: components["schemas"]["PortNumber"][];
+            settings: components["schemas"]["ChannelSettingsPatch"];
+            /** @constant */
+            what: "set_channels";
+        } | {
+            /** @constant */
+            what: "set_contacts";
+        } | {
+            settings: components["schemas"]["BoxSettingsPatch"];
+            /** @constant */
+            what: "set_box";
+        } | {
+            /** @constant */
+            what: "restart";
+        } | {
+            /** @constant */
+            what: "set_time";
+        };
         Contact: {
             department: string;
             name: string;
@@ -1019,6 +1547,154 @@ export interface components {
             count: number;
             ids: components["schemas"]["RecordingId"][];
         };
+        /** @description A node of the organisation tree. */
+        Department: {
+            /** @description Likewise. */
+            accounts: number;
+            /** @description Organisation code of the public security organs (GA/T 380). */
+            code: string | null;
+            /** @description That belong to it now, without those of departments below. */
+            devices: number;
+            name: string;
+            /** @description `null`: it stands at the top, or above it is nothing that the caller may see. */
+            parent: string | null;
+            /** @description Unique: 1 to 4 capital letters. */
+            prefix: string;
+        };
+        /** @description The caller's department and those below it, by name; on the whole tree for an account without department. */
+        DepartmentList: {
+            items: components["schemas"]["Department"][];
+        };
+        DepartmentPatch: {
+            code?: string | null;
+            parent?: string | null;
+            /** @description Unique: 1 to 4 capital letters. */
+            prefix?: string;
+        };
+        DepartmentRequest: {
+            code?: string | null;
+            name: string;
+            /** @description `null` or left out: at the top, which only an account without department may. */
+            parent?: string | null;
+            /** @description Unique: 1 to 4 capital letters. */
+            prefix: string;
+        };
+        /** @description A station, as the platform knows it. What is not known yet is `null`. */
+        Device: {
+            /** @description Where it came from last. */
+            address: string | null;
+            /** @description Current ones of this station. */
+            alarms: components["schemas"]["AlarmCounts"];
+            /** @description How far its clock is ahead of the platform's; negative: behind. */
+            clock_offset_s: number | null;
+            connected_since: components["schemas"]["Time"] | null;
+            /** @description Where it belongs now. */
+            department: string | null;
+            disk: components["schemas"]["Disk"] | null;
+            /** @description Of the key that is pinned, in groups of four. */
+            fingerprint: string | null;
+            /** @description When the last item was taken. */
+            last_synchronised: components["schemas"]["Time"] | null;
+            limits: components["schemas"]["DeviceLimits"];
+            /** @description The caller may change and command it: it belongs to the caller's department or one below, not only some of its ports. */
+            may_manage: boolean;
+            /** @description As the platform calls it. */
+            name: string;
+            note: string;
+            online: boolean;
+            /** @description `false`: the first box that comes with this serial number is taken for it. */
+            pinned: boolean;
+            ports: {
+                /** @description Most at once since the station started. */
+                peak: number;
+                recording: number;
+                total: number;
+            };
+            /** @description Of a synchronisation of a period, while it runs. */
+            progress: components["schemas"]["Progress"] | null;
+            /** @description Of its software. */
+            release: string | null;
+            serial: string;
+            switched_on: boolean;
+            /** @description Items not yet here, as the station said last. */
+            waiting: number | null;
+        };
+        /** @description Pins another key: the box with the former one is not let in any more. */
+        DeviceKeyRequest: {
+            /** @description The serial number, typed by the person. */
+            confirm: string;
+            /** @description 64 hexadecimal digits; blanks, colons and `-` between them do not count. */
+            fingerprint: string;
+        };
+        /** @description What synchronising may cost. */
+        DeviceLimits: {
+            /** @description Of recordings' files; `null`: as fast as it goes. */
+            audio_bytes_per_s: number | null;
+            /** @description The backlog waits then, fresh recordings do not. */
+            quiet_hours: components["schemas"]["QuietHours"] | null;
+        };
+        /** @description By name. */
+        DeviceList: {
+            items: components["schemas"]["Device"][];
+            /** @description Cursor for `after`; `null` on the last page. */
+            next: string | null;
+            /** @description How many match, counted up to 10000; `null` when not counted (later pages). */
+            total: number | null;
+            /** @description `true` when more than `total` match. */
+            total_is_least: boolean;
+        };
+        DevicePatch: {
+            department?: string | null;
+            limits?: components["schemas"]["DeviceLimits"];
+            name?: string;
+            note?: string;
+            /** @description From when on it belongs to `department`; left out: now. */
+            since?: components["schemas"]["Time"];
+            /** @description Off: its connection is closed at once. */
+            switched_on?: boolean;
+        };
+        DevicePort: {
+            call_id: string | null;
+            call_type: components["schemas"]["CallType"] | null;
+            /** @description Where it belongs now. */
+            department: string | null;
+            line_number: string | null;
+            name: string;
+            /** @description `false`: that of the station. */
+            own_department: boolean;
+            /** @description Name from the contacts. */
+            peer_contact: string | null;
+            peer_number: string | null;
+            port: components["schemas"]["PortNumber"];
+            recording_since: components["schemas"]["Time"] | null;
+            /** @description `null`: not known, as while the station is not connected. */
+            state: components["schemas"]["PortState"] | null;
+        };
+        /** @description By number; those that the caller may see. */
+        DevicePortList: {
+            items: components["schemas"]["DevicePort"][];
+            online: boolean;
+            time: components["schemas"]["Time"];
+        };
+        /** @description Gives ports to another department than their station's. */
+        DevicePortsPatch: {
+            /** @description `null`: where the station belongs. */
+            department: string | null;
+            ports: components["schemas"]["PortNumber"][];
+            /** @description Left out: now. */
+            since?: components["schemas"]["Time"];
+        };
+        DeviceRequest: {
+            /** @description Left out: the caller's own. */
+            department?: string | null;
+            /** @description Left out: the first box that comes with this serial number is taken for it. An account with a department must give it. */
+            fingerprint?: string | null;
+            limits?: components["schemas"]["DeviceLimits"];
+            name?: string;
+            note?: string;
+            serial: string;
+            switched_on?: boolean;
+        };
         Disk: {
             free_bytes: number;
             total_bytes: number;
@@ -1033,7 +1709,23 @@ export interface components {
             ids: components["schemas"]["RecordingId"][];
         };
         /** @enum {string} */
-        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal";
+        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused";
+        /** @description How much a query finds. */
+        Found: {
+            count: number;
+            duration_s: number;
+            /** @description The end of the period, to be given as `to` with what is done next, so that what is recorded meanwhile does not count. */
+            to: components["schemas"]["Time"];
+        };
+        FoundDelete: {
+            /** @description As typed by the person; must be the number that the query finds. */
+            count: number;
+        };
+        /** @description So that the browser itself saves the answer. */
+        FoundForm: {
+            /** @description The session's token, as a form cannot set the header. */
+            csrf?: string;
+        };
         /** @enum {string} */
         Grade: "normal" | "important" | "permanent";
         GradeRequest: {
@@ -1064,6 +1756,70 @@ export interface components {
             /** @constant */
             status: "ok";
         };
+        /** @description Of what the caller may see. */
+        Home: {
+            alarms: components["schemas"]["AlarmCounts"];
+            devices: {
+                online: number;
+                total: number;
+            };
+            ports: {
+                recording: number;
+                total: number;
+            };
+            /** @description Boxes that knocked and are not registered; `null` for accounts with a department. */
+            waiting: number | null;
+            /** @description The last seven days by the platform's clock, today last. */
+            week: {
+                count: number;
+                /** Format: date */
+                day: string;
+                duration_s: number;
+            }[];
+        };
+        /** @description A row for each line. Lines that are wrong are refused, the others are added; with `check=true` nothing is, and good ones are `accepted`. */
+        ImportReport: {
+            added: number;
+            check: boolean;
+            refused: number;
+            rows: components["schemas"]["ImportRow"][];
+        };
+        ImportRow: {
+            /** @description Why it was refused. */
+            code: components["schemas"]["ErrorCode"] | null;
+            /** @description The column that is wrong. */
+            field: string | null;
+            /** @description Of the file; the heading is line 1. */
+            line: number;
+            /** @enum {string} */
+            result: "added" | "accepted" | "refused";
+            serial: string;
+            /** @description The reason, in English. */
+            title: string | null;
+        };
+        /** @description Long work that can be left and found again. Known until the box starts again, or a hundred newer ones are. */
+        Job: {
+            account: string;
+            /** @description Deleted. */
+            changed: number;
+            code: components["schemas"]["ErrorCode"] | null;
+            /** @description Looked at so far. */
+            done: number;
+            finished_at: components["schemas"]["Time"] | null;
+            id: string;
+            /** @enum {string} */
+            kind: "delete";
+            /** @description Not deleted: permanent, or deleted meanwhile; each stands in the audit trail. */
+            refused: number;
+            started_at: components["schemas"]["Time"];
+            /** @enum {string} */
+            state: "running" | "done" | "failed" | "cancelled";
+            total: number;
+        };
+        /** @description The caller's own, newest first. */
+        JobList: {
+            items: components["schemas"]["Job"][];
+        };
         /** @enum {string} */
         Language: "zh-CN" | "zh-TW" | "en";
         /** @description The first message. */
@@ -1090,8 +1846,37 @@ export interface components {
             /** @constant */
             type: "change";
         };
+        /** @description Platform: the first message. */
+        LiveDevicesAll: {
+            alarms: components["schemas"]["AlarmCounts"];
+            devices: components["schemas"]["Device"][];
+            /** @description Of the station named by `device`; `null` without it. */
+            ports: components["schemas"]["DevicePort"][] | null;
+            records: number;
+            time: components["schemas"]["Time"];
+            /** @constant */
+            type: "all";
+            waiting: number | null;
+        };
+        /** @description Platform: at most five a second, when something changed. */
+        LiveDevicesChange: {
+            alarms: components["schemas"]["AlarmCounts"];
+            /** @description Only those that changed since the message before. */
+            devices: components["schemas"]["Device"][];
+            /** @description All of the station named by `device`, when one of them changed. */
+            ports: components["schemas"]["DevicePort"][] | null;
+            records: number;
+            /** @description Serial numbers of those that are not there any more, or not the caller's. */
+            removed: string[];
+            time: components["schemas"]["Time"];
+            /** @constant */
+            type: "change";
+            waiting: number | null;
+        };
         /** @description Text messages of `/live`. */
         LiveMessage: components["schemas"]["LiveAll"] | components["schemas"]["LiveChange"];
+        /** @description Text messages of `/live` on a platform. */
+        LivePlatformMessage: components["schemas"]["LiveDevicesAll"] | components["schemas"]["LiveDevicesChange"];
         LoginRequest: {
             name: string;
             password: string;
@@ -1155,6 +1940,97 @@ export interface components {
             /** @description Per track: min, max, min, max, …, as 8 bit numbers. */
             tracks: number[][];
         };
+        /** @description How this station is tied to its platform. */
+        PlatformLink: {
+            /** @description How far this station's clock is ahead of the platform's. */
+            clock_offset_s: number | null;
+            last_synchronised: components["schemas"]["Time"] | null;
+            /** @description Of the key that the platform showed while none is pinned; accepted by setting it as `fingerprint`. */
+            offered_fingerprint: string | null;
+            /** @description Of this station's key: the platform's operator compares it. */
+            own_fingerprint: string;
+            platform_release: string | null;
+            settings: components["schemas"]["PlatformLinkSettings"];
+            since: components["schemas"]["Time"];
+            /**
+             * @description `waiting_for_platform`: it does not know this serial number yet; `not_pinned`: its key waits to be accepted.
+             * @enum {string}
+             */
+            state: "off" | "connecting" | "waiting_for_platform" | "not_pinned" | "refused" | "connected";
+            /** @description Why it is not connected. */
+            trouble: {
+                /** @description Stable. */
+                code: string;
+                /** @description In English. */
+                sentence: string;
+            } | null;
+            /** @description Items that the platform has not taken yet. */
+            waiting: number;
+        };
+        PlatformLinkChange: {
+            settings: components["schemas"]["PlatformLinkPatch"];
+        };
+        PlatformLinkPatch: {
+            /** @description `host:port` or `host`; the port is 1311 when left out. */
+            address?: string | null;
+            /** @description Of the platform's key: 64 hexadecimal digits in groups. `null`: nothing is sent until a person accepts `offered_fingerprint`. */
+            fingerprint?: string | null;
+            switched_on?: boolean;
+            /** @description Without its platform for so long, the station raises an alarm. */
+            unreachable_after_s?: number;
+        };
+        PlatformLinkSettings: {
+            /** @description `host:port` or `host`; the port is 1311 when left out. */
+            address: string | null;
+            /** @description Of the platform's key: 64 hexadecimal digits in groups. `null`: nothing is sent until a person accepts `offered_fingerprint`. */
+            fingerprint: string | null;
+            switched_on: boolean;
+            /** @description Without its platform for so long, the station raises an alarm. */
+            unreachable_after_s: number;
+        };
+        /** @description The platform as a whole. */
+        PlatformSettings: {
+            cpu_high_percent: number;
+            disk_nearly_full_percent: number;
+            /** @description Kept free: below it nothing is taken from stations. */
+            disk_reserve_bytes: number;
+            high_for_s: number;
+            memory_high_percent: number;
+            name: string;
+            /** @description So does one that is there and has sent nothing. */
+            nothing_received_after_min: number;
+            /** @description A station that has been away for so long raises an alarm. */
+            station_offline_after_min: number;
+            temperature_high_celsius: number;
+            /** @description IANA name; `null`: the system's. */
+            time_zone: string | null;
+        };
+        PlatformSettingsChange: {
+            settings: components["schemas"]["PlatformSettingsPatch"];
+        };
+        PlatformSettingsNow: {
+            effective: {
+                /** @description IANA name. */
+                time_zone: string;
+            };
+            settings: components["schemas"]["PlatformSettings"];
+        };
+        PlatformSettingsPatch: {
+            cpu_high_percent?: number;
+            disk_nearly_full_percent?: number;
+            /** @description Kept free: below it nothing is taken from stations. */
+            disk_reserve_bytes?: number;
+            high_for_s?: number;
+            memory_high_percent?: number;
+            name?: string;
+            /** @description So does one that is there and has sent nothing. */
+            nothing_received_after_min?: number;
+            /** @description A station that has been away for so long raises an alarm. */
+            station_offline_after_min?: number;
+            temperature_high_celsius?: number;
+            /** @description IANA name; `null`: the system's. */
+            time_zone?: string | null;
+        };
         /** @description State of one port now. */
         Port: {
             /** @description Of the call on the line. */
@@ -1203,6 +2079,15 @@ export interface components {
             /** @constant */
             type: "about:blank";
         };
+        Progress: {
+            done: number;
+            total: number;
+        };
+        /** @description Every day, by the platform's clock; over midnight when `to` is before `from`. */
+        QuietHours: {
+            from: string;
+            to: string;
+        };
         RecordCommand: {
             /** @enum {string} */
             action: "start" | "stop";
@@ -1235,6 +2120,8 @@ export interface components {
             id: components["schemas"]["RecordingId"];
             line_contact: string | null;
             line_number: string | null;
+            /** @description Platform: why the sound has not come (`unavailable` of the station); `null` when it is here or there was none. */
+            not_here: string | null;
             note: string | null;
             peer_contact: string | null;
             /** @description From caller ID. */
@@ -1253,6 +2140,8 @@ export interface components {
             /** @description When the start condition was met. */
             start: components["schemas"]["Time"];
             start_mode: components["schemas"]["StartMode"];
+            /** @description Name of the box that recorded it; `null` when it is not known here any more. */
+            station_name: string | null;
             stop_mode: components["schemas"]["StopMode"];
             tags: components["schemas"]["Tag"][];
             /** @description 0 without audio. */
@@ -1294,6 +2183,8 @@ export interface components {
             line_contact: string | null;
             line_number: string | null;
             marks: components["schemas"]["Mark"][];
+            /** @description Platform: why the sound has not come (`unavailable` of the station); `null` when it is here or there was none. */
+            not_here: string | null;
             note: string | null;
             peer_contact: string | null;
             /** @description From caller ID. */
@@ -1318,6 +2209,8 @@ export interface components {
             /** @description When the start condition was met. */
             start: components["schemas"]["Time"];
             start_mode: components["schemas"]["StartMode"];
+            /** @description Name of the box that recorded it; `null` when it is not known here any more. */
+            station_name: string | null;
             stop_mode: components["schemas"]["StopMode"];
             tags: components["schemas"]["Tag"][];
             /** @description 0 without audio. */
@@ -1352,6 +2245,8 @@ export interface components {
             account: string;
             /** @description Goes into the header `X-Hookline-CSRF` of every state-changing request. */
             csrf: string;
+            /** @description Whose things one sees and manages, with those of departments below; `null`: all. */
+            department: string | null;
             display_name: string;
             /** @description The session ends then, however busy it is. */
             expires_at: components["schemas"]["Time"];
@@ -1373,14 +2268,16 @@ export interface components {
         Statistics: {
             by: components["schemas"]["StatisticsBy"];
             rows: {
-                /** @description `2026-03-01T08` (hour), `2026-03-01`, `2026-03`, or the port's number. */
+                /** @description `2026-03-01T08` (hour), `2026-03-01`, `2026-03`, the port's number, the station's serial number, `SERIAL:PORT`, or the department's name (empty: of none). A department's row is without those below it. */
                 key: string;
+                /** @description Of the station, where `key` is one. */
+                name: string | null;
                 totals: components["schemas"]["CallTotals"];
             }[];
             totals: components["schemas"]["CallTotals"];
         };
         /** @enum {string} */
-        StatisticsBy: "hour" | "day" | "month" | "port";
+        StatisticsBy: "hour" | "day" | "month" | "port" | "station" | "station_port" | "department";
         /** @enum {string} */
         StopMode: "on_hook" | "silence" | "busy_tone" | "release" | "line_lost" | "schedule" | "length" | "manual" | "shutdown" | "power_loss";
         /** @description A flag at a position. */
@@ -1410,6 +2307,34 @@ export interface components {
         Time: string;
         /** @enum {string} */
         Tone: "dial" | "special-dial" | "ringback" | "busy" | "congestion" | "unobtainable" | "call-waiting" | "howler";
+        /** @description The box itself: how hard it works. `null`: not to be known here. */
+        Vitals: {
+            /** @description Of all processors, over the last look. */
+            cpu_percent: number | null;
+            disk: components["schemas"]["Disk"];
+            memory_percent: number | null;
+            /** @description Entries of the journal. */
+            records: number;
+            started_at: components["schemas"]["Time"];
+            /** @description Of the hottest sensor. */
+            temperature_celsius: number | null;
+            time: components["schemas"]["Time"];
+            version: string;
+        };
+        /** @description A box that knocked with a serial number that is not registered. It gets nothing. */
+        WaitingBox: {
+            address: string;
+            fingerprint: string;
+            first_at: components["schemas"]["Time"];
+            last_at: components["schemas"]["Time"];
+            /** @description As the box calls itself. */
+            name: string;
+            serial: string;
+        };
+        /** @description The one that knocked last first. */
+        WaitingList: {
+            items: components["schemas"]["WaitingBox"][];
+        };
         /** @description In the box's local time. */
         WeeklySpan: {
             from: string;
@@ -1624,10 +2549,24 @@ export interface components {
         audit_to: string;
         /** @description What a row is. */
         by: components["schemas"]["StatisticsBy"];
+        /** @description Any of these. */
+        command_serial: string[];
+        /** @description `open`: not finished yet. */
+        command_state: "open" | "finished" | "all";
+        /** @description Command. */
+        CommandId: string;
         /** @description Fragment of number, name or department. */
         contact_text: string;
         /** @description Contact. */
         ContactNumber: string;
+        /** @description Department. */
+        DepartmentName: string;
+        /** @description It or one below it. */
+        device_department: string;
+        /** @description `offline`: switched on, and not connected; `off`: switched off; `alarm`: with a current alarm. */
+        device_state: "online" | "offline" | "off" | "alarm";
+        /** @description Fragment of serial number, name, address, note, or of name, prefix or code of its department. */
+        device_text: string;
         /** @description Audio. */
         filter_audio: "with" | "without" | "all";
         /** @description All records of one call. */
@@ -1640,6 +2579,8 @@ export interface components {
         filter_caller: string;
         /** @description Deleted. */
         filter_deleted: "no" | "yes" | "all";
+        /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+        filter_department: string;
         /** @description Started at or after. */
         filter_from: string;
         /** @description Any of these. */
@@ -1664,6 +2605,8 @@ export interface components {
         filter_sn: string;
         /** @description Any of these. */
         filter_start_mode: components["schemas"]["StartMode"][];
+        /** @description Serial numbers: any of these. */
+        filter_station: string[];
         /** @description Any of these. */
         filter_stop_mode: components["schemas"]["StopMode"][];
         /** @description Has a tag with this text. */
@@ -1676,10 +2619,16 @@ export interface components {
         format: "xlsx" | "csv";
         /** @description These records instead of the filters. */
         ids: components["schemas"]["RecordingId"][];
+        /** @description Only look at it. */
+        import_check: boolean;
+        /** @description Job. */
+        JobId: string;
         /** @description Language of headings and words in the file; without it: the account's, then English. */
         lang: components["schemas"]["Language"];
         /** @description Items a page. */
         limit: number;
+        /** @description Platform: serial number of a station whose ports are pushed as well. */
+        live_device: string;
         /** @description `tracks`: near side left, far side right. */
         mix: "mono" | "tracks";
         /** @description Port. */
@@ -1688,6 +2637,8 @@ export interface components {
         recall_limit: number;
         /** @description Recording. */
         RecordingId: components["schemas"]["RecordingId"];
+        /** @description Serial number of a station. */
+        Serial: string;
         /** @description Tag. */
         TagId: string;
     };
@@ -1746,6 +2697,7 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
@@ -1831,6 +2783,8 @@ export interface operations {
                 category?: components["parameters"]["alarm_category"];
                 /** @description Any of these. */
                 code?: components["parameters"]["alarm_code"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
                 /** @description Raised at or after. */
                 from?: components["parameters"]["alarm_from"];
                 /** @description Items a page. */
@@ -1841,6 +2795,8 @@ export interface operations {
                 severity?: components["parameters"]["alarm_severity"];
                 /** @description `history`: cleared ones. */
                 state?: components["parameters"]["alarm_state"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
                 /** @description Raised before. */
                 to?: components["parameters"]["alarm_to"];
             };
@@ -1861,6 +2817,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -1908,6 +2865,8 @@ export interface operations {
                 account?: components["parameters"]["audit_account"];
                 /** @description `next` of the page before. */
                 after?: components["parameters"]["after"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
                 /** @description At or after. */
                 from?: components["parameters"]["audit_from"];
                 /** @description Fragment. */
@@ -1922,6 +2881,8 @@ export interface operations {
                 port?: components["parameters"]["audit_port"];
                 /** @description Result. */
                 result?: components["parameters"]["audit_result"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
                 /** @description Fragment of account, display name, address, operation, parameters or detail. */
                 text?: components["parameters"]["audit_text"];
                 /** @description Before. */
@@ -1944,6 +2905,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -1953,6 +2915,8 @@ export interface operations {
             query: {
                 /** @description Exactly. */
                 account?: components["parameters"]["audit_account"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
                 /** @description File format. */
                 format: components["parameters"]["format"];
                 /** @description At or after. */
@@ -1969,6 +2933,8 @@ export interface operations {
                 port?: components["parameters"]["audit_port"];
                 /** @description Result. */
                 result?: components["parameters"]["audit_result"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
                 /** @description Fragment of account, display name, address, operation, parameters or detail. */
                 text?: components["parameters"]["audit_text"];
                 /** @description Before. */
@@ -1993,6 +2959,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
             503: components["responses"]["Busy"];
@@ -2042,6 +3009,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -2099,6 +3067,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             500: components["responses"]["Failed"];
         };
@@ -2130,6 +3099,97 @@ export interface operations {
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_commands: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: components["parameters"]["after"];
+                /** @description Items a page. */
+                limit?: components["parameters"]["limit"];
+                /** @description Any of these. */
+                serial?: components["parameters"]["command_serial"];
+                /** @description `open`: not finished yet. */
+                state?: components["parameters"]["command_state"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_command: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Command. */
+                id: components["parameters"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Command"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    cancel_command: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Command. */
+                id: components["parameters"]["CommandId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Command"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -2260,6 +3320,545 @@ export interface operations {
             500: components["responses"]["Failed"];
         };
     };
+    list_departments: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DepartmentList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    create_department: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DepartmentRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Department"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    remove_department: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Department. */
+                name: components["parameters"]["DepartmentName"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_department: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Department. */
+                name: components["parameters"]["DepartmentName"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DepartmentPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Department"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_devices: {
+        parameters: {
+            query?: {
+                /** @description `next` of the page before. */
+                after?: components["parameters"]["after"];
+                /** @description It or one below it. */
+                department?: components["parameters"]["device_department"];
+                /** @description Items a page. */
+                limit?: components["parameters"]["limit"];
+                /** @description `offline`: switched on, and not connected; `off`: switched off; `alarm`: with a current alarm. */
+                state?: components["parameters"]["device_state"];
+                /** @description Fragment of serial number, name, address, note, or of name, prefix or code of its department. */
+                text?: components["parameters"]["device_text"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    add_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    remove_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DevicePatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    replace_key: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeviceKeyRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Device"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_device_ports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePortList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_device_ports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DevicePortsPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePortList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    listen_device: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Port. */
+                port: components["parameters"]["Port"];
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description WebSocket opened. */
+            101: {
+                headers: {
+                    Upgrade?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            426: components["responses"]["UpgradeRequired"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    command_devices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommandRequest"];
+            };
+        };
+        responses: {
+            /** @description Asked; what becomes of it is told by `/commands`. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommandsAsked"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    import_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    import_devices: {
+        parameters: {
+            query?: {
+                /** @description Only look at it. */
+                check?: components["parameters"]["import_check"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ImportReport"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_waiting: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WaitingList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
     get_health: {
         parameters: {
             query?: never;
@@ -2282,9 +3881,119 @@ export interface operations {
             503: components["responses"]["NotWell"];
         };
     };
-    live: {
+    get_home: {
         parameters: {
             query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Home"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Job. */
+                id: components["parameters"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Job. */
+                id: components["parameters"]["JobId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    live: {
+        parameters: {
+            query?: {
+                /** @description Platform: serial number of a station whose ports are pushed as well. */
+                device?: components["parameters"]["live_device"];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -2301,6 +4010,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             426: components["responses"]["UpgradeRequired"];
             500: components["responses"]["Failed"];
@@ -2435,6 +4145,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -2590,6 +4301,8 @@ export interface operations {
                 caller?: components["parameters"]["filter_caller"];
                 /** @description Deleted. */
                 deleted?: components["parameters"]["filter_deleted"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
                 /** @description Started at or after. */
                 from?: components["parameters"]["filter_from"];
                 /** @description Any of these. */
@@ -2616,6 +4329,8 @@ export interface operations {
                 sn?: components["parameters"]["filter_sn"];
                 /** @description Any of these. */
                 start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
                 /** @description Any of these. */
                 stop_mode?: components["parameters"]["filter_stop_mode"];
                 /** @description Has a tag with this text. */
@@ -2642,6 +4357,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -2753,6 +4469,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             410: components["responses"]["Gone"];
             416: components["responses"]["Range"];
             422: components["responses"]["Invalid"];
@@ -2798,10 +4515,41 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             410: components["responses"]["Gone"];
             416: components["responses"]["Range"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
+        };
+    };
+    fetch_recording: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Recording. */
+                id: components["parameters"]["RecordingId"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Asked. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Command"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
         };
     };
     recording_file: {
@@ -2845,6 +4593,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             410: components["responses"]["Gone"];
             416: components["responses"]["Range"];
             422: components["responses"]["Invalid"];
@@ -2887,6 +4636,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             410: components["responses"]["Gone"];
             416: components["responses"]["Range"];
             422: components["responses"]["Invalid"];
@@ -2917,6 +4667,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             410: components["responses"]["Gone"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
@@ -3074,6 +4825,8 @@ export interface operations {
                 caller?: components["parameters"]["filter_caller"];
                 /** @description Deleted. */
                 deleted?: components["parameters"]["filter_deleted"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
                 /** @description File format. */
                 format: components["parameters"]["format"];
                 /** @description Started at or after. */
@@ -3104,6 +4857,8 @@ export interface operations {
                 sn?: components["parameters"]["filter_sn"];
                 /** @description Any of these. */
                 start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
                 /** @description Any of these. */
                 stop_mode?: components["parameters"]["filter_stop_mode"];
                 /** @description Has a tag with this text. */
@@ -3132,6 +4887,253 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    count_found: {
+        parameters: {
+            query?: {
+                /** @description Audio. */
+                audio?: components["parameters"]["filter_audio"];
+                /** @description All records of one call. */
+                call_id?: components["parameters"]["filter_call_id"];
+                /** @description Any of these. */
+                call_type?: components["parameters"]["filter_call_type"];
+                /** @description Fragment, by direction. */
+                callee?: components["parameters"]["filter_callee"];
+                /** @description Fragment, by direction. */
+                caller?: components["parameters"]["filter_caller"];
+                /** @description Deleted. */
+                deleted?: components["parameters"]["filter_deleted"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
+                /** @description Started at or after. */
+                from?: components["parameters"]["filter_from"];
+                /** @description Any of these. */
+                grade?: components["parameters"]["filter_grade"];
+                /** @description Fragment. */
+                line_number?: components["parameters"]["filter_line_number"];
+                /** @description Max duration s. */
+                max_duration_s?: components["parameters"]["filter_max_duration_s"];
+                /** @description Max score. */
+                max_score?: components["parameters"]["filter_max_score"];
+                /** @description Min duration s. */
+                min_duration_s?: components["parameters"]["filter_min_duration_s"];
+                /** @description Min score. */
+                min_score?: components["parameters"]["filter_min_score"];
+                /** @description Fragment of either side's number. */
+                number?: components["parameters"]["filter_number"];
+                /** @description Fragment. */
+                peer_number?: components["parameters"]["filter_peer_number"];
+                /** @description Any of these. */
+                port?: components["parameters"]["filter_port"];
+                /** @description An SN or its beginning (`20260301_08`). */
+                sn?: components["parameters"]["filter_sn"];
+                /** @description Any of these. */
+                start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
+                /** @description Any of these. */
+                stop_mode?: components["parameters"]["filter_stop_mode"];
+                /** @description Has a tag with this text. */
+                tag?: components["parameters"]["filter_tag"];
+                /** @description Fragment of note or contact name. */
+                text?: components["parameters"]["filter_text"];
+                /** @description Started before. */
+                to?: components["parameters"]["filter_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Found"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    delete_found: {
+        parameters: {
+            query?: {
+                /** @description Audio. */
+                audio?: components["parameters"]["filter_audio"];
+                /** @description All records of one call. */
+                call_id?: components["parameters"]["filter_call_id"];
+                /** @description Any of these. */
+                call_type?: components["parameters"]["filter_call_type"];
+                /** @description Fragment, by direction. */
+                callee?: components["parameters"]["filter_callee"];
+                /** @description Fragment, by direction. */
+                caller?: components["parameters"]["filter_caller"];
+                /** @description Deleted. */
+                deleted?: components["parameters"]["filter_deleted"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
+                /** @description Started at or after. */
+                from?: components["parameters"]["filter_from"];
+                /** @description Any of these. */
+                grade?: components["parameters"]["filter_grade"];
+                /** @description Fragment. */
+                line_number?: components["parameters"]["filter_line_number"];
+                /** @description Max duration s. */
+                max_duration_s?: components["parameters"]["filter_max_duration_s"];
+                /** @description Max score. */
+                max_score?: components["parameters"]["filter_max_score"];
+                /** @description Min duration s. */
+                min_duration_s?: components["parameters"]["filter_min_duration_s"];
+                /** @description Min score. */
+                min_score?: components["parameters"]["filter_min_score"];
+                /** @description Fragment of either side's number. */
+                number?: components["parameters"]["filter_number"];
+                /** @description Fragment. */
+                peer_number?: components["parameters"]["filter_peer_number"];
+                /** @description Any of these. */
+                port?: components["parameters"]["filter_port"];
+                /** @description An SN or its beginning (`20260301_08`). */
+                sn?: components["parameters"]["filter_sn"];
+                /** @description Any of these. */
+                start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
+                /** @description Any of these. */
+                stop_mode?: components["parameters"]["filter_stop_mode"];
+                /** @description Has a tag with this text. */
+                tag?: components["parameters"]["filter_tag"];
+                /** @description Fragment of note or contact name. */
+                text?: components["parameters"]["filter_text"];
+                /** @description Started before. */
+                to?: components["parameters"]["filter_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FoundDelete"];
+            };
+        };
+        responses: {
+            /** @description Begun; how far it is is told by `/jobs/{id}`. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    download_found: {
+        parameters: {
+            query?: {
+                /** @description Audio. */
+                audio?: components["parameters"]["filter_audio"];
+                /** @description All records of one call. */
+                call_id?: components["parameters"]["filter_call_id"];
+                /** @description Any of these. */
+                call_type?: components["parameters"]["filter_call_type"];
+                /** @description Fragment, by direction. */
+                callee?: components["parameters"]["filter_callee"];
+                /** @description Fragment, by direction. */
+                caller?: components["parameters"]["filter_caller"];
+                /** @description Deleted. */
+                deleted?: components["parameters"]["filter_deleted"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
+                /** @description Started at or after. */
+                from?: components["parameters"]["filter_from"];
+                /** @description Any of these. */
+                grade?: components["parameters"]["filter_grade"];
+                /** @description Language of headings and words in the file; without it: the account's, then English. */
+                lang?: components["parameters"]["lang"];
+                /** @description Fragment. */
+                line_number?: components["parameters"]["filter_line_number"];
+                /** @description Max duration s. */
+                max_duration_s?: components["parameters"]["filter_max_duration_s"];
+                /** @description Max score. */
+                max_score?: components["parameters"]["filter_max_score"];
+                /** @description Min duration s. */
+                min_duration_s?: components["parameters"]["filter_min_duration_s"];
+                /** @description Min score. */
+                min_score?: components["parameters"]["filter_min_score"];
+                /** @description Fragment of either side's number. */
+                number?: components["parameters"]["filter_number"];
+                /** @description Fragment. */
+                peer_number?: components["parameters"]["filter_peer_number"];
+                /** @description Any of these. */
+                port?: components["parameters"]["filter_port"];
+                /** @description An SN or its beginning (`20260301_08`). */
+                sn?: components["parameters"]["filter_sn"];
+                /** @description Any of these. */
+                start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
+                /** @description Any of these. */
+                stop_mode?: components["parameters"]["filter_stop_mode"];
+                /** @description Has a tag with this text. */
+                tag?: components["parameters"]["filter_tag"];
+                /** @description Fragment of note or contact name. */
+                text?: components["parameters"]["filter_text"];
+                /** @description Started before. */
+                to?: components["parameters"]["filter_to"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+                "application/x-www-form-urlencoded": components["schemas"]["FoundForm"];
+            };
+        };
+        responses: {
+            /** @description `caller-callee-time.wav` each; equal names get a suffix. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
             503: components["responses"]["Busy"];
@@ -3186,6 +5188,8 @@ export interface operations {
                 caller?: components["parameters"]["filter_caller"];
                 /** @description Deleted. */
                 deleted?: components["parameters"]["filter_deleted"];
+                /** @description Platform: what belongs (for records: belonged at their time) to this department or one below it. */
+                department?: components["parameters"]["filter_department"];
                 /** @description Started at or after. */
                 from?: components["parameters"]["filter_from"];
                 /** @description Any of these. */
@@ -3210,6 +5214,8 @@ export interface operations {
                 sn?: components["parameters"]["filter_sn"];
                 /** @description Any of these. */
                 start_mode?: components["parameters"]["filter_start_mode"];
+                /** @description Serial numbers: any of these. */
+                station?: components["parameters"]["filter_station"];
                 /** @description Any of these. */
                 stop_mode?: components["parameters"]["filter_stop_mode"];
                 /** @description Has a tag with this text. */
@@ -3236,6 +5242,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -3316,6 +5323,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -3345,6 +5353,123 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_platform_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformLink"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_platform_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlatformLinkChange"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformLink"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_platform_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformSettingsNow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_platform_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PlatformSettingsChange"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PlatformSettingsNow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             408: components["responses"]["RequestTimeout"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
@@ -3372,6 +5497,31 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_vitals: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Vitals"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };

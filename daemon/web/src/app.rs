@@ -1,15 +1,15 @@
-//! What every request handler has at hand: the station, who is logged in, and a bounded way to do blocking work.
+//! What every request handler has at hand: the box, who is logged in, and a bounded way to do blocking work.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
-use station::{BoxSettingsError, ChannelError, Station, StationError};
 
 use crate::password::Hasher;
 use crate::plays::Plays;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
+use crate::role::Served;
 use crate::session::Sessions;
 use crate::throttle::Throttle;
 use crate::turns::{self, Turns};
@@ -19,7 +19,7 @@ use crate::turns::{self, Turns};
 pub struct App(Arc<Shared>);
 
 pub struct Shared {
-    pub station: Station,
+    pub served: Served,
     pub sessions: Sessions,
     pub throttle: Throttle,
     pub hasher: Hasher,
@@ -39,9 +39,9 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub fn new(station: Station, hasher: Hasher, temporary: PathBuf) -> Self {
+    pub fn new(served: Served, hasher: Hasher, temporary: PathBuf) -> Self {
         Self(Arc::new(Shared {
-            station,
+            served,
             sessions: Sessions::default(),
             throttle: Throttle::default(),
             hasher,
@@ -53,11 +53,11 @@ impl App {
     }
 
     pub fn catalog(&self) -> &Catalog {
-        self.station.catalog()
+        self.served.catalog()
     }
 
     pub fn zone(&self) -> Tz {
-        self.station.time_zone()
+        self.served.zone()
     }
 
     /// Runs what waits for the disk. Once begun it goes on to its end, also when the client has gone.
@@ -125,54 +125,5 @@ impl App {
         self.catalog().set_account(row.account.clone())?;
         self.sessions.update(&row.account);
         Ok(row)
-    }
-}
-
-impl From<StationError> for Problem {
-    fn from(error: StationError) -> Self {
-        let sentence = error.to_string();
-        match error {
-            StationError::Catalog(error) => error.into(),
-            StationError::NoSuchPort { port } | StationError::Channels(ChannelError::NoSuchPort(port)) => {
-                Self::not_found("port", port)
-            }
-            StationError::Channels(ChannelError::Invalid { port, field, reason }) => {
-                Self::new(Code::SettingInvalid, sentence)
-                    .with("port", port)
-                    .with("field", field)
-                    .with("reason", reason)
-            }
-            StationError::BoxSettings(BoxSettingsError::Invalid { field, reason }) => {
-                Self::new(Code::SettingInvalid, sentence).with("field", field).with("reason", reason)
-            }
-            StationError::Setting { port, reason } => Self::new(Code::SettingInvalid, sentence)
-                .with("port", port)
-                .with("field", reason.field())
-                .with("reason", reason.to_string()),
-            StationError::Channels(ChannelError::NothingToUndo) => {
-                Self::new(Code::NothingToUndo, "There is no change to take back.")
-            }
-            StationError::Command { port, reason } => {
-                Self::new(Code::RecordRefused, sentence).with("port", port).with("reason", refusal(reason))
-            }
-            StationError::NoVoltage { port } => {
-                Self::new(Code::CalibrationRefused, sentence).with("port", port).with("reason", "no_voltage")
-            }
-            StationError::TooManyListeners { .. } | StationError::Stopping => Self::busy(5),
-            other => Self::storage(other.code(), other),
-        }
-    }
-}
-
-/// Why a recording by hand was refused, as a code for the pages.
-fn refusal(reason: line::CommandError) -> &'static str {
-    use line::CommandError;
-    match reason {
-        CommandError::AlreadyRecording => "already_recording",
-        CommandError::NotRecording => "not_recording",
-        CommandError::ManualStopNotAllowed => "manual_stop_not_allowed",
-        CommandError::DoNotRecord => "do_not_record",
-        CommandError::NotInUse => "not_in_use",
-        CommandError::NoAlarm => "no_alarm",
     }
 }

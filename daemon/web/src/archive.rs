@@ -99,7 +99,7 @@ impl Archive {
         let tray = Tray::default();
         Self {
             app: app.clone(),
-            serial: app.station.info().serial,
+            serial: app.served.info().serial,
             made_by: caller.account.clone(),
             made_at,
             language,

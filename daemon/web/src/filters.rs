@@ -118,6 +118,7 @@ pub fn audit_query(query: &mut Query) -> Result<AuditQuery, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scope::Part;
     use proptest::prelude::*;
     use serde_json::Value;
 
@@ -140,9 +141,9 @@ mod tests {
         let wrong = |name: &str| Query::parse(&format!("{name}=x&{name}=y"));
         type Reader = fn(&mut Query) -> Result<(), Problem>;
         let readers: [(&str, Reader); 3] = [
-            ("/recordings", |query| record_query(query).map(|_| ())),
-            ("/alarms", |query| alarm_query(query).map(|_| ())),
-            ("/audit", |query| audit_query(query).map(|_| ())),
+            ("/recordings", |query| record_query(query).and_then(|_| Part::of(query)).map(|_| ())),
+            ("/alarms", |query| alarm_query(query).and_then(|_| Part::of(query)).map(|_| ())),
+            ("/audit", |query| audit_query(query).and_then(|_| Part::of(query)).map(|_| ())),
         ];
         for (operation, read) in readers {
             for name in openapi_parameters(operation)

@@ -3,8 +3,8 @@
 //!
 //! ```text
 //! ensure_first_account(&catalog) -> Option<FirstPassword>     once, before serving; shown on the console
-//! serve(WebConfig, Station, shutdown)                          until `shutdown`
-//! Server::bind(WebConfig, Station) -> Server                   the same in two steps, for those who ask for a free port
+//! serve(WebConfig, impl Into<Served>, shutdown)                until `shutdown`
+//! Server::bind(WebConfig, impl Into<Served>) -> Server         the same in two steps, for those who ask for a free port
 //! ```
 
 mod api;
@@ -22,11 +22,14 @@ mod pages;
 mod password;
 mod plays;
 mod problem;
+mod push;
 mod query;
 mod random;
 mod range;
 mod redirect;
+mod role;
 pub mod routes;
+mod scope;
 mod server;
 mod session;
 mod stream;
@@ -36,6 +39,7 @@ mod time;
 mod tls;
 mod trail;
 mod turns;
+mod view;
 mod wav;
 mod words;
 
@@ -45,13 +49,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use station::Station;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 pub use api::meta::OPENAPI;
 pub use error::WebError;
 pub use first::{FIRST_ACCOUNT, FirstPassword, ensure_first_account};
+pub use role::{Role, Served};
 
 use crate::app::App;
 use crate::password::Hasher;
@@ -77,16 +81,17 @@ impl Server {
     ///
     /// # Errors
     /// An address that is in use, or a certificate that cannot be made or read.
-    pub async fn bind(config: WebConfig, station: Station) -> Result<Self, WebError> {
-        let folder = station.data_dir().path().join("identity");
-        let tls = tls::server_config(&folder, &station.info().serial)?;
+    pub async fn bind(config: WebConfig, served: impl Into<Served>) -> Result<Self, WebError> {
+        let served = served.into();
+        let folder = served.data_dir().path().join("identity");
+        let tls = tls::server_config(&folder, &served.info().serial)?;
         let https = listen(config.https).await?;
         let http = match config.http {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
-        let temporary = empty_folder(station.data_dir().path().join("tmp"));
-        let app = App::new(station, Hasher::new().map_err(WebError::Hash)?, temporary);
+        let temporary = empty_folder(served.data_dir().path().join("tmp"));
+        let app = App::new(served, Hasher::new().map_err(WebError::Hash)?, temporary);
         Ok(Self { https, http, tls: TlsAcceptor::from(Arc::new(tls)), router: routes::router(&app) })
     }
 
@@ -130,10 +135,10 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, WebError> {
 /// Those of [`Server::bind`].
 pub async fn serve(
     config: WebConfig,
-    station: Station,
+    served: impl Into<Served>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), WebError> {
-    Server::bind(config, station).await?.run(shutdown).await;
+    Server::bind(config, served).await?.run(shutdown).await;
     Ok(())
 }
 

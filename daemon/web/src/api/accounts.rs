@@ -26,6 +26,7 @@ fn account_json(row: &AccountRow, zone: Tz) -> Value {
         "language": account.language.as_deref().and_then(Language::from_name).map(Language::name),
         "must_change_password": account.must_change,
         "created_at": time::in_zone(row.created_us, zone),
+        "department": null,
         "last_login_at": row.last_login_us.map(|us| time::in_zone(us, zone)),
     })
 }

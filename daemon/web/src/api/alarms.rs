@@ -2,21 +2,23 @@
 
 use axum::extract::{Path, State};
 use catalog::AlarmRow;
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 
-use super::{Answer, json_answer, page_json, page_request, scope_of};
+use super::{Answer, json_answer, page_json, page_request};
 use crate::app::App;
 use crate::fields::{Fields, Given};
 use crate::filters::alarm_query;
 use crate::problem::Problem;
 use crate::query::{Query, whole_of};
+use crate::scope::{Part, scope_in};
 use crate::session::Caller;
 use crate::time;
 use crate::trail::Trail;
+use crate::view::View;
 
-fn alarm_json(alarm: &AlarmRow, zone: Tz) -> Value {
-    let at = |us: i64| time::in_zone(us, zone);
+fn alarm_json(alarm: &AlarmRow, view: &View) -> Value {
+    let at = |us: i64| time::in_zone(us, view.zone);
+    let station = view.own_serial.as_str();
     let acknowledged = alarm
         .acknowledged
         .as_ref()
@@ -34,15 +36,23 @@ fn alarm_json(alarm: &AlarmRow, zone: Tz) -> Value {
         "count": alarm.count,
         "last_raised_at": at(alarm.last_raised_us),
         "acknowledged": acknowledged,
+        "station": station,
+        "station_name": view.station_name(station),
+        "reported_at": at(alarm.raised_us),
     })
 }
 
 pub async fn list_alarms(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
     let page = page_request(&mut query)?;
     let filters = alarm_query(&mut query)?;
+    let part = Part::of(&mut query)?;
     query.finish()?;
-    let page = app.blocking(move |app| Ok(app.catalog().alarms(&scope_of(&caller), &filters, page)?)).await?;
-    Ok(json_answer(&page_json(&page, |alarm| alarm_json(alarm, app.zone()))))
+    app.blocking(move |app| {
+        let scope = scope_in(app, &caller, &part)?;
+        let (page, view) = (app.catalog().alarms(&scope, &filters, page)?, View::of(app)?);
+        Ok(json_answer(&page_json(&page, |alarm| alarm_json(alarm, &view))))
+    })
+    .await
 }
 
 pub async fn acknowledge_alarm(
@@ -57,12 +67,11 @@ pub async fn acknowledge_alarm(
     };
     fields.finish()?;
     let number = whole_of(&id).ok_or_else(|| Problem::not_found("alarm", &id))?;
-    let alarm = app
-        .blocking(move |app| {
-            let alarm = app.catalog().acknowledge(number, &caller.account, note.as_deref());
-            let trail = Trail::of(&caller, "alarm", "acknowledge").with("id", number.to_string());
-            trail.with("note", note).ended(app.catalog(), alarm.map_err(Problem::from))
-        })
-        .await?;
-    Ok(json_answer(&alarm_json(&alarm, app.zone())))
+    app.blocking(move |app| {
+        let alarm = app.catalog().acknowledge(number, &caller.account, note.as_deref());
+        let trail = Trail::of(&caller, "alarm", "acknowledge").with("id", number.to_string());
+        let alarm = trail.with("note", note).ended(app.catalog(), alarm.map_err(Problem::from))?;
+        Ok(json_answer(&alarm_json(&alarm, &View::of(app)?)))
+    })
+    .await
 }

@@ -40,7 +40,7 @@ pub fn kept_file(app: &App, row: &RecordRow) -> Result<PathBuf, Problem> {
     let Some(file) = row.file.as_deref() else {
         return Err(Problem::new(Code::AudioAbsent, format!("{id} was a call without audio.")).with("id", id));
     };
-    app.station.data_dir().recording(file).filter(|path| path.is_file()).ok_or_else(|| {
+    app.served.data_dir().recording(file).filter(|path| path.is_file()).ok_or_else(|| {
         Problem::new(Code::FileMissing, format!("The file of {id} is not there: see the alarms."))
             .with("id", id)
     })

@@ -2,20 +2,22 @@
 
 use axum::extract::State;
 use catalog::AuditRow;
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 
-use super::{Answer, json_answer, page_json, page_request, scope_of};
+use super::{Answer, json_answer, page_json, page_request};
 use crate::app::App;
 use crate::filters::audit_query;
 use crate::query::Query;
+use crate::scope::{Part, scope_in};
 use crate::session::Caller;
 use crate::time;
+use crate::view::View;
 
-fn audit_json(row: &AuditRow, zone: Tz) -> Value {
+fn audit_json(row: &AuditRow, view: &View) -> Value {
+    let station = view.own_serial.as_str();
     json!({
         "id": row.id.to_string(),
-        "time": time::in_zone(row.utc_us, zone),
+        "time": time::in_zone(row.utc_us, view.zone),
         "account": row.entry.account,
         "display_name": row.entry.display_name,
         "ip": row.entry.ip,
@@ -25,14 +27,21 @@ fn audit_json(row: &AuditRow, zone: Tz) -> Value {
         "parameters": row.entry.params,
         "result": row.entry.result.name(),
         "detail": row.entry.detail,
+        "station": station,
+        "station_name": view.station_name(station),
+        "department": null,
     })
 }
 
 pub async fn list_audit(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
     let page = page_request(&mut query)?;
     let filters = audit_query(&mut query)?;
+    let part = Part::of(&mut query)?;
     query.finish()?;
-    let page =
-        app.blocking(move |app| Ok(app.catalog().audit_trail(&scope_of(&caller), &filters, page)?)).await?;
-    Ok(json_answer(&page_json(&page, |row| audit_json(row, app.zone()))))
+    app.blocking(move |app| {
+        let scope = scope_in(app, &caller, &part)?;
+        let (page, view) = (app.catalog().audit_trail(&scope, &filters, page)?, View::of(app)?);
+        Ok(json_answer(&page_json(&page, |row| audit_json(row, &view))))
+    })
+    .await
 }

@@ -14,17 +14,17 @@ use crate::trail::Trail;
 
 pub async fn get_box_settings(State(app): State<App>, query: Query) -> Answer {
     query.finish()?;
-    Ok(json_answer(&settings_json(&app)))
+    Ok(json_answer(&settings_json(&app)?))
 }
 
 /// What is set, what a setting that may be `null` comes to, and what waits for a restart.
-fn settings_json(app: &App) -> Value {
-    let now = app.station.box_settings();
-    json!({
+fn settings_json(app: &App) -> Result<Value, Problem> {
+    let now = app.station()?.box_settings();
+    Ok(json!({
         "settings": &*now.settings,
         "effective": { "time_zone": app.zone().name() },
         "restart_needed": now.restart_needed,
-    })
+    }))
 }
 
 pub async fn change_box_settings(State(app): State<App>, caller: Caller, mut fields: Fields) -> Answer {
@@ -35,11 +35,11 @@ pub async fn change_box_settings(State(app): State<App>, caller: Caller, mut fie
     }
     app.blocking(move |app| {
         let trail = Trail::of(&caller, "box", "change");
-        match app.station.change_box_settings(&patch).map_err(Problem::from) {
+        match app.station()?.change_box_settings(&patch).map_err(Problem::from) {
             Ok((before, after)) => {
                 let (from, to) = difference(&before, &after);
                 trail.with("before", from).with("after", to).ok(app.catalog())?;
-                Ok(json_answer(&settings_json(app)))
+                Ok(json_answer(&settings_json(app)?))
             }
             Err(problem) => {
                 let trail = trail.with("problem", Value::Object(problem.params.clone()));

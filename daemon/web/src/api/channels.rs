@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use serde_json::{Map, Value, json};
-use station::{Channel, StationError};
+use station::{Channel, Station, StationError};
 
 use super::{Answer, done, json_answer};
 use crate::app::App;
@@ -19,7 +19,7 @@ const MOST_PORTS: usize = 1000;
 
 pub async fn list_channels(State(app): State<App>, query: Query) -> Answer {
     query.finish()?;
-    app.blocking(|app| channels_answer(app, &app.station.channels())).await
+    app.blocking(|app| channels_answer(app, &app.station()?.channels())).await
 }
 
 /// What is set, and what the settings that may be `null` come to.
@@ -38,12 +38,12 @@ fn channel_json(channel: &Channel, two_track: bool) -> Value {
 
 fn channels_answer(app: &App, channels: &[Channel]) -> Answer {
     let live: BTreeMap<u16, bool> =
-        app.station.live().ports().iter().map(|port| (port.port, port.two_track)).collect();
+        app.station()?.live().ports().iter().map(|port| (port.port, port.two_track)).collect();
     let items: Vec<Value> = channels
         .iter()
         .map(|channel| channel_json(channel, live.get(&channel.port).copied().unwrap_or(false)))
         .collect();
-    Ok(json_answer(&json!({ "items": items, "undo_depth": app.station.undo_depth() })))
+    Ok(json_answer(&json!({ "items": items, "undo_depth": app.station()?.undo_depth() })))
 }
 
 fn ports_of(fields: &mut Fields) -> Result<Vec<u16>, Problem> {
@@ -58,7 +58,7 @@ pub async fn change_channels(State(app): State<App>, caller: Caller, mut fields:
         return Err(Problem::field_invalid("settings", "an object with at least one setting"));
     }
     app.blocking(move |app| {
-        let changed = changed(app, &caller, "change", |app| app.station.change_channels(&ports, &patch))?;
+        let changed = changed(app, &caller, "change", |station| station.change_channels(&ports, &patch))?;
         channels_answer(app, &changed)
     })
     .await
@@ -66,7 +66,7 @@ pub async fn change_channels(State(app): State<App>, caller: Caller, mut fields:
 
 pub async fn undo_channels(State(app): State<App>, caller: Caller) -> Answer {
     app.blocking(move |app| {
-        let changed = changed(app, &caller, "undo", |app| app.station.undo_channels())?;
+        let changed = changed(app, &caller, "undo", |station| station.undo_channels())?;
         channels_answer(app, &changed)
     })
     .await
@@ -77,11 +77,12 @@ fn changed(
     app: &App,
     caller: &Caller,
     operation: &str,
-    change: impl FnOnce(&App) -> Result<Vec<Channel>, StationError>,
+    change: impl FnOnce(&Station) -> Result<Vec<Channel>, StationError>,
 ) -> Result<Vec<Channel>, Problem> {
+    let station = app.station()?;
     let before: BTreeMap<u16, Channel> =
-        app.station.channels().into_iter().map(|channel| (channel.port, channel)).collect();
-    let after = match change(app).map_err(Problem::from) {
+        station.channels().into_iter().map(|channel| (channel.port, channel)).collect();
+    let after = match change(station).map_err(Problem::from) {
         Ok(after) => after,
         Err(problem) => {
             let trail = Trail::of(caller, "channel", operation)
@@ -125,10 +126,11 @@ pub async fn reset_volts(State(app): State<App>, caller: Caller, mut fields: Fie
     let ports = ports_of(&mut fields)?;
     fields.finish()?;
     app.blocking(move |app| {
-        if let Some(absent) = ports.iter().find(|port| app.station.live().port(**port).is_none()) {
+        let station = app.station()?;
+        if let Some(absent) = ports.iter().find(|port| station.live().port(**port).is_none()) {
             return Err(Problem::not_found("port", absent));
         }
-        let reset = ports.iter().try_for_each(|port| app.station.reset_voltage_range(*port));
+        let reset = ports.iter().try_for_each(|port| station.reset_voltage_range(*port));
         let trail = Trail::of(&caller, "channel", "volts_reset").with("ports", ports);
         trail.ended(app.catalog(), reset.map_err(Problem::from))
     })

@@ -16,11 +16,12 @@ use recording::RecordId;
 
 use super::download::content_disposition;
 use super::recordings::MOST_IDS;
-use super::{Answer, expected_names, scope_of};
+use super::{Answer, expected_names};
 use crate::app::App;
 use crate::filters::{audit_query, record_query};
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::scope::{Part, scope_in};
 use crate::session::Caller;
 use crate::stream::{self, Pieces};
 use crate::table::{Cell, Sheet, csv_row};
@@ -226,6 +227,11 @@ fn offset_s(us: i64, zone: Tz) -> i32 {
     moment.with_timezone(&zone).offset().fix().local_minus_utc()
 }
 
+async fn asked_scope(app: &App, caller: &Caller, part: Part) -> Result<Scope, Problem> {
+    let caller = caller.clone();
+    app.blocking(move |app| scope_in(app, &caller, &part)).await
+}
+
 pub async fn export_recordings(
     State(app): State<App>,
     caller: Caller,
@@ -240,9 +246,11 @@ pub async fn export_recordings(
         return Err(Problem::field_invalid("ids", &expected));
     }
     let filters = record_query(&mut query)?;
+    let part = Part::of(&mut query)?;
     query.finish()?;
     let ids = Some(ids).filter(|ids| !ids.is_empty());
-    let rows = RecordRows { scope: scope_of(&caller), filters, ids, after: None, at_end: false, language };
+    let scope = asked_scope(&app, &caller, part).await?;
+    let rows = RecordRows { scope, filters, ids, after: None, at_end: false, language };
     file(app, caller, "recording", format, language, &RECORD_COLUMNS, rows, asked).await
 }
 
@@ -255,8 +263,10 @@ pub async fn export_audit(
     let format = Format::of(&mut query)?;
     let language = language_of(&mut query, &caller)?;
     let filters = audit_query(&mut query)?;
+    let part = Part::of(&mut query)?;
     query.finish()?;
-    let rows = AuditRows { scope: scope_of(&caller), filters, after: None, at_end: false, language };
+    let scope = asked_scope(&app, &caller, part).await?;
+    let rows = AuditRows { scope, filters, after: None, at_end: false, language };
     file(app, caller, "audit", format, language, &AUDIT_COLUMNS, rows, asked).await
 }
 

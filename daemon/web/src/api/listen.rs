@@ -12,10 +12,10 @@ use station::Listener;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Answer;
-use super::live::{Push, own_upgrade};
 use super::ports::port_of;
 use crate::app::App;
 use crate::problem::Problem;
+use crate::push::{Push, own_upgrade};
 use crate::session::Caller;
 use crate::trail::Trail;
 
@@ -42,7 +42,7 @@ pub async fn listen_live(
     // Written down before the first sample is heard.
     let listener = app
         .blocking(move |app| {
-            let listener = app.station.listen(port).map_err(Problem::from);
+            let listener = app.station()?.listen(port).map_err(Problem::from);
             begun.ended(app.catalog(), listener)
         })
         .await?;

@@ -17,14 +17,13 @@ pub mod recordings;
 pub mod session;
 
 use axum::response::{IntoResponse, Response};
-use catalog::{Cursor, Page, PageRequest, Scope};
+use catalog::{Cursor, Page, PageRequest};
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
 use serde_json::{Value, json};
 
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::session::Caller;
 
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;
@@ -44,11 +43,6 @@ pub fn created(value: &Value) -> Response {
 /// 204.
 pub fn done() -> Response {
     StatusCode::NO_CONTENT.into_response()
-}
-
-/// What the caller may see. On a station everybody who has the right sees every port.
-pub fn scope_of(_caller: &Caller) -> Scope {
-    Scope::everything()
 }
 
 /// `limit` and `after`. Only the first page is counted.

@@ -5,33 +5,37 @@ use serde_json::{Value, json};
 use station::{CalibrationStep, ManualRecord, Meter, PortLive};
 
 use super::recordings::record_json;
-use super::{Answer, json_answer, scope_of};
+use super::{Answer, json_answer};
 use crate::app::App;
 use crate::contacts::Names;
 use crate::fields::Fields;
 use crate::problem::Problem;
 use crate::query::{Query, whole_of};
+use crate::scope::scope_of;
 use crate::session::Caller;
 use crate::trail::Trail;
+use crate::view::View;
 
 /// The port an address names.
 ///
 /// # Errors
 /// `not_found`, also for what is no number.
 pub fn port_of(app: &App, text: &str) -> Result<PortLive, Problem> {
+    let station = app.station()?;
     whole_of(text)
         .and_then(|number| u16::try_from(number).ok())
-        .and_then(|number| app.station.live().port(number))
+        .and_then(|number| station.live().port(number))
         .ok_or_else(|| Problem::not_found("port", text))
 }
 
 pub async fn list_ports(State(app): State<App>, query: Query) -> Answer {
     query.finish()?;
-    let ports = app.station.live().ports();
-    let meters: Vec<Value> = app.station.live().meters().iter().map(meter_json).collect();
+    let live = app.station()?.live();
+    let ports = live.ports();
+    let meters: Vec<Value> = live.meters().iter().map(meter_json).collect();
     let names = Names::of_ports(&app, &ports).await?;
     let items: Vec<Value> = ports.iter().map(|port| port_json(port, &names)).collect();
-    Ok(json_answer(&json!({ "time": app.station.now(), "items": items, "meters": meters })))
+    Ok(json_answer(&json!({ "time": app.served.now(), "items": items, "meters": meters })))
 }
 
 pub fn port_json(port: &PortLive, names: &Names) -> Value {
@@ -74,11 +78,15 @@ pub async fn recall(
     let count = query.whole("limit", 1..=50)?.unwrap_or(10) as u32;
     query.finish()?;
     let port = port_of(&app, &port)?.port;
-    let rows = app.blocking(move |app| Ok(app.catalog().recent(&scope_of(&caller), port, count)?)).await?;
-    let items: Vec<Value> = rows.iter().map(|row| record_json(row, app.zone())).collect();
-    Ok(json_answer(&json!({
-        "total": items.len(), "items": items, "next": null, "total_is_least": rows.len() == count as usize,
-    })))
+    app.blocking(move |app| {
+        let rows = app.catalog().recent(&scope_of(app, &caller)?, port, count)?;
+        let view = View::of(app)?;
+        let items: Vec<Value> = rows.iter().map(|row| record_json(row, &view)).collect();
+        Ok(json_answer(&json!({
+            "total": items.len(), "items": items, "next": null, "total_is_least": rows.len() == count as usize,
+        })))
+    })
+    .await
 }
 
 pub async fn record(
@@ -96,11 +104,11 @@ pub async fn record(
     fields.finish()?;
     let port = port_of(&app, &port)?.port;
     app.blocking(move |app| {
-        let done = app.station.record(port, action).map_err(Problem::from);
+        let done = app.station()?.record(port, action).map_err(Problem::from);
         Trail::of(&caller, "channel", name).port(port).ended(app.catalog(), done)
     })
     .await?;
-    let live = app.station.live().port(port).ok_or_else(|| Problem::not_found("port", port))?;
+    let live = app.station()?.live().port(port).ok_or_else(|| Problem::not_found("port", port))?;
     let names = Names::of_ports(&app, std::slice::from_ref(&live)).await?;
     Ok(json_answer(&port_json(&live, &names)))
 }
@@ -113,8 +121,7 @@ pub async fn calibrate(State(app): State<App>, Path(port): Path<String>, mut fie
     let port = port_of(&app, &port)?.port;
     // It watches the line for a second, and so takes no turn from those who wait for the disk.
     let turn = app.turns.watching().await?;
-    let calibration =
-        app.apart(turn, move |app| app.station.calibrate(port, step).map_err(Problem::from)).await?;
+    let calibration = app.apart(turn, move |app| Ok(app.station()?.calibrate(port, step)?)).await?;
     let mut answer = json!(calibration);
     answer["port"] = port.into();
     Ok(json_answer(&answer))

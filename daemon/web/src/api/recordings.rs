@@ -10,24 +10,27 @@ use line::CallType;
 use recording::RecordId;
 use serde_json::{Map, Value, json};
 
-use super::{Answer, created, done, expected_names, json_answer, page_json, page_request, scope_of};
+use super::{Answer, created, done, expected_names, json_answer, page_json, page_request};
 use crate::app::App;
 use crate::fields::{Fields, Given};
 use crate::filters::record_query;
 use crate::problem::{Code, Problem};
 use crate::query::{Query, whole_of};
+use crate::scope::{Part, scope_in, scope_of};
 use crate::session::Caller;
 use crate::time;
 use crate::trail::Trail;
+use crate::view::View;
 
 /// Recordings that one request may name.
 pub const MOST_IDS: usize = 1000;
 
-pub fn record_json(row: &RecordRow, zone: Tz) -> Value {
-    Value::Object(record_members(row, zone))
+pub fn record_json(row: &RecordRow, view: &View) -> Value {
+    Value::Object(record_members(row, view))
 }
 
-fn record_members(row: &RecordRow, zone: Tz) -> Map<String, Value> {
+fn record_members(row: &RecordRow, view: &View) -> Map<String, Value> {
+    let zone = view.zone;
     let tags: Vec<Value> = row.tags.iter().map(|tag| tag_json(tag, zone)).collect();
     let deleted = row.deleted.as_ref().map(|deleted| {
         json!({
@@ -70,6 +73,8 @@ fn record_members(row: &RecordRow, zone: Tz) -> Map<String, Value> {
         "play_count": row.play_count,
         "file_missing": row.file_missing,
         "deleted": deleted,
+        "station_name": view.station_name(&row.id.serial),
+        "not_here": null,
     });
     match members {
         Value::Object(members) => members,
@@ -95,8 +100,8 @@ fn tag_json(tag: &catalog::Tag, zone: Tz) -> Value {
     })
 }
 
-fn detail_json(detail: &RecordDetail, file_bytes: Option<u64>, zone: Tz) -> Value {
-    let mut members = record_members(&detail.row, zone);
+fn detail_json(detail: &RecordDetail, file_bytes: Option<u64>, view: &View) -> Value {
+    let mut members = record_members(&detail.row, view);
     let facts = &detail.facts;
     let same_call: Vec<String> = detail.same_call.iter().map(|id| record_id_text(id).to_string()).collect();
     let file_name = is_playable(&detail.row).then(|| super::download::file_name(&detail.row));
@@ -121,17 +126,21 @@ pub fn id_of(text: &str) -> Result<RecordId, Problem> {
 
 /// The row of a recording within the caller's scope. Blocks.
 pub fn row_of(app: &App, caller: &Caller, id: &RecordId) -> Result<RecordRow, Problem> {
-    let rows = app.catalog().records_by_id(&scope_of(caller), std::slice::from_ref(id))?;
+    let rows = app.catalog().records_by_id(&scope_of(app, caller)?, std::slice::from_ref(id))?;
     rows.into_iter().next().ok_or_else(|| Problem::not_found("recording", record_id_text(id)))
 }
 
 pub async fn list_recordings(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
     let page = page_request(&mut query)?;
     let filters = record_query(&mut query)?;
+    let part = Part::of(&mut query)?;
     query.finish()?;
-    let page =
-        app.blocking(move |app| Ok(app.catalog().records(&scope_of(&caller), &filters, page)?)).await?;
-    Ok(json_answer(&page_json(&page, |row| record_json(row, app.zone()))))
+    app.blocking(move |app| {
+        let scope = scope_in(app, &caller, &part)?;
+        let (page, view) = (app.catalog().records(&scope, &filters, page)?, View::of(app)?);
+        Ok(json_answer(&page_json(&page, |row| record_json(row, &view))))
+    })
+    .await
 }
 
 pub async fn get_recording(
@@ -149,11 +158,11 @@ pub async fn get_recording(
 fn detail_answer(app: &App, caller: &Caller, id: &RecordId) -> Answer {
     let detail = app
         .catalog()
-        .record(&scope_of(caller), id)?
+        .record(&scope_of(app, caller)?, id)?
         .ok_or_else(|| Problem::not_found("recording", record_id_text(id)))?;
-    let path = detail.row.file.as_deref().and_then(|file| app.station.data_dir().recording(file));
+    let path = detail.row.file.as_deref().and_then(|file| app.served.data_dir().recording(file));
     let file_bytes = path.and_then(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.len());
-    Ok(json_answer(&detail_json(&detail, file_bytes, app.zone())))
+    Ok(json_answer(&detail_json(&detail, file_bytes, &View::of(app)?)))
 }
 
 fn grade_of(fields: &mut Fields) -> Result<Option<Grade>, Problem> {
@@ -217,7 +226,7 @@ pub async fn add_tag(
     let id = id_of(&id)?;
     let tag = app
         .blocking(move |app| {
-            let detail = app.catalog().record(&scope_of(&caller), &id)?;
+            let detail = app.catalog().record(&scope_of(app, &caller)?, &id)?;
             let detail = detail.ok_or_else(|| Problem::not_found("recording", record_id_text(&id)))?;
             if sample > detail.facts.samples {
                 let expected = format!("a whole number from 0 to {}", detail.facts.samples);
@@ -270,7 +279,7 @@ pub fn rows_of(
     caller: &Caller,
     ids: &[RecordId],
 ) -> Result<(Vec<RecordRow>, Vec<RecordId>), Problem> {
-    let rows = app.catalog().records_by_id(&scope_of(caller), ids)?;
+    let rows = app.catalog().records_by_id(&scope_of(app, caller)?, ids)?;
     let found: std::collections::HashSet<&RecordId> = rows.iter().map(|row| &row.id).collect();
     let absent = ids.iter().filter(|id| !found.contains(id)).cloned().collect();
     Ok((rows, absent))
@@ -318,8 +327,8 @@ pub async fn delete_recordings(State(app): State<App>, caller: Caller, mut field
             let refused = outcome.refused.iter().map(|(id, why)| of(id).refused(refusal_code(*why)));
             deleted.chain(refused).collect()
         };
-        let outcome = app.station.delete_recordings(&scope_of(&caller), &ids, &caller.account, trail);
-        let outcome = match outcome.map_err(Problem::from) {
+        let outcome = app.served.delete_recordings(&scope_of(app, &caller)?, &ids, &caller.account, trail);
+        let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(problem) => {
                 let trail = Trail::of(&caller, "recording", "delete").with("count", count);
@@ -349,14 +358,18 @@ pub async fn recording_statistics(State(app): State<App>, caller: Caller, mut qu
         _ => None,
     })?;
     let filters = record_query(&mut query)?;
+    let part = Part::of(&mut query)?;
     query.finish()?;
     let statistics = app
-        .blocking(move |app| Ok(app.catalog().statistics(&scope_of(&caller), &filters, by, app.zone())?))
+        .blocking(move |app| {
+            let scope = scope_in(app, &caller, &part)?;
+            Ok(app.catalog().statistics(&scope, &filters, by, app.zone())?)
+        })
         .await?;
     let rows: Vec<Value> = statistics
         .rows
         .iter()
-        .map(|(key, totals)| json!({ "key": key, "totals": totals_json(totals) }))
+        .map(|(key, totals)| json!({ "key": key, "name": null, "totals": totals_json(totals) }))
         .collect();
     Ok(json_answer(&json!({ "by": name, "rows": rows, "totals": totals_json(&statistics.totals) })))
 }
