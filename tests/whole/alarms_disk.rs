@@ -44,6 +44,7 @@ fn audit_entry() -> AuditEntry {
         params: Default::default(),
         result: AuditResult::Ok,
         detail: Some("x".repeat(200)),
+        department: None,
     }
 }
 
