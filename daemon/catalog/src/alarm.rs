@@ -45,6 +45,16 @@ line::names! {
         Overloaded = "overloaded",
         PowerLossRestart = "power_loss_restart",
         UpgradeFailed = "upgrade_failed",
+        // Of a platform, about one of its stations; `thing` its serial number.
+        StationOffline = "station_offline",
+        /// Nothing has come of it for a long time.
+        NothingReceived = "nothing_received",
+        /// A box with its serial number and another key has knocked.
+        TwoBoxesOneSerial = "two_boxes_one_serial",
+        /// It has something that the platform cannot take.
+        SynchronisationFailed = "synchronisation_failed",
+        /// Its clock is more than 2 s from the platform's.
+        StationClockWrong = "station_clock_wrong",
     }
 }
 
@@ -87,6 +97,11 @@ impl AlarmCode {
             Self::Overloaded => (System, Minor),
             Self::PowerLossRestart => (System, Notice),
             Self::UpgradeFailed => (System, Critical),
+            Self::StationOffline => (Network, Critical),
+            Self::NothingReceived => (Network, Minor),
+            Self::TwoBoxesOneSerial => (Network, Critical),
+            Self::SynchronisationFailed => (Network, Critical),
+            Self::StationClockWrong => (Time, Critical),
         }
     }
 }

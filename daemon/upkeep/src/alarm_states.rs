@@ -107,13 +107,13 @@ impl AlarmStates {
     }
 }
 
-/// What all alarms of a query are about. Those that only a newer release has are left to it.
+/// What all alarms of a query that this box has raised are about. Those that only a newer release has are left to it.
 pub fn alarm_keys(catalog: &Catalog, query: &AlarmQuery) -> Result<Vec<AlarmKey>, catalog::Error> {
     let mut keys = Vec::new();
     let mut request = PageRequest { after: None, limit: 1000, count_up_to: 0 };
     loop {
         let page = catalog.alarms(&Scope::everything(), query, request)?;
-        keys.extend(page.items.into_iter().filter_map(|alarm| {
+        keys.extend(page.items.into_iter().filter(|alarm| alarm.station.is_none()).filter_map(|alarm| {
             let code = AlarmCode::from_name(&alarm.code)?;
             Some(AlarmKey { code, port: alarm.port, thing: alarm.thing })
         }));

@@ -1,0 +1,244 @@
+//! The care thread: alarms and audit into the journal, and what the platform looks at now and then: its disk, load and
+//! files, and its stations. It may wait for a disk; nothing waits for it.
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use catalog::{AlarmCode, AlarmKey, AlarmQuery, AuditEntry, Params};
+use serde_json::{Value, json};
+use upkeep::alarm_states::alarm_keys;
+use upkeep::file_watch::FileWatch;
+use upkeep::vitals::Vitals;
+use upkeep::{AlarmStates, deletions, disk, params};
+use uplink::message::ToStation;
+
+use crate::lock;
+use crate::platform::{Inner, VitalsNow};
+use crate::quiet;
+use crate::stations::Watched;
+
+/// What the other threads leave to this one.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    Audit(Box<AuditEntry>),
+    /// Files of deleted recordings could not be removed.
+    DeletionUnfinished,
+    Finish,
+}
+
+/// How long something waits for the catalog to show what the journal has.
+pub(crate) const CATALOG_MOMENT: Duration = Duration::from_secs(2);
+/// Audit entries that are kept for a disk that takes none.
+const AUDIT_WAITING: usize = 20_000;
+
+/// Alarms about a station; the thing is its serial number.
+const OF_STATIONS: [AlarmCode; 5] = [
+    AlarmCode::StationOffline,
+    AlarmCode::NothingReceived,
+    AlarmCode::TwoBoxesOneSerial,
+    AlarmCode::SynchronisationFailed,
+    AlarmCode::StationClockWrong,
+];
+
+pub(crate) struct Care {
+    inner: Arc<Inner>,
+    vitals: Vitals,
+    files: FileWatch,
+    alarms: AlarmStates,
+    /// Stations of the last round.
+    stations: BTreeSet<String>,
+    audit: Vec<AuditEntry>,
+    deletions_finished: bool,
+}
+
+impl Care {
+    pub fn new(inner: Arc<Inner>) -> Self {
+        Self {
+            vitals: Vitals::new(inner.tuning.system_root.clone()),
+            inner,
+            files: FileWatch::default(),
+            alarms: AlarmStates::default(),
+            stations: BTreeSet::new(),
+            audit: Vec::new(),
+            deletions_finished: false,
+        }
+    }
+
+    pub fn run(mut self, notices: &Receiver<Notice>) {
+        let (began, mut settled) = (Instant::now(), false);
+        let mut next_round = began;
+        loop {
+            if Instant::now() >= next_round {
+                self.look_around();
+                if !settled && began.elapsed() > self.inner.tuning.settle {
+                    settled = self.clear_stale().is_ok();
+                }
+                self.write();
+                next_round = Instant::now() + self.inner.tuning.round;
+            }
+            match notices.recv_timeout(next_round.saturating_duration_since(Instant::now())) {
+                Ok(Notice::Finish) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(notice) => {
+                    self.take(notice);
+                    while let Ok(more) = notices.try_recv() {
+                        if matches!(more, Notice::Finish) {
+                            return self.write();
+                        }
+                        self.take(more);
+                    }
+                    self.write();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        self.write();
+    }
+
+    fn take(&mut self, notice: Notice) {
+        match notice {
+            Notice::Audit(entry) if self.audit.len() < AUDIT_WAITING => self.audit.push(*entry),
+            Notice::DeletionUnfinished => self.deletions_finished = false,
+            Notice::Audit(_) | Notice::Finish => {}
+        }
+    }
+
+    fn write(&mut self) {
+        let catalog = &self.inner.catalog;
+        self.alarms.write_to(catalog);
+        if !self.audit.is_empty() {
+            let bodies = self.audit.iter().cloned().map(catalog::Body::Audit).collect();
+            // What the journal does not take now is tried again with the next round.
+            if catalog.append_durable(bodies).is_ok() {
+                self.audit.clear();
+            }
+        }
+    }
+
+    fn look_around(&mut self) {
+        let inner = self.inner.clone();
+        let settings = inner.settings.now();
+        if let Err(error) = inner.load_devices() {
+            eprintln!("stations are not let in yet: {error}");
+        }
+        let space = inner.data.free_space().ok();
+        if let Some(space) = space {
+            disk::look(space, settings.disk_nearly_full_percent, &mut self.alarms);
+        }
+        let state = inner.room.look();
+        self.alarms.set(AlarmKey::of_box(AlarmCode::DiskFull), state.full, Params::new());
+        let detail = params(json!({"detail": state.unwritable}));
+        self.alarms.set(AlarmKey::of_box(AlarmCode::DiskUnwritable), state.unwritable.is_some(), detail);
+        let unsynchronised = inner.clock.quality() != recording::ClockQuality::Synchronised;
+        self.alarms.set(AlarmKey::of_box(AlarmCode::ClockUnsynchronised), unsynchronised, Params::new());
+        self.alarms.look_at_catalog(&inner.catalog);
+        let measured = self.vitals.look(&settings.load_limits(), Instant::now(), &mut self.alarms);
+        *lock(&inner.vitals) = VitalsNow {
+            cpu_percent: measured.cpu_percent,
+            memory_percent: measured.memory_percent,
+            temperature_celsius: measured.temperature_celsius,
+            disk: space,
+        };
+        self.files.look(&inner.catalog, &inner.data, &mut self.alarms);
+        self.deletions_finished = self.deletions_finished || deletions::finish(&inner.catalog, &inner.data);
+        self.look_at_stations();
+        lock(&inner.orders).forget(inner.tuning.commands_shown);
+    }
+
+    fn look_at_stations(&mut self) {
+        let inner = self.inner.clone();
+        if !inner.loaded.load(std::sync::atomic::Ordering::Relaxed) {
+            return;
+        }
+        let watched = inner.stations.watched();
+        let now: BTreeSet<String> = watched.iter().map(|station| station.serial.clone()).collect();
+        for gone in self.stations.difference(&now) {
+            for code in OF_STATIONS {
+                self.alarms.set(AlarmKey::of_thing(code, gone.clone()), false, Params::new());
+            }
+        }
+        self.stations = now;
+        watched.iter().for_each(|station| self.look_at_station(station));
+    }
+
+    fn look_at_station(&mut self, station: &Watched) {
+        let inner = self.inner.clone();
+        let (tuning, settings) = (&inner.tuning, inner.settings.now());
+        let minutes = |count: u32| tuning.minute * count;
+        let mut tell = |code, state: Option<bool>, mut parameters: Params| {
+            // `None`: it is not known yet, and stays as the journal has it.
+            if let Some(stands) = state {
+                parameters.insert("name".into(), Value::String(station.name.clone()));
+                self.alarms.set(AlarmKey::of_thing(code, station.serial.clone()), stands, parameters);
+            }
+        };
+        let on = station.switched_on;
+
+        let limit = settings.station_offline_after_min;
+        let away = station.away_since.elapsed() >= minutes(limit);
+        let offline = if !on || station.online { Some(false) } else { away.then_some(true) };
+        tell(AlarmCode::StationOffline, offline, params(json!({"minutes": limit})));
+
+        let limit = settings.nothing_received_after_min;
+        let silent = station.nothing_since.elapsed() >= minutes(limit);
+        let nothing = if !on || station.received { Some(on && silent) } else { silent.then_some(true) };
+        tell(AlarmCode::NothingReceived, nothing, params(json!({"minutes": limit})));
+
+        if let Some((other, knocked)) = &station.other_key {
+            if knocked.elapsed() >= tuning.other_key_stands {
+                inner.stations.forget_other_key(&station.serial);
+            }
+            let parameters = json!({"fingerprint": other.fingerprint, "address": other.address.ip()});
+            tell(AlarmCode::TwoBoxesOneSerial, Some(true), params(parameters));
+        } else {
+            tell(AlarmCode::TwoBoxesOneSerial, Some(false), Params::new());
+        }
+
+        let full = inner.room.look().full;
+        let stuck = !full && station.stuck_since.is_some_and(|since| since.elapsed() >= tuning.stuck_after);
+        let failed = on && (stuck || station.trouble.is_some());
+        tell(AlarmCode::SynchronisationFailed, Some(failed), params(json!({"detail": station.trouble})));
+
+        let parameters = json!({"offset_s": station.clock_offset_ms.map(|ms| ms as f64 / 1000.0)});
+        tell(AlarmCode::StationClockWrong, station.clock_wrong, params(parameters));
+    }
+
+    /// Clears what the runs before left raised and this one has not. Damage to the journal stands until a reindex, and
+    /// of missing files their own watch knows; alarms about stations end by what they are about, or with the station.
+    fn clear_stale(&mut self) -> Result<(), catalog::Error> {
+        let told_otherwise = |code| {
+            OF_STATIONS.contains(&code)
+                || matches!(code, AlarmCode::JournalDamaged | AlarmCode::RecordingMissing)
+        };
+        self.alarms.clear_stale(&self.inner.catalog, told_otherwise)?;
+        for key in alarm_keys(&self.inner.catalog, &AlarmQuery::default())? {
+            let known = key.thing.as_ref().is_some_and(|serial| self.stations.contains(serial));
+            if OF_STATIONS.contains(&key.code) && !known {
+                self.alarms.clear(key);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What cannot wait for a round: limits that change with the time of day, and commands whose time is up.
+pub(crate) async fn tick(inner: Weak<Inner>) {
+    loop {
+        let Some(inner) = inner.upgrade() else { return };
+        let minute = inner.clock.weekday_and_minute().1;
+        inner.stations.refresh_limits(|device| quiet::limits(device, minute));
+        let late = lock(&inner.orders).too_late(Instant::now(), inner.clock.now_us());
+        let any = !late.is_empty();
+        for (serial, command, entry) in late {
+            let _ = inner.stations.send(&serial, ToStation::Cancel { command });
+            inner.notify(Notice::Audit(Box::new(entry)));
+        }
+        if any {
+            inner.stations.changed();
+        }
+        let pause = inner.tuning.tick;
+        drop(inner);
+        tokio::time::sleep(pause).await;
+    }
+}

@@ -1,0 +1,219 @@
+//! The platform's side of a station's connection: who is let in, what of an offer is lacking, and what is done with what
+//! it says.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use catalog::{Body, Scope};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio_rustls::TlsAcceptor;
+use uplink::UplinkError;
+use uplink::frame::Offer;
+use uplink::message::{ClockNow, Held, HeldCode, Outcome, Refusal, RefusalCode, ToPlatform};
+use uplink::platform_end::{self, Admission, Arrived, Intake, Lacks, Peer};
+use uplink::seats::Seats;
+
+use crate::care::Notice;
+use crate::keeping::parts_folder;
+use crate::lock;
+use crate::platform::Inner;
+use crate::quiet;
+
+/// Connections that have not said yet who they are. Those who come when there are as many wait at the door.
+const MOST_STRANGERS: usize = 1024;
+/// After an error of accepting (no more files, say) there is a pause.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes what stations send. Clones share it.
+#[derive(Clone)]
+pub(crate) struct Taker {
+    inner: Arc<Inner>,
+    strangers: Arc<Mutex<HashMap<SocketAddr, OwnedSemaphorePermit>>>,
+}
+
+/// Lets stations in until `connections` is closed.
+pub(crate) async fn serve(
+    inner: Arc<Inner>,
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    connections: Arc<Semaphore>,
+) {
+    let (seats, strangers) = (Seats::default(), Arc::new(Semaphore::new(MOST_STRANGERS)));
+    let taker = Taker { inner, strangers: Arc::default() };
+    loop {
+        let Ok(connection) = connections.clone().acquire_owned().await else { return };
+        let Ok(stranger) = strangers.clone().acquire_owned().await else { return };
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                eprintln!("a station could not be let in: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        if connections.is_closed() {
+            return;
+        }
+        lock(&taker.strangers).insert(address, stranger);
+        let (taker, acceptor, seats) = (taker.clone(), acceptor.clone(), seats.clone());
+        tokio::spawn(async move {
+            // Whoever was let in has been told of in `left`; of strangers nothing more is to be said.
+            let _ = platform_end::serve(stream, &acceptor, &seats, &taker).await;
+            lock(&taker.strangers).remove(&address);
+            drop(connection);
+        });
+    }
+}
+
+impl Taker {
+    /// Does something that waits for the disk.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> T + Send + 'static,
+    ) -> Result<T, io::Error> {
+        let inner = self.inner.clone();
+        spawn_blocking(move || work(&inner)).await.map_err(io::Error::from)
+    }
+}
+
+impl Intake for Taker {
+    async fn judge(&self, peer: &Peer) -> Result<(), Refusal> {
+        if !self.inner.loaded.load(Relaxed) {
+            return Err(Refusal::new(RefusalCode::Busy));
+        }
+        self.inner.stations.judge(peer, self.inner.clock.now_us())
+    }
+
+    async fn admit(&self, peer: &Peer) -> Result<Admission, Refusal> {
+        let inner = &self.inner;
+        let (serial, fingerprint) = (peer.hello.serial.clone(), peer.fingerprint);
+        if inner.stations.device(&serial).is_some_and(|device| device.fingerprint.is_none()) {
+            let pinned = self.blocking(move |inner| inner.pin_first_key(&serial, fingerprint)).await;
+            if !matches!(pinned, Ok(Ok(()))) {
+                // A key that cannot be written down lets nobody in.
+                return Err(Refusal::new(RefusalCode::Busy));
+            }
+        }
+        let minute = inner.clock.weekday_and_minute().1;
+        let now_us = inner.clock.now_us();
+        let (limits, to_station) =
+            inner.stations.admit(peer, |device| quiet::limits(device, minute), now_us)?;
+        lock(&self.strangers).remove(&peer.address);
+        Ok(Admission {
+            limits,
+            clock: ClockNow { utc_us: now_us, quality: quality_name(inner) },
+            release: env!("CARGO_PKG_VERSION").into(),
+            heartbeat_s: inner.tuning.heartbeat_s,
+            parts: parts_folder(&inner.data, &peer.hello.serial),
+            to_station,
+        })
+    }
+
+    async fn lacks(&self, serial: &str, offer: &Offer) -> Result<Lacks, Held> {
+        let has = self.inner.stations.has(serial, offer.head.item);
+        let with_audio = offer.head.audio.as_ref().is_some_and(|audio| audio.bytes > 0);
+        if has {
+            let (serial, offer) = (serial.to_owned(), offer.clone());
+            let lacks = self.blocking(move |inner| inner.lacks_of_known(&serial, &offer, with_audio)).await;
+            return lacks.unwrap_or_else(|error| Err(self.inner.room.failed(&error)));
+        }
+        self.inner.room.check()?;
+        Ok(if with_audio { Lacks::EntryAndAudio } else { Lacks::EntryOnly })
+    }
+
+    async fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
+        let Ok(_turn) = self.inner.keeps.clone().acquire_owned().await else {
+            return Err(self.inner.room.held(HeldCode::Overloaded));
+        };
+        let serial = serial.to_owned();
+        let kept = self.blocking(move |inner| inner.keep(&serial, arrived)).await;
+        kept.unwrap_or_else(|error| Err(self.inner.room.failed(&error)))
+    }
+
+    fn told(&self, serial: &str, message: ToPlatform) {
+        let inner = &self.inner;
+        match message {
+            ToPlatform::Heartbeat(heartbeat) => {
+                inner.stations.heartbeat(serial, heartbeat, inner.clock.now_us());
+            }
+            ToPlatform::Port(port) => inner.stations.port(serial, port),
+            ToPlatform::Answer { command, outcome } => {
+                if let Outcome::Failed { code, .. } = &outcome {
+                    inner.listening.failed(serial, command, code);
+                }
+                let now_us = inner.clock.now_us();
+                let ended = lock(&inner.orders).answered(serial, command, outcome, now_us);
+                if let Some(entry) = ended {
+                    inner.notify(Notice::Audit(Box::new(entry)));
+                }
+                inner.stations.changed();
+            }
+            ToPlatform::Hello(_) | ToPlatform::Unavailable { .. } | ToPlatform::Unknown => {}
+        }
+    }
+
+    fn heard(&self, serial: &str, listener: u64, audio: Bytes) {
+        self.inner.listening.heard(serial, listener, &audio);
+    }
+
+    fn left(&self, serial: &str, reason: &UplinkError) {
+        let inner = &self.inner;
+        // What the network does says nothing of the station; what it sends, and what the disk does with it, does.
+        let trouble = match reason {
+            UplinkError::Nonsense(_) | UplinkError::OwnDisk(_) | UplinkError::Unsendable(_) => {
+                Some(reason.to_string())
+            }
+            _ => None,
+        };
+        inner.stations.left(serial, trouble);
+        inner.listening.lost(serial);
+        let ended = lock(&inner.orders).lost(serial, inner.clock.now_us());
+        ended.into_iter().for_each(|entry| inner.notify(Notice::Audit(Box::new(entry))));
+    }
+}
+
+fn quality_name(inner: &Inner) -> String {
+    serde_json::to_value(inner.clock.quality())
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+impl Inner {
+    /// What is lacking of an entry whose number is here. A record that came without its file may get it now; one with
+    /// other facts is another one: the station's journal has begun anew, and to acknowledge it would lose it.
+    fn lacks_of_known(&self, serial: &str, offer: &Offer, with_audio: bool) -> Result<Lacks, Held> {
+        let Ok(Body::Record(offered)) = Body::from_payload(offer.head.layout, &offer.payload) else {
+            return Ok(Lacks::Nothing);
+        };
+        let item = offer.head.item;
+        // What the catalog does not show yet, or cannot read now, stands in the journal all the same.
+        let Ok(Some(known)) = self.catalog.record(&Scope::everything(), &offered.facts.id) else {
+            return Ok(Lacks::Nothing);
+        };
+        if known.facts != offered.facts {
+            self.stations.in_trouble(
+                serial,
+                format!(
+                    "entry {item} is record {} with other facts than before: the station's journal has begun anew; \
+                     give it another serial number",
+                    offered.facts.id.sequence
+                ),
+            );
+            return Err(self.room.held(HeldCode::Unknown));
+        }
+        let lacking = (known.row.file.is_none() || known.row.file_missing) && known.row.deleted.is_none();
+        if !(with_audio && lacking) {
+            return Ok(Lacks::Nothing);
+        }
+        self.room.check()?;
+        Ok(Lacks::EntryAndAudio)
+    }
+}

@@ -1,0 +1,54 @@
+//! The central server: stations register by their serial numbers, send what they record, and are told what to do; the
+//! pages ask it as they ask a station. Its face is [`Platform`]: cheap to clone, safe from any thread.
+//!
+//! ```text
+//! Platform::start(&PlatformConfig { data, intake }) -> Result<Platform, PlatformError> ; stop()
+//! info(), now(), time_zone(), clock_quality(), health(), data_dir(), catalog(), vitals(), settings(), change_settings(&Map)
+//! fingerprint() ; intake_address()
+//! devices() -> Vec<DeviceNow> ; device(serial) ; waiting() -> Vec<Waiting> ; changes()
+//! add_devices(devices, trail) ; change_device(serial, change, trail) ; remove_device(serial, trail)
+//! accept_key(serial, fingerprint, trail)
+//! command(serials, what, within, trail) -> ids ; commands(since) ; cancel(id)
+//! listen(serial, port) -> PortAudio
+//! delete_recordings(scope, ids, account, trail) -> Deletions
+//! ```
+//!
+//! Calls that write wait for the disk, and are made from `spawn_blocking`; those that only ask answer from memory.
+
+mod care;
+mod clock_watch;
+mod devices;
+mod error;
+mod intake;
+mod keeping;
+mod listening;
+pub mod maintenance;
+mod orders;
+mod platform;
+mod quiet;
+mod room;
+mod settings;
+mod start;
+mod stations;
+mod tuning;
+mod waiting;
+
+pub use devices::check_device;
+pub use error::PlatformError;
+pub use listening::PortAudio;
+pub use orders::{CommandNow, CommandState};
+pub use platform::{Health, Platform, PlatformConfig, PlatformInfo, VitalsNow};
+pub use settings::{PlatformSettings, SettingsError};
+pub use stations::{DeviceNow, OtherKey};
+pub use tuning::Tuning;
+pub use uplink::command::What;
+pub use uplink::message::PortNow;
+pub use uplink::{Fingerprint, command::ContactToSet};
+pub use waiting::{MOST_WAITING, Waiting};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a panic left half done under a lock is whole all the same: nothing here changes more than one thing at a time.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

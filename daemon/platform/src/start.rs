@@ -1,0 +1,185 @@
+//! Starting a platform: what is opened, in which order, and which threads run.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use catalog::{Catalog, Options};
+use recording::DataDir;
+use tokio::net::TcpSocket;
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use upkeep::BoxClock;
+use upkeep::identity::{self, Role};
+use uplink::{DeviceKey, tls};
+
+use crate::care::{self, Care};
+use crate::error::PlatformError;
+use crate::intake;
+use crate::keeping;
+use crate::listening::Listening;
+use crate::lock;
+use crate::orders::Orders;
+use crate::platform::{
+    Background, Inner, KEEPS_AT_ONCE, MOST_CONNECTIONS, Platform, PlatformConfig, PlatformInfo, Running,
+    VitalsNow,
+};
+use crate::room::Room;
+use crate::settings::Book;
+use crate::stations::Stations;
+use crate::tuning::Tuning;
+
+/// Stations that wait at the door, after a restart say, when all come at once.
+const BACKLOG: u32 = 4096;
+/// Waveforms that wait to be made; those for which there is no room are made when somebody looks.
+const PEAKS_WAITING: usize = 4096;
+
+impl Platform {
+    /// Opens the data folder, repairs what the last stop left, and takes what stations send from now on.
+    ///
+    /// # Errors
+    /// One sentence: a folder in use, of a newer release or of a station, a wrong setting, an address that is taken.
+    pub fn start(config: &PlatformConfig) -> Result<Self, PlatformError> {
+        Self::start_tuned(config, Tuning::default())
+    }
+
+    /// As `start`, with other measures of the box, and other waits.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub fn start_tuned(config: &PlatformConfig, tuning: Tuning) -> Result<Self, PlatformError> {
+        let data = Arc::new(DataDir::open(&config.data)?);
+        let settings = Arc::new(Book::load(data.path().join("settings/platform.toml"))?);
+        let serial = identity::serial(&data, Role::Platform)?;
+        let key = DeviceKey::load_or_make(&data.path().join("identity/device-key.pem"))?;
+        let tls = tls::platform_config(&key).map_err(|error| PlatformError::Tls(error.to_string()))?;
+        let runtime = runtime()?;
+        // Before anything is done: a start that fails for an address leaves all as it was.
+        let listener = {
+            let _inside = runtime.enter();
+            bind(config.intake)?
+        };
+        let address = listener
+            .local_addr()
+            .map_err(|source| PlatformError::Listen { address: config.intake, source })?;
+        let (catalog, report) = Catalog::open(data.path(), Options::new(serial.as_str()))?;
+        report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
+        let clock = BoxClock::new(tuning.clock.clone(), settings.now().zone());
+        let (notices, notices_out) = channel();
+        let (peaks, peaks_out) = sync_channel(PEAKS_WAITING);
+        let inner = Arc::new(Inner {
+            info: PlatformInfo {
+                serial,
+                name: settings.now().name.clone(),
+                version: env!("CARGO_PKG_VERSION"),
+                started: clock.text(clock.now_us()),
+            },
+            fingerprint: key.fingerprint(),
+            address,
+            room: Room::new(data.path().to_owned(), settings.clone(), tuning.held_s),
+            settings,
+            data,
+            catalog,
+            orders: Mutex::new(Orders::new(clock.now_us())),
+            clock,
+            tuning,
+            stations: Stations::new(),
+            registering: Mutex::default(),
+            loaded: AtomicBool::new(false),
+            keeps: Arc::new(Semaphore::new(KEEPS_AT_ONCE)),
+            listening: Listening::default(),
+            vitals: Mutex::new(VitalsNow::default()),
+            notices,
+            peaks: Mutex::new(Some(peaks)),
+            running: Mutex::new(None),
+        });
+        // A catalog that is being made again is waited for by the care thread; stations are busy with their own until
+        // then.
+        if let Err(error) = inner.load_devices() {
+            eprintln!("stations are not let in yet: {error}");
+        }
+        let peaks = spawn("peaks", move || make_peaks(&peaks_out))?;
+        let care = Care::new(inner.clone());
+        let care = spawn("care", move || care.run(&notices_out))?;
+        let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
+        let acceptor = TlsAcceptor::from(Arc::new(tls));
+        runtime.spawn(intake::serve(inner.clone(), listener, acceptor, connections.clone()));
+        runtime.spawn(care::tick(Arc::downgrade(&inner)));
+        let running = Running { runtime: Background(Some(runtime)), care, peaks, connections };
+        *lock(&inner.running) = Some(running);
+        Ok(Self { inner })
+    }
+}
+
+impl Inner {
+    /// Reads which stations there are and what has come of them; nothing happens if that is known.
+    pub(crate) fn load_devices(&self) -> Result<(), PlatformError> {
+        if self.loaded.load(Relaxed) {
+            return Ok(());
+        }
+        let catalog = &self.catalog;
+        if !catalog.wait_until_current(care::CATALOG_MOMENT) {
+            return Err(catalog::Error::Behind.into());
+        }
+        let mut known = Vec::new();
+        for device in catalog.devices()? {
+            let arrived = catalog.arrived(&device.serial)?;
+            known.push((device, arrived));
+        }
+        self.stations.load(known);
+        for sentence in keeping::clear_up(&self.data, |serial, item| self.has_arrived(serial, item)) {
+            eprintln!("{sentence}");
+        }
+        self.loaded.store(true, Relaxed);
+        Ok(())
+    }
+
+    /// Of a station that is known no longer as well.
+    fn has_arrived(&self, serial: &str, item: u64) -> bool {
+        self.stations.has(serial, item)
+            || self.catalog.arrived(serial).is_ok_and(|arrived| arrived.contains(item))
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, PlatformError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name("intake")
+        .enable_all()
+        .build()
+        .map_err(|source| PlatformError::Thread { source })
+}
+
+fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, PlatformError> {
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        // A restart must not wait for connections that the kernel still remembers.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|source| PlatformError::Listen { address, source })
+}
+
+fn make_peaks(files: &Receiver<PathBuf>) {
+    while let Ok(file) = files.recv() {
+        // A file that is no recording has no waveform; whoever looks at it is told why.
+        let _ = recording::peaks::load(&file);
+    }
+}
+
+/// A thread whose panic ends the process: a platform that goes on without one of them would look well. Started again, it
+/// goes on from its journal.
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, PlatformError> {
+    let work = move || {
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).is_err() {
+            std::process::abort();
+        }
+    };
+    std::thread::Builder::new()
+        .name(name.into())
+        .spawn(work)
+        .map_err(|source| PlatformError::Thread { source })
+}

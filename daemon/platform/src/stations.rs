@@ -1,0 +1,491 @@
+//! The stations that the platform knows: what is written of them in the journal, and what is known of each now. One
+//! lock guards all of it, and is never held while something waits for a disk or the network.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use catalog::{Device, Ranges};
+use serde::Serialize;
+use tokio::sync::{mpsc, watch};
+use upkeep::identity::is_serial;
+use uplink::Fingerprint;
+use uplink::message::{Heartbeat, Hello, Limits, PortNow, Refusal, RefusalCode, ToStation};
+use uplink::platform_end::Peer;
+
+use crate::clock_watch::ClockWatch;
+use crate::lock;
+use crate::waiting::{Waiting, WaitingList};
+
+/// A station as the pages show it: what was set, and how it is now.
+#[derive(Clone, Debug)]
+pub struct DeviceNow {
+    pub device: Arc<Device>,
+    pub online: bool,
+    /// Where it dials from; the last place while it is away.
+    pub address: Option<SocketAddr>,
+    /// Microseconds of UTC since 1970, as all times here.
+    pub connected_since_us: Option<i64>,
+    /// When something of it was last kept.
+    pub last_received_us: Option<i64>,
+    /// When it last had nothing that the platform lacks.
+    pub last_synchronised_us: Option<i64>,
+    /// Items that it has and the platform lacks, by its last heartbeat.
+    pub waiting: Option<u64>,
+    pub disk_free_bytes: Option<u64>,
+    pub disk_total_bytes: Option<u64>,
+    pub recording_now: u32,
+    pub recording_peak: u32,
+    /// By number; what is being recorded on each as well.
+    pub ports: Arc<BTreeMap<u16, PortNow>>,
+    pub release: Option<String>,
+    /// What it calls itself.
+    pub own_name: Option<String>,
+    /// Milliseconds that its clock is ahead of the platform's.
+    pub clock_offset_ms: Option<i64>,
+    /// A box with its serial number and another key has knocked lately.
+    pub other_key: Option<OtherKey>,
+    /// Why it does not synchronise.
+    pub trouble: Option<String>,
+}
+
+/// A box with the serial number of a station and another key than the one pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OtherKey {
+    pub fingerprint: Fingerprint,
+    pub address: SocketAddr,
+    pub first_us: i64,
+    pub last_us: i64,
+}
+
+/// What the care thread wants to know of a station.
+#[derive(Clone, Debug)]
+pub(crate) struct Watched {
+    pub serial: String,
+    pub name: String,
+    pub switched_on: bool,
+    pub online: bool,
+    /// Since it was last connected, or could have been.
+    pub away_since: Instant,
+    /// Since something of it was last kept, or could have been.
+    pub nothing_since: Instant,
+    /// Since it has something waiting and nothing was kept.
+    pub stuck_since: Option<Instant>,
+    /// Something of it has come since the start.
+    pub received: bool,
+    pub clock_wrong: Option<bool>,
+    pub clock_offset_ms: Option<i64>,
+    pub other_key: Option<(OtherKey, Instant)>,
+    pub trouble: Option<String>,
+}
+
+/// The connection of a station. Dropped, the connection ends.
+struct Line {
+    to_station: mpsc::Sender<ToStation>,
+    fingerprint: Fingerprint,
+    since_us: i64,
+    limits: Limits,
+}
+
+struct Known {
+    device: Arc<Device>,
+    pinned: Option<Fingerprint>,
+    /// Entries of its journal that are in ours.
+    arrived: Ranges,
+    line: Option<Line>,
+    address: Option<SocketAddr>,
+    away_since: Instant,
+    nothing_since: Instant,
+    stuck_since: Option<Instant>,
+    last_received_us: Option<i64>,
+    last_synchronised_us: Option<i64>,
+    heartbeat: Option<Heartbeat>,
+    ports: Arc<BTreeMap<u16, PortNow>>,
+    release: Option<String>,
+    own_name: Option<String>,
+    clock: ClockWatch,
+    other_key: Option<(OtherKey, Instant)>,
+    trouble: Option<String>,
+}
+
+/// Why a message cannot be sent to a station.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotSent {
+    Offline,
+    Busy,
+}
+
+/// Messages to a station that wait for its connection.
+const MESSAGES_WAITING: usize = 256;
+/// Texts of a port, in bytes; a station sends far less.
+const MOST_PORT_TEXT: usize = 512;
+
+pub(crate) struct Stations {
+    known: Mutex<HashMap<String, Known>>,
+    waiting: Mutex<WaitingList>,
+    changes: watch::Sender<u64>,
+}
+
+/// A fingerprint as a device keeps it, if it is one.
+pub(crate) fn pinned(device: &Device) -> Option<Fingerprint> {
+    device.fingerprint.as_deref()?.parse().ok()
+}
+
+impl Known {
+    fn new(device: Device, arrived: Ranges) -> Self {
+        let now = Instant::now();
+        Self {
+            pinned: pinned(&device),
+            device: Arc::new(device),
+            arrived,
+            line: None,
+            address: None,
+            away_since: now,
+            nothing_since: now,
+            stuck_since: None,
+            last_received_us: None,
+            last_synchronised_us: None,
+            heartbeat: None,
+            ports: Arc::default(),
+            release: None,
+            own_name: None,
+            clock: ClockWatch::default(),
+            other_key: None,
+            trouble: None,
+        }
+    }
+
+    /// The connection is ended, now or soon.
+    fn cut(&mut self) {
+        if self.line.take().is_some() {
+            self.away_since = Instant::now();
+        }
+        self.stuck_since = None;
+        self.clock = ClockWatch::default();
+        // What was being recorded goes on, but nobody here knows how.
+        if self.ports.values().any(|port| port.recording.is_some()) {
+            Arc::make_mut(&mut self.ports).values_mut().for_each(|port| port.recording = None);
+        }
+    }
+
+    fn now(&self) -> DeviceNow {
+        let heartbeat = self.heartbeat.as_ref();
+        let recording = self.ports.values().filter(|port| port.recording.is_some()).count() as u32;
+        let told = heartbeat.map_or(0, |heartbeat| heartbeat.recording_now);
+        let online = self.line.is_some();
+        DeviceNow {
+            device: self.device.clone(),
+            online,
+            address: self.address,
+            connected_since_us: self.line.as_ref().map(|line| line.since_us),
+            last_received_us: self.last_received_us,
+            last_synchronised_us: self.last_synchronised_us,
+            waiting: heartbeat.map(|heartbeat| heartbeat.waiting),
+            disk_free_bytes: heartbeat.map(|heartbeat| heartbeat.disk_free_bytes),
+            disk_total_bytes: heartbeat.map(|heartbeat| heartbeat.disk_total_bytes),
+            recording_now: match (online, self.ports.is_empty()) {
+                (false, _) => 0,
+                (true, true) => told,
+                (true, false) => recording,
+            },
+            recording_peak: heartbeat.map_or(0, |heartbeat| heartbeat.recording_peak).max(recording),
+            ports: self.ports.clone(),
+            release: self.release.clone(),
+            own_name: self.own_name.clone(),
+            clock_offset_ms: self.clock.offset_ms(),
+            other_key: self.other_key.as_ref().map(|(other, _)| other.clone()),
+            trouble: self.trouble.clone(),
+        }
+    }
+}
+
+impl Stations {
+    pub fn new() -> Self {
+        Self { known: Mutex::default(), waiting: Mutex::default(), changes: watch::Sender::new(0) }
+    }
+
+    /// What the journal says of each, read at the start.
+    pub fn load(&self, devices: Vec<(Device, Ranges)>) {
+        let known =
+            |(device, arrived): (Device, Ranges)| (device.serial.clone(), Known::new(device, arrived));
+        *lock(&self.known) = devices.into_iter().map(known).collect();
+        self.changed();
+    }
+
+    /// Counts up with every change of what is known of a station.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    pub fn changed(&self) {
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    // What was set.
+
+    pub fn device(&self, serial: &str) -> Option<Arc<Device>> {
+        lock(&self.known).get(serial).map(|known| known.device.clone())
+    }
+
+    pub fn count(&self) -> usize {
+        lock(&self.known).len()
+    }
+
+    /// It stands in the journal now.
+    pub fn added(&self, device: Device, arrived: Ranges) {
+        lock(&self.waiting).remove(&device.serial);
+        lock(&self.known).insert(device.serial.clone(), Known::new(device, arrived));
+        self.changed();
+    }
+
+    /// The change stands in the journal now. A station that may not go on as it is loses its connection.
+    pub fn set(&self, device: Device) {
+        if let Some(known) = lock(&self.known).get_mut(&device.serial) {
+            let switched = device.switched_on && !known.device.switched_on;
+            known.pinned = pinned(&device);
+            let (pinned, on) = (known.pinned, device.switched_on);
+            known.device = Arc::new(device);
+            if switched {
+                (known.away_since, known.nothing_since) = (Instant::now(), Instant::now());
+            }
+            let other =
+                known.line.as_ref().is_some_and(|line| pinned.is_some_and(|key| key != line.fingerprint));
+            if !on || other {
+                known.cut();
+            }
+            if known.other_key.as_ref().is_some_and(|(other, _)| Some(other.fingerprint) == pinned) {
+                known.other_key = None;
+            }
+        }
+        self.changed();
+    }
+
+    pub fn removed(&self, serial: &str) {
+        lock(&self.known).remove(serial);
+        self.changed();
+    }
+
+    // Who comes and goes.
+
+    /// Whether it may come in; if not, it is noted that it knocked.
+    pub fn judge(&self, peer: &Peer, now_us: i64) -> Result<(), Refusal> {
+        let judged = self.judge_known(&mut lock(&self.known), peer, now_us);
+        if let Err(refusal) = &judged
+            && refusal.code == RefusalCode::Waiting
+            && is_serial(&peer.hello.serial)
+        {
+            let Hello { serial, name, .. } = &peer.hello;
+            lock(&self.waiting).knocked(serial, name, peer.fingerprint, peer.address, now_us);
+            self.changed();
+        }
+        judged
+    }
+
+    fn judge_known(
+        &self,
+        known: &mut HashMap<String, Known>,
+        peer: &Peer,
+        now_us: i64,
+    ) -> Result<(), Refusal> {
+        let Some(known) = known.get_mut(&peer.hello.serial) else {
+            return Err(Refusal::new(RefusalCode::Waiting));
+        };
+        if known.pinned.is_some_and(|pinned| pinned != peer.fingerprint) {
+            let (fingerprint, address) = (peer.fingerprint, peer.address);
+            let same = known.other_key.as_ref().filter(|(other, _)| other.fingerprint == fingerprint);
+            let first_us = same.map_or(now_us, |(other, _)| other.first_us);
+            let other = OtherKey { fingerprint, address, first_us, last_us: now_us };
+            known.other_key = Some((other, Instant::now()));
+            self.changed();
+            return Err(Refusal::new(RefusalCode::OtherKey));
+        }
+        if !known.device.switched_on {
+            return Err(Refusal::new(RefusalCode::SwitchedOff));
+        }
+        Ok(())
+    }
+
+    /// Lets it in. Judged once more: the operator may have changed something while it waited.
+    pub fn admit(
+        &self,
+        peer: &Peer,
+        limits: impl FnOnce(&Device) -> Limits,
+        now_us: i64,
+    ) -> Result<(Limits, mpsc::Receiver<ToStation>), Refusal> {
+        let mut all = lock(&self.known);
+        self.judge_known(&mut all, peer, now_us)?;
+        let Some(known) = all.get_mut(&peer.hello.serial) else {
+            return Err(Refusal::new(RefusalCode::Waiting));
+        };
+        let (to_station, from_us) = mpsc::channel(MESSAGES_WAITING);
+        let limits = limits(&known.device);
+        let fingerprint = peer.fingerprint;
+        known.cut();
+        known.line = Some(Line { to_station, fingerprint, since_us: now_us, limits });
+        known.address = Some(peer.address);
+        known.heartbeat = None;
+        known.release = Some(short(&peer.hello.release));
+        known.own_name = Some(short(&peer.hello.name));
+        known.clock.heard(peer.hello.clock.utc_us, now_us);
+        let ports = peer.hello.ports.iter().filter(|port| is_sane(port));
+        known.ports = Arc::new(ports.map(|port| (port.port, port.clone())).collect());
+        drop(all);
+        self.changed();
+        Ok((limits, from_us))
+    }
+
+    /// Its connection has ended; `trouble` if that says why it does not synchronise.
+    pub fn left(&self, serial: &str, trouble: Option<String>) {
+        if let Some(known) = lock(&self.known).get_mut(serial) {
+            known.cut();
+            if trouble.is_some() {
+                known.trouble = trouble;
+            }
+        }
+        self.changed();
+    }
+
+    /// Ends all connections.
+    pub fn cut_all(&self) {
+        lock(&self.known).values_mut().for_each(Known::cut);
+    }
+
+    pub fn send(&self, serial: &str, message: ToStation) -> Result<(), NotSent> {
+        let all = lock(&self.known);
+        let line = all.get(serial).and_then(|known| known.line.as_ref()).ok_or(NotSent::Offline)?;
+        line.to_station.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => NotSent::Busy,
+            mpsc::error::TrySendError::Closed(_) => NotSent::Offline,
+        })
+    }
+
+    /// Tells each connected station its limits, if they are others now.
+    pub fn refresh_limits(&self, limits: impl Fn(&Device) -> Limits) {
+        for known in lock(&self.known).values_mut() {
+            let now = limits(&known.device);
+            if let Some(line) = &mut known.line
+                && line.limits != now
+                && line.to_station.try_send(ToStation::Limits(now)).is_ok()
+            {
+                line.limits = now;
+            }
+        }
+    }
+
+    // What they say.
+
+    pub fn heartbeat(&self, serial: &str, heartbeat: Heartbeat, now_us: i64) {
+        if let Some(known) = lock(&self.known).get_mut(serial) {
+            known.clock.heard(heartbeat.clock.utc_us, now_us);
+            if heartbeat.waiting == 0 {
+                known.last_synchronised_us = Some(now_us);
+                known.stuck_since = None;
+                known.trouble = None;
+            } else if known.stuck_since.is_none() {
+                known.stuck_since = Some(Instant::now());
+            }
+            known.heartbeat = Some(heartbeat);
+        }
+        self.changed();
+    }
+
+    pub fn port(&self, serial: &str, port: PortNow) {
+        if !is_sane(&port) {
+            return;
+        }
+        if let Some(known) = lock(&self.known).get_mut(serial) {
+            Arc::make_mut(&mut known.ports).insert(port.port, port);
+        }
+        self.changed();
+    }
+
+    // What of theirs is here.
+
+    pub fn has(&self, serial: &str, entry: u64) -> bool {
+        lock(&self.known).get(serial).is_some_and(|known| known.arrived.contains(entry))
+    }
+
+    /// These are in the journal now.
+    pub fn kept(&self, serial: &str, entries: impl Iterator<Item = u64>, now_us: i64) {
+        if let Some(known) = lock(&self.known).get_mut(serial) {
+            entries.for_each(|entry| known.arrived.insert(entry));
+            known.last_received_us = Some(now_us);
+            known.nothing_since = Instant::now();
+            known.stuck_since = None;
+            known.trouble = None;
+        }
+        self.changed();
+    }
+
+    /// Something of it cannot be kept.
+    pub fn in_trouble(&self, serial: &str, why: String) {
+        if let Some(known) = lock(&self.known).get_mut(serial) {
+            known.trouble = Some(why);
+        }
+        self.changed();
+    }
+
+    // What is asked.
+
+    /// By serial number.
+    pub fn all_now(&self) -> Vec<DeviceNow> {
+        let mut all: Vec<DeviceNow> = lock(&self.known).values().map(Known::now).collect();
+        all.sort_by(|a, b| a.device.serial.cmp(&b.device.serial));
+        all
+    }
+
+    pub fn now(&self, serial: &str) -> Option<DeviceNow> {
+        lock(&self.known).get(serial).map(Known::now)
+    }
+
+    pub fn waiting(&self) -> Vec<Waiting> {
+        lock(&self.waiting).all()
+    }
+
+    pub fn watched(&self) -> Vec<Watched> {
+        let watched = |(serial, known): (&String, &Known)| Watched {
+            serial: serial.clone(),
+            name: known.device.name.clone(),
+            switched_on: known.device.switched_on,
+            online: known.line.is_some(),
+            away_since: known.away_since,
+            nothing_since: known.nothing_since,
+            // A backlog that is to wait is no trouble.
+            stuck_since: known
+                .stuck_since
+                .filter(|_| known.line.as_ref().is_some_and(|line| !line.limits.backlog_held)),
+            received: known.last_received_us.is_some(),
+            clock_wrong: known.line.as_ref().and_then(|_| known.clock.is_wrong()),
+            clock_offset_ms: known.clock.offset_ms(),
+            other_key: known.other_key.clone(),
+            trouble: known.trouble.clone(),
+        };
+        lock(&self.known).iter().map(watched).collect()
+    }
+
+    /// The other box has not knocked for a while.
+    pub fn forget_other_key(&self, serial: &str) {
+        if let Some(known) = lock(&self.known).get_mut(serial) {
+            known.other_key = None;
+        }
+        self.changed();
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(64).collect()
+}
+
+/// What no station sends is not kept in memory.
+fn is_sane(port: &PortNow) -> bool {
+    let recording = port.recording.as_ref();
+    let texts = [
+        port.name.len(),
+        port.line_number.as_ref().map_or(0, String::len),
+        port.state.len(),
+        recording.map_or(0, |one| one.call_id.len() + one.call_type.len()),
+        recording.and_then(|one| one.peer_number.as_ref()).map_or(0, String::len),
+    ];
+    texts.into_iter().sum::<usize>() <= MOST_PORT_TEXT
+}
