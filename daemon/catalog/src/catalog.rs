@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::alarm_book::AlarmBook;
+use crate::department_scope::DepartmentScopes;
 use crate::error::Error;
 use crate::pool::Pool;
 use crate::store::Store;
@@ -54,9 +55,11 @@ pub struct Catalog {
 pub(crate) struct Inner {
     pub journal_folder: PathBuf,
     pub serial: String,
+    pub clock: fn() -> i64,
     pub pool: Pool,
     pub alarms: AlarmBook,
     pub store: Store,
+    pub departments: DepartmentScopes,
     /// Held while a deletion is judged and written, and while a grade is.
     grading: Mutex<()>,
 }
@@ -81,9 +84,10 @@ impl Catalog {
         let damage = store.shared.damage();
         let pool = Pool::new(index, store.shared.clone(), options.readers);
         let alarms = AlarmBook::default();
-        let (serial, grading) = (options.serial, Mutex::new(()));
-        let catalog =
-            Self { inner: Arc::new(Inner { journal_folder, serial, pool, alarms, store, grading }) };
+        let (serial, clock, grading) = (options.serial, options.clock, Mutex::new(()));
+        let departments = DepartmentScopes::default();
+        let inner = Inner { journal_folder, serial, clock, pool, alarms, store, departments, grading };
+        let catalog = Self { inner: Arc::new(inner) };
         Ok((catalog, OpenReport { damage, rebuilt: found.rebuilt, caught_up: found.caught_up }))
     }
 

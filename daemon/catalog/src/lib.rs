@@ -28,6 +28,7 @@ mod alarm_book;
 pub mod audit;
 mod catalog;
 mod deletion;
+mod department_scope;
 pub mod device;
 pub mod entry;
 mod error;
@@ -62,4 +63,4 @@ pub use record::{
     Deleted, DeletionReason, Grade, RecordDetail, RecordRow, Tag, record_id_from_text, record_id_text, sn_of,
 };
 pub use reindex::{Reindexed, reindex};
-pub use scope::{Only, Scope};
+pub use scope::{Grant, Only, Scope};

@@ -1,13 +1,16 @@
 //! A few connections that read, lent out one query at a time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
 use crate::error::Error;
+use crate::index::book::Book;
 use crate::index::schema;
+use crate::index::sight::Sight;
+use crate::scope::Scope;
 use crate::store::Shared;
 
 pub struct Pool {
@@ -19,9 +22,34 @@ pub struct Pool {
 
 struct State {
     /// Connections at rest, each to the file of a generation.
-    idle: Vec<(u64, Connection)>,
+    idle: Vec<Lent>,
     /// Connections that may still be lent or opened.
     room: usize,
+}
+
+/// A connection to the file of a generation, and what it remembers of it.
+struct Lent {
+    generation: u64,
+    connection: Connection,
+    book: Book,
+    sight: Sight,
+}
+
+impl Lent {
+    fn open(generation: u64, path: &Path) -> rusqlite::Result<Self> {
+        let connection = schema::open_reader(path)?;
+        let sight = Sight::of(&connection)?;
+        Ok(Self { generation, connection, book: Book::default(), sight })
+    }
+}
+
+/// Who looks at alarms or the audit trail.
+#[derive(Clone, Copy)]
+pub struct Looker<'a> {
+    pub scope: &'a Scope,
+    /// Serial number of this box.
+    pub own: &'a str,
+    pub now_us: i64,
 }
 
 impl Pool {
@@ -36,44 +64,82 @@ impl Pool {
         step: &'static str,
         work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Error> {
+        self.with(step, |lent| {
+            let view = lent.connection.unchecked_transaction()?;
+            let value = work(&view)?;
+            view.commit()?;
+            Ok(value)
+        })
+    }
+
+    /// The same for searches.
+    pub fn search<T>(
+        &self,
+        step: &'static str,
+        work: impl FnOnce(&Connection, &Book) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        self.with(step, |lent| {
+            let view = lent.connection.unchecked_transaction()?;
+            lent.book.refresh(&view)?;
+            let value = work(&view, &lent.book)?;
+            view.commit()?;
+            Ok(value)
+        })
+    }
+
+    /// The same for lists of which the person sees a part.
+    pub fn look<T>(
+        &self,
+        step: &'static str,
+        looker: Looker<'_>,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
+        self.with(step, |lent| {
+            let _looking = lent.sight.lend(looker.scope, looker.own, looker.now_us);
+            let view = lent.connection.unchecked_transaction()?;
+            let value = work(&view)?;
+            view.commit()?;
+            Ok(value)
+        })
+    }
+
+    fn with<T>(
+        &self,
+        step: &'static str,
+        work: impl FnOnce(&mut Lent) -> rusqlite::Result<T>,
+    ) -> Result<T, Error> {
         if !self.shared.ready.load(Ordering::Acquire) {
             let journal = self.shared.durable.load(Ordering::Acquire).max(1);
             let percent = self.shared.indexed.load(Ordering::Acquire).saturating_mul(100) / journal;
             return Err(Error::NotReady { percent });
         }
-        let lent = self.lend()?;
-        let generation = lent.0;
-        let outcome = (|| {
-            let view = lent.1.unchecked_transaction()?;
-            let value = work(&view)?;
-            view.commit()?;
-            Ok(value)
-        })();
+        let mut lent = self.lend()?;
+        let outcome = work(&mut lent);
         if let Err(error) = &outcome
             && schema::is_damage(error)
         {
             self.shared.damaged.store(true, Ordering::Release);
             self.give_back(None);
         } else {
-            self.give_back(Some((generation, lent.1)));
+            self.give_back(Some(lent));
         }
         outcome.map_err(Error::index(step))
     }
 
-    fn lend(&self) -> Result<(u64, Connection), Error> {
+    fn lend(&self) -> Result<Lent, Error> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         while state.room == 0 {
             state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.room -= 1;
         let generation = self.shared.generation.load(Ordering::Acquire);
-        state.idle.retain(|(made, _)| *made == generation);
+        state.idle.retain(|lent| lent.generation == generation);
         let idle = state.idle.pop();
         drop(state);
         match idle {
             Some(lent) => Ok(lent),
-            None => match schema::open_reader(&self.path) {
-                Ok(connection) => Ok((generation, connection)),
+            None => match Lent::open(generation, &self.path) {
+                Ok(lent) => Ok(lent),
                 Err(error) => {
                     self.give_back(None);
                     Err(Error::index("be opened for reading")(error))
@@ -82,7 +148,7 @@ impl Pool {
         }
     }
 
-    fn give_back(&self, lent: Option<(u64, Connection)>) {
+    fn give_back(&self, lent: Option<Lent>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.room += 1;
         state.idle.extend(lent);

@@ -18,6 +18,8 @@ pub struct RecordQuery {
     pub from_us: Option<i64>,
     /// Start before.
     pub to_us: Option<i64>,
+    /// Serial numbers.
+    pub stations: BTreeSet<String>,
     pub ports: BTreeSet<u16>,
     /// Fragment of either number.
     pub number: Option<String>,
@@ -179,7 +181,10 @@ pub enum GroupBy {
     Hour,
     Day,
     Month,
+    /// Number of the port, whatever its station.
     Port,
+    Station,
+    StationPort,
 }
 
 /// Calls and their length.
@@ -210,6 +215,16 @@ impl CallTotals {
         }
     }
 
+    pub(crate) fn add(&mut self, more: &Self) {
+        let mut more = more.clone();
+        for call_type in CallType::ALL {
+            let added = *more.of(*call_type);
+            let sum = self.of(*call_type);
+            sum.count += added.count;
+            sum.duration_ms += added.duration_ms;
+        }
+    }
+
     /// The five types together.
     pub fn total(&self) -> Tally {
         let types = [
@@ -226,7 +241,8 @@ impl CallTotals {
     }
 }
 
-/// Statistics in groups: hours `2026-03-01T08`, days `2026-03-01`, months `2026-03`, or port numbers, in order.
+/// Statistics in groups: hours `2026-03-01T08`, days `2026-03-01`, months `2026-03`, port numbers, serial numbers of
+/// stations, or both as `SERIAL:PORT`, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {
     pub rows: Vec<(String, CallTotals)>,

@@ -19,6 +19,7 @@ use crate::index::rows::{self, Located};
 use crate::index::search::Filter;
 use crate::index::{history, lists, people, sources, stations, statistics};
 use crate::journal::{self, JournalTail, Place, RawEntry};
+use crate::pool::Looker;
 use crate::query::{
     AlarmCounts, AlarmQuery, AuditQuery, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText,
 };
@@ -37,7 +38,7 @@ impl Catalog {
         query: &RecordQuery,
         page: PageRequest,
     ) -> Result<Page<RecordRow>, Error> {
-        self.inner.pool.read("list records", |sql| lists::records(sql, scope, query, page))
+        self.inner.pool.search("list records", |sql, book| lists::records(sql, book, scope, query, page))
     }
 
     /// All records that match, newest first, as they are read: for exports. `each` may break off.
@@ -47,8 +48,8 @@ impl Catalog {
         query: &RecordQuery,
         each: &mut dyn FnMut(RecordRow) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.inner.pool.read("list records", |sql| {
-            let Some(filter) = Filter::of(sql, scope, query)? else { return Ok(()) };
+        self.inner.pool.search("list records", |sql, book| {
+            let Some(filter) = Filter::of(sql, book, scope, query)? else { return Ok(()) };
             let mut keys = Vec::new();
             sources::walk(&filter, u64::MAX, &mut |row, _| {
                 keys.push(row.key);
@@ -71,9 +72,7 @@ impl Catalog {
             let mut keys = Vec::with_capacity(ids.len());
             for id in ids {
                 keys.extend(
-                    rows::locate(sql, id)?
-                        .filter(|found| allows(scope, id, found.port))
-                        .map(|found| found.key),
+                    rows::locate(sql, id)?.filter(|found| allows(scope, id, found)).map(|found| found.key),
                 );
             }
             rows::fetch(sql, &keys)
@@ -86,7 +85,7 @@ impl Catalog {
     /// `EntryUnreadable`: its entry in the journal is damaged.
     pub fn record(&self, scope: &Scope, id: &RecordId) -> Result<Option<RecordDetail>, Error> {
         let found = self.inner.pool.read("read a record", |sql| {
-            let Some(found) = rows::locate(sql, id)?.filter(|found| allows(scope, id, found.port)) else {
+            let Some(found) = rows::locate(sql, id)?.filter(|found| allows(scope, id, found)) else {
                 return Ok(None);
             };
             let Some(row) = rows::fetch(sql, &[found.key])?.pop() else { return Ok(None) };
@@ -95,8 +94,10 @@ impl Catalog {
         })?;
         let Some((found, row, same_call)) = found else { return Ok(None) };
         let facts = self.facts_at(&found)?;
-        let others = same_call.into_iter().filter(|(other, port)| other != id && allows(scope, other, *port));
-        Ok(Some(RecordDetail { row, facts, same_call: others.map(|(other, _)| other).collect() }))
+        let others = same_call.into_iter().filter(|(other, port, start_us)| {
+            other != id && scope.allows_record(&other.serial, *port, *start_us)
+        });
+        Ok(Some(RecordDetail { row, facts, same_call: others.map(|(other, ..)| other).collect() }))
     }
 
     pub(crate) fn facts_at(&self, found: &Located) -> Result<Facts, Error> {
@@ -125,15 +126,15 @@ impl Catalog {
         by: GroupBy,
         zone: Tz,
     ) -> Result<Statistics, Error> {
-        self.inner.pool.read("count records", |sql| match Filter::of(sql, scope, query)? {
-            Some(filter) => statistics::statistics(&filter, by, zone),
+        self.inner.pool.search("count records", |sql, book| match Filter::of(sql, book, scope, query)? {
+            Some(filter) => statistics::statistics(filter, query, by, zone),
             None => Ok(Statistics::default()),
         })
     }
 
-    /// Tag texts used before, the most used first.
-    pub fn tag_texts(&self, limit: u32) -> Result<Vec<TagText>, Error> {
-        self.inner.pool.read("list tags", |sql| people::tag_texts(sql, limit))
+    /// Tag texts used before on records of the scope, the most used first.
+    pub fn tag_texts(&self, scope: &Scope, limit: u32) -> Result<Vec<TagText>, Error> {
+        self.inner.pool.search("list tags", |sql, book| people::tag_texts(sql, book, scope, limit))
     }
 
     /// One page of alarms, newest first.
@@ -143,16 +144,25 @@ impl Catalog {
         query: &AlarmQuery,
         page: PageRequest,
     ) -> Result<Page<AlarmRow>, Error> {
-        self.inner
-            .pool
-            .read("list alarms", |sql| history::alarms(sql, &self.inner.serial, scope, query, page))
+        let read = |sql: &_| history::alarms(sql, &self.inner.serial, scope, query, page);
+        self.inner.pool.look("list alarms", self.looker(scope), read)
+    }
+
+    /// By its id; `None` if there is none or it lies outside the scope.
+    pub fn alarm(&self, scope: &Scope, id: u64) -> Result<Option<AlarmRow>, Error> {
+        let read = |sql: &_| history::alarm_in_scope(sql, &self.inner.serial, scope, id);
+        self.inner.pool.look("read an alarm", self.looker(scope), read)
+    }
+
+    fn looker<'a>(&'a self, scope: &'a Scope) -> Looker<'a> {
+        Looker { scope, own: &self.inner.serial, now_us: (self.inner.clock)() }
     }
 
     /// How many alarms stand, by severity.
     pub fn alarm_counts(&self, scope: &Scope) -> Result<AlarmCounts, Error> {
         let mut counts = AlarmCounts::default();
         let read = |sql: &_| history::current_by_severity(sql, &self.inner.serial, scope);
-        for (severity, count) in self.inner.pool.read("count alarms", read)? {
+        for (severity, count) in self.inner.pool.look("count alarms", self.looker(scope), read)? {
             match severity {
                 Severity::Notice => counts.notice = count,
                 Severity::Minor => counts.minor = count,
@@ -170,7 +180,7 @@ impl Catalog {
         page: PageRequest,
     ) -> Result<Page<AuditRow>, Error> {
         let read = |sql: &_| history::audit_trail(sql, &self.inner.serial, scope, query, page);
-        self.inner.pool.read("read the audit trail", read)
+        self.inner.pool.look("read the audit trail", self.looker(scope), read)
     }
 
     /// By name.
@@ -183,9 +193,15 @@ impl Catalog {
         self.inner.pool.read("read an account", |sql| people::account(sql, name))
     }
 
-    /// By number; `text` is a fragment of any member, without regard to the case of letters.
-    pub fn contacts(&self, text: Option<&str>, page: PageRequest) -> Result<Page<Contact>, Error> {
-        self.inner.pool.read("list contacts", |sql| people::contacts(sql, text, page))
+    /// By number; `text` is a fragment of any member, without regard to the case of letters. A contact of a department
+    /// is shown within the scope's departments, one of none to all.
+    pub fn contacts(
+        &self,
+        scope: &Scope,
+        text: Option<&str>,
+        page: PageRequest,
+    ) -> Result<Page<Contact>, Error> {
+        self.inner.pool.read("list contacts", |sql| people::contacts(sql, scope.departments(), text, page))
     }
 
     pub fn contact(&self, number: &str) -> Result<Option<Contact>, Error> {
@@ -244,6 +260,6 @@ impl Catalog {
     }
 }
 
-fn allows(scope: &Scope, id: &RecordId, port: u16) -> bool {
-    scope.stations.allows(&id.serial) && scope.ports.allows(&port)
+fn allows(scope: &Scope, id: &RecordId, found: &Located) -> bool {
+    scope.allows_record(&id.serial, found.port, found.start_us())
 }

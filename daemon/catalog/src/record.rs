@@ -45,6 +45,8 @@ pub struct RecordRow {
     pub file: Option<String>,
     /// The file was looked for by a reindex and is not there.
     pub file_missing: bool,
+    /// On a platform: why the station could not send the file.
+    pub unavailable: Option<String>,
     pub grade: Grade,
     /// 1–10.
     pub score: Option<u8>,

@@ -237,12 +237,13 @@ fn contacts_stand_beside_numbers() {
     let row = catalog.records_by_id(&Scope::everything(), &[id(1)]).unwrap().pop().unwrap();
     assert_eq!((row.peer_contact.as_deref(), row.line_contact), (Some("Harbour Office"), None));
     let page = PageRequest { limit: 1, ..PageRequest::default() };
-    let first = catalog.contacts(None, page).unwrap();
+    let first = catalog.contacts(&Scope::everything(), None, page).unwrap();
     assert_eq!((first.items[0].number.as_str(), first.total), ("110", Some(2)));
-    let second = catalog.contacts(None, PageRequest { after: first.next, ..page }).unwrap();
+    let second =
+        catalog.contacts(&Scope::everything(), None, PageRequest { after: first.next, ..page }).unwrap();
     assert_eq!((second.items[0].number.as_str(), second.next), ("13800138000", None));
-    assert_eq!(catalog.contacts(Some("office"), page).unwrap().items.len(), 1);
-    assert_eq!(catalog.contacts(Some("%"), page).unwrap().items.len(), 0);
+    assert_eq!(catalog.contacts(&Scope::everything(), Some("office"), page).unwrap().items.len(), 1);
+    assert_eq!(catalog.contacts(&Scope::everything(), Some("%"), page).unwrap().items.len(), 0);
     catalog.remove_contact("110").unwrap();
     assert_eq!(catalog.contact("110").unwrap(), None);
     assert!(matches!(catalog.remove_contact("110"), Err(Error::NoContact(_))));
@@ -274,7 +275,7 @@ fn what_is_said_of_a_record_is_checked_first() {
     let row = || catalog.records_by_id(&Scope::everything(), &[id(1)]).unwrap().pop().unwrap();
     assert_eq!(row().tags.iter().map(|tag| tag.sample).collect::<Vec<_>>(), [100, 8000]);
     assert!(row().tags.contains(&tag));
-    assert_eq!(catalog.tag_texts(5).unwrap()[0].count, 1, "recordings, not tags");
+    assert_eq!(catalog.tag_texts(&Scope::everything(), 5).unwrap()[0].count, 1, "recordings, not tags");
     catalog.annotate(&id(1), Some("officer"), Change::TagRemove { tag: tag.id }).unwrap();
     assert_eq!(row().tags.len(), 1);
     catalog.annotate(&id(1), None, Change::Play).unwrap();

@@ -12,13 +12,13 @@ use chrono_tz::Asia::Shanghai;
 use common::{SERIAL, export, facts, file_name, id, open, settle};
 use hookline_catalog::entry::{Annotation, Body, Deletion, Record};
 use hookline_catalog::{
-    AudioFilter, CallTotals, Catalog, Change, Contact, DeletedFilter, DeletionReason, Grade, GroupBy, Only,
-    PageRequest, RecordQuery, RecordRow, Scope,
+    AudioFilter, CallTotals, Catalog, Change, Contact, DeletedFilter, DeletionReason, Grade, Grant, GroupBy,
+    Only, PageRequest, RecordQuery, RecordRow, Scope,
 };
 use line::{CallType, StartMode, StopMode};
 use proptest::prelude::*;
 use proptest::sample::select;
-use recording::Codec;
+use recording::{Codec, RecordId};
 
 const NUMBERS: &[&str] = &[
     "8001",
@@ -34,9 +34,13 @@ const NUMBERS: &[&str] = &[
     "12345678901234567",
 ];
 
+/// Who records; the third has nothing.
+const STATIONS: &[&str] = &[SERIAL, "HKLN-00000000000007", "HKLN-00000000000008"];
+
 /// One made record and what is said about it.
 #[derive(Clone, Debug)]
 struct Made {
+    station: &'static str,
     minute: i64,
     port: u16,
     call_type: CallType,
@@ -46,6 +50,12 @@ struct Made {
     offset_s: i32,
     changes: Vec<Change>,
     deleted: bool,
+}
+
+impl Made {
+    fn id(&self, sequence: u64) -> RecordId {
+        RecordId { serial: self.station.into(), sequence }
+    }
 }
 
 fn made() -> impl Strategy<Value = Made> {
@@ -66,10 +76,18 @@ fn made() -> impl Strategy<Value = Made> {
         (number(), number()),
         select(vec![28_800, -18_000]),
         prop::collection::vec(change, 0..4),
-        prop::bool::weighted(0.15),
+        (prop::bool::weighted(0.15), select(&STATIONS[..2])),
     )
         .prop_map(
-            |((minute, port, call_type, start, stop), seconds, numbers, offset_s, changes, deleted)| Made {
+            |(
+                (minute, port, call_type, start, stop),
+                seconds,
+                numbers,
+                offset_s,
+                changes,
+                (deleted, station),
+            )| Made {
+                station,
                 minute,
                 port,
                 call_type,
@@ -85,6 +103,7 @@ fn made() -> impl Strategy<Value = Made> {
 
 fn record(sequence: u64, made: &Made) -> Body {
     let mut facts = facts(sequence);
+    facts.id = made.id(sequence);
     facts.start.utc_us = common::BEGIN_US + made.minute * 60_000_000;
     facts.start.offset_s = made.offset_s;
     facts.port = made.port;
@@ -115,14 +134,14 @@ fn bodies(all: &[Made]) -> Vec<Body> {
         let mut about: Vec<Body> = Vec::new();
         for change in &made.changes {
             about.push(Body::Annotation(Annotation {
-                record: id(sequence),
+                record: made.id(sequence),
                 account: Some("officer".into()),
                 change: change.clone(),
             }));
         }
         if made.deleted {
             let reason = DeletionReason::Retention;
-            about.push(Body::Deletion(Deletion { record: id(sequence), account: None, reason }));
+            about.push(Body::Deletion(Deletion { record: made.id(sequence), account: None, reason }));
         }
         if made.minute % 7 == 0 {
             bodies.append(&mut about);
@@ -160,6 +179,10 @@ fn query() -> impl Strategy<Value = RecordQuery> {
             minute(),
             minute(),
             prop_oneof![3 => Just(BTreeSet::new()), 1 => prop::collection::btree_set(1u16..7, 1..3)],
+            prop_oneof![
+                4 => Just(BTreeSet::new()),
+                1 => prop::collection::btree_set(select(STATIONS).prop_map(str::to_owned), 1..3),
+            ],
         ),
         (fragment(), fragment(), fragment(), fragment(), fragment()),
         (some(CallType::ALL), some(StartMode::ALL), some(StopMode::ALL), some(Grade::ALL)),
@@ -187,6 +210,7 @@ fn query() -> impl Strategy<Value = RecordQuery> {
         .prop_map(|(place, numbers, kinds, ranges, texts, sn, (audio, deleted))| RecordQuery {
             from_us: place.0,
             to_us: place.1,
+            stations: place.3,
             ports: place.2,
             number: numbers.0,
             line_number: numbers.1,
@@ -224,8 +248,8 @@ fn fits(row: &RecordRow, query: &RecordQuery, scope: &Scope) -> bool {
     };
     let one_of = |empty: bool, contains: bool| empty || contains;
     let lower = |text: &str| text.to_ascii_lowercase();
-    scope.ports.allows(&row.port)
-        && scope.stations.allows(&row.id.serial)
+    scope.allows_record(&row.id.serial, row.port, row.start_us)
+        && one_of(query.stations.is_empty(), query.stations.contains(&row.id.serial))
         && query.from_us.is_none_or(|from| row.start_us >= from)
         && query.to_us.is_none_or(|to| row.start_us < to)
         && one_of(query.ports.is_empty(), query.ports.contains(&row.port))
@@ -274,14 +298,29 @@ fn everything(catalog: &Catalog) -> Vec<RecordRow> {
     rows
 }
 
-fn scopes() -> [Scope; 4] {
+fn scopes() -> [Scope; 5] {
+    let minute = |minute: i64| common::BEGIN_US + minute * 60_000_000;
+    let grant =
+        |serial: &str, ports, from_us, to_us| Grant { ports, from_us, to_us, ..Grant::of_station(serial) };
+    let of_one = |serial: &str| [Grant::of_station(serial)];
     [
         Scope::everything(),
         Scope::ports([1, 2]),
-        Scope { stations: Only::These([SERIAL.to_owned()].into()), ports: Only::All },
-        Scope { stations: Only::These(["ANOTHER".to_owned()].into()), ports: Only::All },
+        Scope::of(of_one(SERIAL), Only::All),
+        Scope::of(of_one("ANOTHER"), Only::All),
+        Scope::of(
+            [
+                grant(STATIONS[0], Only::These([1, 3].into()), minute(40), minute(120)),
+                grant(STATIONS[0], Only::These([3].into()), minute(100), i64::MAX),
+                grant(STATIONS[1], Only::All, i64::MIN, minute(60)),
+            ],
+            Only::These(BTreeSet::new()),
+        ),
     ]
 }
+
+const GROUPS: [GroupBy; 6] =
+    [GroupBy::Hour, GroupBy::Day, GroupBy::Month, GroupBy::Port, GroupBy::Station, GroupBy::StationPort];
 
 fn check_query(catalog: &Catalog, all: &[RecordRow], query: &RecordQuery, scope: &Scope, limit: u32) {
     let expected: Vec<&RecordRow> = all.iter().filter(|row| fits(row, query, scope)).collect();
@@ -302,7 +341,7 @@ fn check_query(catalog: &Catalog, all: &[RecordRow], query: &RecordQuery, scope:
         found.iter().eq(expected.iter().copied()),
         "{query:?} in {scope:?}\nfound {found:#?}\nexpected {expected:#?}"
     );
-    for by in [GroupBy::Hour, GroupBy::Day, GroupBy::Month, GroupBy::Port] {
+    for by in GROUPS {
         let statistics = catalog.statistics(scope, query, by, Shanghai).unwrap();
         assert_eq!(statistics.totals.total().count, expected.len() as u64, "the types add up");
         let ms: u64 = expected.iter().map(|row| row.duration_ms).sum();
@@ -324,7 +363,7 @@ proptest! {
     #[test]
     fn a_search_finds_what_fits_and_nothing_else(
         all in prop::collection::vec(made(), 1..80),
-        queries in prop::collection::vec((query(), 1u32..12, 0usize..4), 40),
+        queries in prop::collection::vec((query(), 1u32..12, 0usize..5), 40),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let (catalog, _) = open(folder.path());

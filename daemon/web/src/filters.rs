@@ -36,6 +36,7 @@ pub fn record_query(query: &mut Query) -> Result<RecordQuery, Problem> {
     Ok(RecordQuery {
         from_us: query.time_us("from")?,
         to_us: query.time_us("to")?,
+        stations: BTreeSet::new(),
         ports: query.many("port", PORT, port_of)?,
         number: query.text("number", 1..=32)?,
         line_number: query.text("line_number", 1..=32)?,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use catalog::{Only, Scope};
+use catalog::Scope;
 
 use crate::app::App;
 use crate::problem::Problem;
@@ -44,7 +44,7 @@ pub fn scope_in(app: &App, caller: &Caller, part: &Part) -> Result<Scope, Proble
         return Err(Problem::not_found("department", department));
     }
     if !part.stations.is_empty() {
-        scope.stations = Only::These(part.stations.clone());
+        scope = scope.within_stations(&part.stations);
     }
     Ok(scope)
 }

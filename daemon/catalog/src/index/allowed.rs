@@ -40,7 +40,7 @@ impl AllowedCombos {
     }
 }
 
-/// Whether the query asks for records of this combination, whatever their length and station.
+/// Whether the query asks for records of this combination, whatever their length.
 pub fn asks_for(query: &RecordQuery, combo: &Combo) -> bool {
     fn one_of<T: Ord>(asked: &BTreeSet<T>, value: &T) -> bool {
         asked.is_empty() || asked.contains(value)

@@ -14,8 +14,6 @@ const LENGTH_CLASSES_MS: [u64; 11] =
 /// One combination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Combo {
-    /// Row of `station`.
-    pub station: i64,
     /// Seconds east of UTC.
     pub offset_s: i32,
     pub call_type: CallType,
@@ -57,29 +55,26 @@ pub fn overlap(class: u8, min_ms: Option<u64>, max_ms: Option<u64>) -> Overlap {
 }
 
 /// Columns of `combo` behind `id`, in order.
-pub const COLUMNS: &str =
-    "station, offset_s, call_type, start_mode, stop_mode, grade, audio, deleted, length_class";
+pub const COLUMNS: &str = "offset_s, call_type, start_mode, stop_mode, grade, audio, deleted, length_class";
 
 impl Combo {
     /// Reads `COLUMNS` that begin at column `at`.
     pub fn from_row(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Self> {
         Ok(Self {
-            station: row.get(at)?,
-            offset_s: row.get(at + 1)?,
-            call_type: named(row, at + 2, CallType::from_name)?,
-            start_mode: named(row, at + 3, StartMode::from_name)?,
-            stop_mode: named(row, at + 4, StopMode::from_name)?,
-            grade: named(row, at + 5, Grade::from_name)?,
-            audio: row.get(at + 6)?,
-            deleted: row.get(at + 7)?,
-            length_class: row.get(at + 8)?,
+            offset_s: row.get(at)?,
+            call_type: named(row, at + 1, CallType::from_name)?,
+            start_mode: named(row, at + 2, StartMode::from_name)?,
+            stop_mode: named(row, at + 3, StopMode::from_name)?,
+            grade: named(row, at + 4, Grade::from_name)?,
+            audio: row.get(at + 5)?,
+            deleted: row.get(at + 6)?,
+            length_class: row.get(at + 7)?,
         })
     }
 
     /// Values of `COLUMNS`, in order.
     pub fn params(&self) -> impl rusqlite::Params {
         (
-            self.station,
             self.offset_s,
             self.call_type.name(),
             self.start_mode.name(),

@@ -12,12 +12,13 @@ const PARTS: &[(&str, &str)] = &[
     (
         "record serial sequence call_id segment port port_name start_us offset_s clock_quality duration_ms pre_roll_ms \
          start_mode stop_mode call_type line_number peer_number peer_name withheld tracks codec file file_missing \
-         entry grade score note plays deleted_us deleted_by deleted_why",
-        "SELECT st.serial, r.sequence, r.call_id, r.segment, s.port, r.port_name, r.start_us, c.offset_s,
+         unavailable entry grade score note plays deleted_us deleted_by deleted_why",
+        "SELECT st.serial, r.sequence, r.call_id, r.segment, p.port, r.port_name, r.start_us, c.offset_s,
              r.clock_quality, s.duration_ms, r.pre_roll_ms, c.start_mode, c.stop_mode, c.call_type, ln.text, pn.text,
-             r.peer_name, r.withheld, r.tracks, r.codec, r.file, r.file_missing, r.entry, c.grade, a.score, a.note,
+             r.peer_name, r.withheld, r.tracks, r.codec, r.file, r.file_missing, r.unavailable, r.entry, c.grade, a.score, a.note,
              coalesce(a.plays, 0), d.utc_us, d.account, d.reason
          FROM record r JOIN skim s ON s.key = r.key JOIN combo c ON c.id = s.combo JOIN station st ON st.id = r.station
+         JOIN place p ON p.id = s.place
          LEFT JOIN number ln ON ln.id = s.line LEFT JOIN number pn ON pn.id = s.peer
          LEFT JOIN annotation a ON a.key = r.key LEFT JOIN deletion d ON d.key = r.key
          ORDER BY st.serial, r.sequence",
@@ -63,11 +64,30 @@ const PARTS: &[(&str, &str)] = &[
     ),
     // What the tables of the search say, summed up, so that a wrong count or a lost tail shows as well.
     (
-        "count port call_type start_mode stop_mode grade audio deleted length_class records",
-        "SELECT n.port, c.call_type, c.start_mode, c.stop_mode, c.grade, c.audio, c.deleted, c.length_class,
-             sum(n.records)
-         FROM combo_count n JOIN combo c ON c.id = n.combo WHERE n.records <> 0 GROUP BY 1, 2, 3, 4, 5, 6, 7, 8",
+        "count serial port offset_s call_type start_mode stop_mode grade audio deleted length_class records",
+        "SELECT st.serial, p.port, c.offset_s, c.call_type, c.start_mode, c.stop_mode, c.grade, c.audio, c.deleted,
+             c.length_class, n.records
+         FROM combo_count n JOIN combo c ON c.id = n.combo JOIN place p ON p.id = n.place
+         JOIN station st ON st.id = p.station
+         WHERE n.records <> 0 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10",
     ),
+    (
+        "place serial port records first_us last_us",
+        "SELECT st.serial, p.port, p.records, p.first_key >> 12, p.last_key >> 12
+         FROM place p JOIN station st ON st.id = p.station ORDER BY 1, 2",
+    ),
+    (
+        "tally quarters span serial port deleted incoming_answered incoming_missed outgoing_answered \
+         outgoing_unanswered unknown incoming_answered_ms incoming_missed_ms outgoing_answered_ms \
+         outgoing_unanswered_ms unknown_ms",
+        "SELECT t.quarters, t.span, st.serial, p.port, t.deleted, t.incoming_answered, t.incoming_missed,
+             t.outgoing_answered, t.outgoing_unanswered, t.unknown, t.incoming_answered_ms, t.incoming_missed_ms,
+             t.outgoing_answered_ms, t.outgoing_unanswered_ms, t.unknown_ms
+         FROM tally t LEFT JOIN place p ON p.id = t.place LEFT JOIN station st ON st.id = p.station
+         WHERE t.incoming_answered + t.incoming_missed + t.outgoing_answered + t.outgoing_unanswered + t.unknown <> 0
+         ORDER BY 1, 2, 3, 4, 5",
+    ),
+    ("line_number text", "SELECT n.text FROM line_number l JOIN number n ON n.id = l.number ORDER BY 1"),
     (
         "number text tails",
         "SELECT n.text, count(t.tail) FROM number n LEFT JOIN number_tail t ON t.number = n.id

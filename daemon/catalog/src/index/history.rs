@@ -11,7 +11,10 @@ use crate::audit::{AuditEntry, AuditResult, AuditRow};
 use crate::index::apply::{signed, unsigned};
 use crate::index::named;
 use crate::query::{AlarmQuery, AlarmState, AuditQuery, Cursor, Page, PageRequest};
-use crate::scope::{Only, Scope};
+use crate::scope::Scope;
+
+/// A person who may see no more stations than these has their rows looked for by station.
+const FEW_STATIONS: usize = 64;
 
 /// Conditions joined by AND, with their values.
 #[derive(Default)]
@@ -52,15 +55,24 @@ impl Where {
         self.conditions.push(format!("{column} IN ({})", marks.join(", ")));
     }
 
-    /// What is about a port is shown to those who may see it, what is about the box to all.
-    fn scope(&mut self, own: &str, scope: &Scope) {
-        if let Only::These(stations) = &scope.stations {
-            self.stations(own, stations);
+    /// Rows that the person may see who is set as the one that looks (`sight`).
+    fn scope(&mut self, (table, time): (&str, &str), own: &str, scope: &Scope) {
+        if scope.is_everything() {
+            return;
         }
-        if let Only::These(ports) = &scope.ports {
-            let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
-            self.conditions.push(format!("(port IS NULL OR port IN ({}))", ports.join(", ")));
+        // Few stations: their rows are gone through by themselves. Many: the newest rows of all.
+        if table == "alarm"
+            && let Some(serials) = scope.stations()
+        {
+            let few: BTreeSet<String> = serials.take(FEW_STATIONS + 1).map(str::to_owned).collect();
+            if few.len() <= FEW_STATIONS {
+                self.stations(own, &few);
+            }
         }
+        let department = if table == "audit" { "department" } else { "NULL" };
+        self.conditions.push(format!(
+            "may_see('{table}', (SELECT serial FROM station WHERE id = {table}.station), port, {time}, {department})"
+        ));
     }
 
     /// Rows of these stations; this box's own have none.
@@ -130,7 +142,7 @@ pub fn alarms(
     page: PageRequest,
 ) -> Result<Page<AlarmRow>> {
     let mut when = Where::default();
-    when.scope(own, scope);
+    when.scope(("alarm", "raised_us"), own, scope);
     if !query.stations.is_empty() {
         when.stations(own, &query.stations);
     }
@@ -158,6 +170,20 @@ pub fn alarm(connection: &Connection, id: u64) -> Result<Option<AlarmRow>> {
     connection.prepare_cached(&sql)?.query_row([signed(id)], alarm_row).optional()
 }
 
+/// The same, if the person may see it.
+pub fn alarm_in_scope(
+    connection: &Connection,
+    own: &str,
+    scope: &Scope,
+    id: u64,
+) -> Result<Option<AlarmRow>> {
+    let mut when = Where::default();
+    when.scope(("alarm", "raised_us"), own, scope);
+    when.with("id = ?", signed(id));
+    let sql = format!("SELECT {ALARM_COLUMNS} FROM alarm {}", when.text());
+    connection.prepare_cached(&sql)?.query_row(params_from_iter(&when.values), alarm_row).optional()
+}
+
 /// All current alarms of this box itself.
 pub fn current_alarms(connection: &Connection) -> Result<Vec<AlarmRow>> {
     let sql =
@@ -172,7 +198,7 @@ pub fn current_by_severity(
     scope: &Scope,
 ) -> Result<Vec<(Severity, u64)>> {
     let mut when = Where::default();
-    when.scope(own, scope);
+    when.scope(("alarm", "raised_us"), own, scope);
     when.and("cleared_us IS NULL");
     let sql = format!("SELECT severity, count(*) FROM alarm {} GROUP BY severity", when.text());
     connection
@@ -214,7 +240,7 @@ pub fn audit_trail(
     page: PageRequest,
 ) -> Result<Page<AuditRow>> {
     let mut when = Where::default();
-    when.scope(own, scope);
+    when.scope(("audit", "utc_us"), own, scope);
     if !query.stations.is_empty() {
         when.stations(own, &query.stations);
     }

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Connection, Result};
 
+use crate::index::book::Book;
 use crate::index::plan::known_count;
 use crate::index::rows;
 use crate::index::search::Filter;
@@ -18,11 +19,12 @@ const COUNTING_WORK: u64 = 2_500;
 
 pub fn records(
     sql: &Connection,
+    book: &Book,
     scope: &Scope,
     query: &RecordQuery,
     page: PageRequest,
 ) -> Result<Page<RecordRow>> {
-    let Some(mut filter) = Filter::of(sql, scope, query)? else {
+    let Some(mut filter) = Filter::of(sql, book, scope, query)? else {
         let total = (page.count_up_to > 0).then_some(0);
         return Ok(Page { total, ..Page::empty() });
     };

@@ -1,4 +1,4 @@
-//! Lists of one combination, or of one port and combination, each in order of time, read in pieces and merged.
+//! Lists of one combination, one place, or one place and combination, each in order of time, read in pieces and merged.
 
 use std::collections::{BinaryHeap, VecDeque};
 
@@ -6,7 +6,7 @@ use rusqlite::{Result, params};
 
 use crate::index::plan::ListOf;
 use crate::index::search::{Filter, Skim};
-use crate::index::sources::{Judge, whole_row};
+use crate::index::sources::{Judge, Walked, whole_row};
 
 /// A list that is read in pieces.
 struct List {
@@ -17,14 +17,15 @@ struct List {
     piece: usize,
 }
 
-/// Merges lists from a key on, before which some work was done already.
+/// Merges lists from where the walk has come to; looks at `most` rows at most, and gives where it has come to then, if
+/// rows are left.
 pub fn merge(
     filter: &Filter<'_>,
     lists: Vec<ListOf>,
-    (before, mut work): (i64, u64),
-    wanted: u64,
+    Walked { before, mut work }: Walked,
+    (wanted, most): (u64, u64),
     judge: &mut Judge<'_>,
-) -> Result<()> {
+) -> Result<Option<Walked>> {
     let share = usize::try_from(wanted.saturating_mul(2)).unwrap_or(usize::MAX) / lists.len().max(1);
     let piece = share.clamp(4, 256);
     let new = |of| List { of, rows: VecDeque::new(), before: Some(before), piece };
@@ -35,19 +36,24 @@ pub fn merge(
             heads.push((key, index));
         }
     }
-    while let Some((_, index)) = heads.pop() {
+    let mut looked_at = 0;
+    while let Some((before, index)) = heads.pop() {
         let list = &mut lists[index];
+        looked_at += 1;
         work += 2; // a merged row costs about two in order of time
         if let Some(row) = list.rows.pop_front()
             && judge(&row, work)?.is_break()
         {
-            return Ok(());
+            return Ok(None);
+        }
+        if looked_at >= most {
+            return Ok(Some(Walked { before, work }));
         }
         if let Some(key) = list.head(filter)? {
             heads.push((key, index));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 impl List {
@@ -62,31 +68,39 @@ impl List {
     }
 
     fn read(&mut self, filter: &Filter<'_>, before: i64) -> Result<()> {
-        let limit = self.piece as i64;
+        let (sql, from, limit) = (filter.sql(), filter.from, self.piece as i64);
         match self.of {
             ListOf::Combo(combo) => {
-                let mut find = filter.sql().prepare_cached(
-                    "SELECT key, port, combo, duration_ms, line, peer FROM skim INDEXED BY skim_combo
+                let mut find = sql.prepare_cached(
+                    "SELECT key, place, combo, duration_ms, line, peer FROM skim INDEXED BY skim_combo
                      WHERE combo = ?1 AND key >= ?2 AND key < ?3 ORDER BY key DESC LIMIT ?4",
                 )?;
-                let mut rows = find.query(params![combo, filter.from, before, limit])?;
-                while let Some(row) = rows.next()? {
-                    self.rows.push_back(whole_row(row)?);
-                }
+                self.take(find.query(params![combo, from, before, limit])?)?;
             }
-            ListOf::PortCombo(port, combo) => {
-                let mut find = filter.sql().prepare_cached(
-                    "SELECT key, port, combo, duration_ms, line, peer FROM skim INDEXED BY skim_port
-                     WHERE port = ?1 AND combo = ?2 AND key >= ?3 AND key < ?4 ORDER BY key DESC LIMIT ?5",
+            ListOf::Place(place) => {
+                let mut find = sql.prepare_cached(
+                    "SELECT key, place, combo, duration_ms, line, peer FROM skim INDEXED BY skim_place
+                     WHERE place = ?1 AND key >= ?2 AND key < ?3 ORDER BY key DESC LIMIT ?4",
                 )?;
-                let mut rows = find.query(params![port, combo, filter.from, before, limit])?;
-                while let Some(row) = rows.next()? {
-                    self.rows.push_back(whole_row(row)?);
-                }
+                self.take(find.query(params![place, from, before, limit])?)?;
+            }
+            ListOf::PlaceCombo(place, combo) => {
+                let mut find = sql.prepare_cached(
+                    "SELECT key, place, combo, duration_ms, line, peer FROM skim INDEXED BY skim_place_combo
+                     WHERE place = ?1 AND combo = ?2 AND key >= ?3 AND key < ?4 ORDER BY key DESC LIMIT ?5",
+                )?;
+                self.take(find.query(params![place, combo, from, before, limit])?)?;
             }
         }
         self.before = if self.rows.len() < self.piece { None } else { self.rows.back().map(|row| row.key) };
         self.piece = (self.piece * 2).min(512);
+        Ok(())
+    }
+
+    fn take(&mut self, mut rows: rusqlite::Rows<'_>) -> Result<()> {
+        while let Some(row) = rows.next()? {
+            self.rows.push_back(whole_row(row)?);
+        }
         Ok(())
     }
 }

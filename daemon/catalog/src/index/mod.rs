@@ -2,6 +2,7 @@
 
 pub mod allowed;
 pub mod apply;
+pub mod book;
 pub mod combo;
 pub mod dump;
 pub mod history;
@@ -9,14 +10,17 @@ pub mod lists;
 pub mod merge;
 pub mod numbers;
 pub mod people;
+pub mod places;
 pub mod plan;
 pub mod rows;
 pub mod schema;
 pub mod search;
+pub mod sight;
 pub mod sn;
 pub mod sources;
 pub mod stations;
 pub mod statistics;
+pub mod tallies;
 
 /// Reads a column that holds one of an enumeration's names.
 pub fn named<T>(row: &rusqlite::Row<'_>, at: usize, from_name: fn(&str) -> Option<T>) -> rusqlite::Result<T> {

@@ -1,10 +1,16 @@
 //! Accounts, contacts, and the tag texts that people used.
 
-use rusqlite::{Connection, OptionalExtension, Result, Row};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use crate::account::{Account, AccountRow, Contact};
 use crate::index::apply::unsigned;
-use crate::query::{Page, PageRequest, TagText};
+use crate::index::book::Book;
+use crate::index::places::PlaceSet;
+use crate::query::{Page, PageRequest, RecordQuery, TagText};
+use crate::scope::{Only, Scope};
 
 const ACCOUNT_COLUMNS: &str = "name, display_name, password_hash, rights, must_change, disabled, language, created_us, last_login_us, department";
 
@@ -37,12 +43,27 @@ fn account_row(row: &Row<'_>) -> Result<AccountRow> {
 }
 
 /// Contacts by number. The list is short: its cursor counts what was shown.
-pub fn contacts(connection: &Connection, text: Option<&str>, page: PageRequest) -> Result<Page<Contact>> {
+pub fn contacts(
+    connection: &Connection,
+    departments: &Only<String>,
+    text: Option<&str>,
+    page: PageRequest,
+) -> Result<Page<Contact>> {
     let text = text.unwrap_or_default();
-    let fits = "?1 = '' OR instr(lower(concat_ws(char(10), number, name, department, note)), lower(?1)) > 0";
+    // Absent: all of them.
+    let departments = match departments {
+        Only::All => None,
+        Only::These(names) => Some(serde_json::json!(names).to_string()),
+    };
+    let fits = "(?1 = '' OR instr(lower(concat_ws(char(10), number, name, department, note)), lower(?1)) > 0)
+         AND (?2 IS NULL OR department = '' OR department IN (SELECT value FROM json_each(?2)))";
     let total: Option<u64> = if page.count_up_to > 0 {
         let sql = format!("SELECT count(*) FROM contact WHERE {fits}");
-        Some(connection.prepare_cached(&sql)?.query_row([text], |row| row.get(0).map(unsigned))?)
+        Some(
+            connection
+                .prepare_cached(&sql)?
+                .query_row(params![text, departments], |row| row.get(0).map(unsigned))?,
+        )
     } else {
         None
     };
@@ -52,7 +73,7 @@ pub fn contacts(connection: &Connection, text: Option<&str>, page: PageRequest) 
         limit + 1
     );
     let mut find = connection.prepare_cached(&sql)?;
-    let mut items = find.query_map([text], contact_row)?.collect::<Result<Vec<_>>>()?;
+    let mut items = find.query_map(params![text, departments], contact_row)?.collect::<Result<Vec<_>>>()?;
     let more = items.len() > limit;
     items.truncate(limit);
     let next = more.then(|| crate::query::Cursor(shown.saturating_add(limit as i64)));
@@ -76,8 +97,27 @@ fn contact_row(row: &Row<'_>) -> Result<Contact> {
     Ok(Contact { number: row.get(0)?, name: row.get(1)?, department: row.get(2)?, note: row.get(3)? })
 }
 
-/// Tag texts, the most used first.
-pub fn tag_texts(connection: &Connection, limit: u32) -> Result<Vec<TagText>> {
+/// Tag texts on records of the scope, the most used first.
+pub fn tag_texts(connection: &Connection, book: &Book, scope: &Scope, limit: u32) -> Result<Vec<TagText>> {
+    let Some(places) = PlaceSet::of(book, scope, &RecordQuery::default(), (0, i64::MAX)) else {
+        return all_tag_texts(connection, limit);
+    };
+    let mut find = connection
+        .prepare_cached("SELECT DISTINCT t.text, t.key, s.place FROM tag t JOIN skim s ON s.key = t.key")?;
+    let mut rows = find.query([])?;
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        if places.takes(row.get(2)?, row.get(1)?) {
+            *counts.entry(row.get(0)?).or_default() += 1;
+        }
+    }
+    let mut texts: Vec<TagText> = counts.into_iter().map(|(text, count)| TagText { text, count }).collect();
+    texts.sort_by_key(|text| Reverse(text.count));
+    texts.truncate(limit as usize);
+    Ok(texts)
+}
+
+fn all_tag_texts(connection: &Connection, limit: u32) -> Result<Vec<TagText>> {
     connection
         .prepare_cached(
             "SELECT text, count(DISTINCT key) AS uses FROM tag GROUP BY text ORDER BY uses DESC, text LIMIT ?1",

@@ -3,7 +3,7 @@
 use recording::{ClockQuality, Codec, RecordId};
 use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
-use crate::index::apply::{signed, unsigned};
+use crate::index::apply::{signed, unsigned, us_from_key};
 use crate::index::combo::{self, Combo};
 use crate::index::named;
 use crate::index::numbers;
@@ -14,13 +14,14 @@ use crate::record::{Deleted, DeletionReason, RecordRow, Tag};
 pub fn fetch(connection: &Connection, keys: &[i64]) -> Result<Vec<RecordRow>> {
     // Built from the combination's columns, which stand in one place.
     let sql = format!(
-        "SELECT s.port, s.duration_ms, st.serial, r.sequence, r.call_id, r.segment, r.port_name, r.start_us,
+        "SELECT p.port, s.duration_ms, st.serial, r.sequence, r.call_id, r.segment, r.port_name, r.start_us,
                 r.clock_quality, r.pre_roll_ms, r.peer_name, r.withheld, r.tracks, r.codec, r.file, r.file_missing,
-                s.line, s.peer, a.score, a.note, a.plays, d.utc_us, d.account, d.reason,
+                s.line, s.peer, a.score, a.note, a.plays, d.utc_us, d.account, d.reason, r.unavailable,
                 {}
          FROM skim s
          JOIN record r ON r.key = s.key
          JOIN combo c ON c.id = s.combo
+         JOIN place p ON p.id = s.place
          JOIN station st ON st.id = r.station
          LEFT JOIN annotation a ON a.key = s.key
          LEFT JOIN deletion d ON d.key = s.key
@@ -55,7 +56,7 @@ fn number_and_contact(sql: &Connection, number: Option<i64>) -> Result<(Option<S
 
 /// All but the numbers, their contacts and the tags.
 fn record_row(row: &Row<'_>) -> Result<RecordRow> {
-    let combo = Combo::from_row(row, 24)?;
+    let combo = Combo::from_row(row, 25)?;
     let deleted_us: Option<i64> = row.get(21)?;
     Ok(RecordRow {
         port: row.get(0)?,
@@ -84,6 +85,7 @@ fn record_row(row: &Row<'_>) -> Result<RecordRow> {
         },
         file: row.get(14)?,
         file_missing: row.get(15)?,
+        unavailable: row.get(24)?,
         grade: combo.grade,
         score: row.get(18)?,
         note: row.get(19)?,
@@ -128,8 +130,8 @@ pub struct Located {
 pub fn locate(connection: &Connection, id: &RecordId) -> Result<Option<Located>> {
     connection
         .prepare_cached(
-            "SELECT r.key, s.port, r.call_id, r.entry, r.entry_segment, r.entry_offset
-             FROM record r JOIN skim s ON s.key = r.key JOIN station st ON st.id = r.station
+            "SELECT r.key, p.port, r.call_id, r.entry, r.entry_segment, r.entry_offset
+             FROM record r JOIN skim s ON s.key = r.key JOIN place p ON p.id = s.place JOIN station st ON st.id = r.station
              WHERE st.serial = ?1 AND r.sequence = ?2",
         )?
         .query_row(params![id.serial, signed(id.sequence)], |row| {
@@ -144,16 +146,25 @@ pub fn locate(connection: &Connection, id: &RecordId) -> Result<Option<Located>>
         .optional()
 }
 
-/// Ids and ports of a call's records, oldest first.
-pub fn of_call(connection: &Connection, call_id: &str) -> Result<Vec<(RecordId, u16)>> {
+impl Located {
+    /// When the record starts, as searches see it.
+    pub fn start_us(&self) -> i64 {
+        us_from_key(self.key)
+    }
+}
+
+/// A call's records, oldest first: id, port and start.
+pub fn of_call(connection: &Connection, call_id: &str) -> Result<Vec<(RecordId, u16, i64)>> {
     connection
         .prepare_cached(
-            "SELECT st.serial, r.sequence, s.port
-             FROM record r JOIN skim s ON s.key = r.key JOIN station st ON st.id = r.station
+            "SELECT st.serial, r.sequence, p.port, r.key
+             FROM record r JOIN skim s ON s.key = r.key JOIN place p ON p.id = s.place
+             JOIN station st ON st.id = r.station
              WHERE r.call_id = ?1 ORDER BY r.key",
         )?
         .query_map([call_id], |row| {
-            Ok((RecordId { serial: row.get(0)?, sequence: unsigned(row.get(1)?) }, row.get(2)?))
+            let id = RecordId { serial: row.get(0)?, sequence: unsigned(row.get(1)?) };
+            Ok((id, row.get(2)?, us_from_key(row.get(3)?)))
         })?
         .collect()
 }

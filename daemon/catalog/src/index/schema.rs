@@ -12,49 +12,73 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Error;
 
 /// Counts up with every change of the tables or of what they are filled with.
-pub const SCHEMA_VERSION: i32 = 2;
+pub const SCHEMA_VERSION: i32 = 3;
 /// "HKLC": tells our files from anybody's.
 const APPLICATION_ID: i32 = 0x484B_4C43;
 
 /// `skim` is one narrow row for each record with everything a filter can ask about; its key is the record's start in
 /// microseconds with twelve bits behind it for those that start together, so that key order is the order of lists,
-/// in the table and in each index. `combo` names each combination of members with few values once.
+/// in the table and in each index. `combo` names each combination of members with few values once, `place` each port
+/// of each station. `tally` holds sums of calls over spans of time, see `tallies`.
 const TABLES: &str = "
 CREATE TABLE applied (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     sequence INTEGER NOT NULL, segment INTEGER NOT NULL, offset INTEGER NOT NULL, crc INTEGER NOT NULL,
     -- Rows of number, for the searches' guesses.
-    numbers INTEGER NOT NULL
+    numbers INTEGER NOT NULL,
+    -- The last entry that changed a device or a department.
+    organisation INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE station (id INTEGER PRIMARY KEY, serial TEXT NOT NULL UNIQUE) STRICT;
+-- A port of a station, with the first and last key of its records.
+CREATE TABLE place (
+    id INTEGER PRIMARY KEY,
+    station INTEGER NOT NULL, port INTEGER NOT NULL,
+    records INTEGER NOT NULL DEFAULT 0, first_key INTEGER NOT NULL, last_key INTEGER NOT NULL,
+    UNIQUE (station, port)
+) STRICT;
 
 -- Plain numbers are their own id, see `numbers`; other texts have negative ones.
 CREATE TABLE number (id INTEGER PRIMARY KEY, text TEXT NOT NULL) STRICT;
 CREATE UNIQUE INDEX number_other ON number (text) WHERE id < 0;
 -- Every end of every number, at most 8 characters of it: a fragment is the beginning of one of them.
 CREATE TABLE number_tail (tail TEXT NOT NULL, number INTEGER NOT NULL, PRIMARY KEY (tail, number)) STRICT, WITHOUT ROWID;
+-- The numbers that are a line's own somewhere: few, beside all that ever called.
+CREATE TABLE line_number (number INTEGER PRIMARY KEY) STRICT;
 
 CREATE TABLE combo (
     id INTEGER PRIMARY KEY,
-    station INTEGER NOT NULL, offset_s INTEGER NOT NULL,
+    offset_s INTEGER NOT NULL,
     call_type TEXT NOT NULL, start_mode TEXT NOT NULL, stop_mode TEXT NOT NULL, grade TEXT NOT NULL,
     audio INTEGER NOT NULL, deleted INTEGER NOT NULL, length_class INTEGER NOT NULL,
     records INTEGER NOT NULL DEFAULT 0,
-    UNIQUE (station, offset_s, call_type, start_mode, stop_mode, grade, audio, deleted, length_class)
+    UNIQUE (offset_s, call_type, start_mode, stop_mode, grade, audio, deleted, length_class)
 ) STRICT;
 CREATE TABLE combo_count (
-    port INTEGER NOT NULL, combo INTEGER NOT NULL, records INTEGER NOT NULL, PRIMARY KEY (port, combo)
+    place INTEGER NOT NULL, combo INTEGER NOT NULL, records INTEGER NOT NULL, PRIMARY KEY (place, combo)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE skim (
     key INTEGER PRIMARY KEY,
-    port INTEGER NOT NULL, combo INTEGER NOT NULL, duration_ms INTEGER NOT NULL, line INTEGER, peer INTEGER
+    place INTEGER NOT NULL, combo INTEGER NOT NULL, duration_ms INTEGER NOT NULL, line INTEGER, peer INTEGER
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX skim_port ON skim (port, combo, key, duration_ms, line, peer);
-CREATE INDEX skim_combo ON skim (combo, key, port, duration_ms, line, peer);
-CREATE INDEX skim_line ON skim (line, key, port, combo, duration_ms, peer) WHERE line IS NOT NULL;
-CREATE INDEX skim_peer ON skim (peer, key, port, combo, duration_ms, line) WHERE peer IS NOT NULL;
+CREATE INDEX skim_place ON skim (place, key, combo, duration_ms, line, peer);
+CREATE INDEX skim_place_combo ON skim (place, combo, key, duration_ms, line, peer);
+CREATE INDEX skim_combo ON skim (combo, key, place, duration_ms, line, peer);
+CREATE INDEX skim_line ON skim (line, key, place, combo, duration_ms, peer) WHERE line IS NOT NULL;
+CREATE INDEX skim_peer ON skim (peer, key, place, combo, duration_ms, line) WHERE peer IS NOT NULL;
+
+-- Calls that start in span number `span` of so many quarters of an hour since 1970, and their milliseconds.
+-- Place 0: all places together.
+CREATE TABLE tally (
+    quarters INTEGER NOT NULL, span INTEGER NOT NULL, place INTEGER NOT NULL, deleted INTEGER NOT NULL,
+    incoming_answered INTEGER NOT NULL, incoming_missed INTEGER NOT NULL, outgoing_answered INTEGER NOT NULL,
+    outgoing_unanswered INTEGER NOT NULL, unknown INTEGER NOT NULL,
+    incoming_answered_ms INTEGER NOT NULL, incoming_missed_ms INTEGER NOT NULL, outgoing_answered_ms INTEGER NOT NULL,
+    outgoing_unanswered_ms INTEGER NOT NULL, unknown_ms INTEGER NOT NULL,
+    PRIMARY KEY (quarters, span, place, deleted)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE record (
     key INTEGER PRIMARY KEY,
@@ -62,7 +86,7 @@ CREATE TABLE record (
     call_id TEXT NOT NULL, segment INTEGER NOT NULL, port_name TEXT NOT NULL,
     start_us INTEGER NOT NULL, clock_quality TEXT NOT NULL, pre_roll_ms INTEGER NOT NULL,
     peer_name TEXT, withheld INTEGER NOT NULL, tracks INTEGER NOT NULL, codec TEXT,
-    file TEXT, file_missing INTEGER NOT NULL,
+    file TEXT, file_missing INTEGER NOT NULL, unavailable TEXT,
     entry INTEGER NOT NULL, entry_segment INTEGER NOT NULL, entry_offset INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX record_id ON record (station, sequence);
@@ -123,7 +147,7 @@ CREATE TABLE synchronised (
     station INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (station, first)
 ) STRICT, WITHOUT ROWID;
 
-INSERT INTO applied VALUES (1, 0, 0, 0, 0, 0);
+INSERT INTO applied VALUES (1, 0, 0, 0, 0, 0, 0);
 ";
 
 /// The one connection that writes. Makes the tables in an empty file; `Ok(Err(why))` if the file is not a catalog of

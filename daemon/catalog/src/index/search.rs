@@ -9,19 +9,23 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use line::CallType;
-use rusqlite::{Connection, OptionalExtension, Result, params};
+use rusqlite::{Connection, Result, params};
 
 use crate::index::allowed::{Allowed, AllowedCombos, asks_for};
 use crate::index::apply::{key_from_us, unsigned, us_from_key};
-use crate::index::combo::{self, Combo, Overlap};
+use crate::index::book::Book;
+use crate::index::combo::{self, Overlap};
 use crate::index::numbers::{self, Fragment};
+use crate::index::places::PlaceSet;
 use crate::index::sn::local_span_of_sn;
 use crate::query::RecordQuery;
 use crate::record::sn_of;
-use crate::scope::{Only, Scope};
+use crate::scope::Scope;
 
-/// A fragment that stands in this many numbers or more is only looked for in the numbers of each record.
-const FEW_NUMBERS: usize = 1_500;
+/// A fragment that stands in more numbers than this, and than this part of all, is only looked for in the numbers of
+/// each record.
+const FEW_NUMBERS: i64 = 1_500;
+const FEW_OF_NUMBERS: i64 = 1_000;
 /// The tails that begin with parameter 1.
 pub const TAILS_WITH: &str = "tail >= ?1 AND tail < ?1 || char(1114111)";
 
@@ -29,7 +33,7 @@ pub const TAILS_WITH: &str = "tail >= ?1 AND tail < ?1 || char(1114111)";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Skim {
     pub key: i64,
-    pub port: u16,
+    pub place: i64,
     pub combo: i64,
     pub duration_ms: i64,
     pub line: Option<i64>,
@@ -39,6 +43,7 @@ pub struct Skim {
 /// A query, ready to judge rows.
 pub struct Filter<'c> {
     sql: &'c Connection,
+    pub book: &'c Book,
     /// Keys from, and before.
     pub from: i64,
     pub before: i64,
@@ -46,7 +51,8 @@ pub struct Filter<'c> {
     /// Records of all combinations, asked for or not; and those of them that are deleted.
     pub all_records: u64,
     pub deleted_records: u64,
-    pub ports: Option<BTreeSet<u16>>,
+    /// `None`: every place.
+    pub places: Option<PlaceSet>,
     min_duration_ms: Option<u64>,
     max_duration_ms: Option<u64>,
     pub numbers: Vec<NumberTest>,
@@ -97,15 +103,22 @@ pub struct TextTest {
 
 impl<'c> Filter<'c> {
     /// `None`: nothing can match.
-    pub fn of(sql: &'c Connection, scope: &Scope, query: &RecordQuery) -> Result<Option<Self>> {
+    pub fn of(
+        sql: &'c Connection,
+        book: &'c Book,
+        scope: &Scope,
+        query: &RecordQuery,
+    ) -> Result<Option<Self>> {
+        let inside = (query.from_us.map_or(0, key_from_us), query.to_us.map_or(i64::MAX, key_from_us));
         let mut filter = Self {
             sql,
-            from: query.from_us.map_or(0, key_from_us),
-            before: query.to_us.map_or(i64::MAX, key_from_us),
+            book,
+            from: inside.0,
+            before: inside.1,
             combos: AllowedCombos::default(),
             all_records: 0,
             deleted_records: 0,
-            ports: allowed_ports(scope, query),
+            places: PlaceSet::of(book, scope, query, inside),
             min_duration_ms: query.min_duration_ms,
             max_duration_ms: query.max_duration_ms,
             numbers: Vec::new(),
@@ -113,10 +126,10 @@ impl<'c> Filter<'c> {
             text: None,
             sn: fragment(&query.sn).map(str::to_owned),
         };
-        filter.load_combos(scope, query)?;
+        filter.load_combos(query)?;
         let mut possible = filter.from < filter.before
             && filter.combos.values().next().is_some()
-            && filter.ports.as_ref().is_none_or(|ports| !ports.is_empty());
+            && filter.places.as_ref().is_none_or(|places| !places.members().is_empty());
         if let Some(sn) = &filter.sn {
             possible &= filter.narrow_to_sn(&sn.clone());
         }
@@ -127,36 +140,21 @@ impl<'c> Filter<'c> {
         })
     }
 
-    fn load_combos(&mut self, scope: &Scope, query: &RecordQuery) -> Result<()> {
-        let stations = self.allowed_stations(scope)?;
-        let sql = format!("SELECT id, records, {} FROM combo", combo::COLUMNS);
-        let mut find = self.sql.prepare_cached(&sql)?;
+    fn load_combos(&mut self, query: &RecordQuery) -> Result<()> {
+        let mut find = self.sql.prepare_cached("SELECT id, records FROM combo WHERE records > 0")?;
         let mut rows = find.query([])?;
         while let Some(row) = rows.next()? {
             let (id, records): (i64, u64) = (row.get(0)?, unsigned(row.get(1)?));
-            let combo = Combo::from_row(row, 2)?;
+            let Some(combo) = self.book.combo(id) else { continue };
             self.all_records += records;
             self.deleted_records += if combo.deleted { records } else { 0 };
             let length = combo::overlap(combo.length_class, query.min_duration_ms, query.max_duration_ms);
-            let asked = records > 0
-                && length != Overlap::None
-                && stations.as_ref().is_none_or(|stations| stations.contains(&combo.station))
-                && asks_for(query, &combo);
-            if asked {
-                self.combos.insert(id, Allowed { combo, records, part_length: length == Overlap::Part });
+            if length != Overlap::None && asks_for(query, combo) {
+                let part_length = length == Overlap::Part;
+                self.combos.insert(id, Allowed { combo: *combo, records, part_length });
             }
         }
         Ok(())
-    }
-
-    fn allowed_stations(&self, scope: &Scope) -> Result<Option<HashSet<i64>>> {
-        let Only::These(serials) = &scope.stations else { return Ok(None) };
-        let mut find = self.sql.prepare_cached("SELECT id FROM station WHERE serial = ?1")?;
-        let mut ids = HashSet::new();
-        for serial in serials {
-            ids.extend(find.query_row([serial], |row| row.get::<_, i64>(0)).optional()?);
-        }
-        Ok(Some(ids))
     }
 
     /// Holds the keys to the time that a recording number, or its beginning, can mean in the offsets that occur.
@@ -181,7 +179,7 @@ impl<'c> Filter<'c> {
         for (side, text) in asked {
             let Some(text) = fragment(text) else { continue };
             let fragment = Fragment::new(text);
-            let few = self.numbers_with(&fragment)?;
+            let few = self.numbers_with(&fragment, FEW_NUMBERS.max(self.all_numbers()? / FEW_OF_NUMBERS))?;
             if few.as_ref().is_some_and(Vec::is_empty) {
                 return Ok(false);
             }
@@ -191,13 +189,13 @@ impl<'c> Filter<'c> {
     }
 
     /// `None`: there are too many to list.
-    fn numbers_with(&self, fragment: &Fragment) -> Result<Option<Vec<i64>>> {
+    fn numbers_with(&self, fragment: &Fragment, few: i64) -> Result<Option<Vec<i64>>> {
         let begin = numbers::beginning(&fragment.text);
         let sql = format!("SELECT number FROM number_tail WHERE {TAILS_WITH} LIMIT ?2");
         let mut find = self.sql.prepare_cached(&sql)?;
         let mut ids: Vec<i64> =
-            find.query_map(params![begin, FEW_NUMBERS as i64], |row| row.get(0))?.collect::<Result<_>>()?;
-        if ids.len() == FEW_NUMBERS {
+            find.query_map(params![begin, few], |row| row.get(0))?.collect::<Result<_>>()?;
+        if ids.len() as i64 == few {
             return Ok(None);
         }
         ids.sort_unstable();
@@ -266,7 +264,12 @@ impl<'c> Filter<'c> {
         self.sql.prepare_cached(sql)?.query_map(params, |row| row.get(0))?.collect()
     }
 
-    /// Whether anything beside port and combination has to be looked at in each row.
+    /// Numbers that occur in records.
+    fn all_numbers(&self) -> Result<i64> {
+        self.sql.prepare_cached("SELECT numbers FROM applied")?.query_row([], |row| row.get(0))
+    }
+
+    /// Whether anything beside place and combination has to be looked at in each row.
     pub fn looks_at_rows(&self) -> bool {
         self.sn.is_some()
             || self.text.is_some()
@@ -275,8 +278,8 @@ impl<'c> Filter<'c> {
             || self.combos.values().any(|allowed| allowed.part_length)
     }
 
-    pub fn asks_for_port(&self, port: u16) -> bool {
-        self.ports.as_ref().is_none_or(|ports| ports.contains(&port))
+    pub fn asks_for_place(&self, place: i64, key: i64) -> bool {
+        self.places.as_ref().is_none_or(|places| places.takes(place, key))
     }
 
     /// Whether the record of this row is asked for.
@@ -285,7 +288,7 @@ impl<'c> Filter<'c> {
         if row.key < self.from || row.key >= self.before {
             return Ok(false);
         }
-        if !self.asks_for_port(row.port) {
+        if !self.asks_for_place(row.place, row.key) {
             return Ok(false);
         }
         if allowed.part_length {
@@ -326,12 +329,10 @@ impl<'c> Filter<'c> {
         Ok(false)
     }
 
-    /// What share of the rows that port, combination and time let pass the rest of the query lets pass: a guess, from
+    /// What share of the rows that place, combination and time let pass the rest of the query lets pass: a guess, from
     /// how many numbers there are and how many of them are asked for.
     pub fn guessed_share(&self) -> Result<f64> {
-        let numbers: i64 =
-            self.sql.prepare_cached("SELECT numbers FROM applied")?.query_row([], |row| row.get(0))?;
-        let numbers = numbers.max(1) as f64;
+        let numbers = self.all_numbers()?.max(1) as f64;
         let mut share: f64 = 1.0;
         for test in &self.numbers {
             share *= test.few.as_ref().map_or(0.02, |few| (few.len() as f64 / numbers).min(1.0));
@@ -362,15 +363,6 @@ fn sides(side: Side, call_type: CallType) -> (bool, bool) {
         (Side::Caller, OutgoingAnswered | OutgoingUnanswered) => (true, false),
         (Side::Callee, IncomingAnswered | IncomingMissed) => (true, false),
         (Side::Callee, OutgoingAnswered | OutgoingUnanswered) => (false, true),
-    }
-}
-
-fn allowed_ports(scope: &Scope, query: &RecordQuery) -> Option<BTreeSet<u16>> {
-    match (&scope.ports, query.ports.is_empty()) {
-        (Only::All, true) => None,
-        (Only::All, false) => Some(query.ports.clone()),
-        (Only::These(ports), true) => Some(ports.clone()),
-        (Only::These(ports), false) => Some(ports.intersection(&query.ports).copied().collect()),
     }
 }
 

@@ -3,25 +3,33 @@
 //! - the keys that an index of scores, tags or calls gave;
 //! - all records of the numbers that contain a fragment, while they are not too many;
 //! - all records in order of time, or all that are deleted;
-//! - lists of one combination, or of one port and combination, each in order of time, merged.
+//! - lists of one combination, one place, or one place and combination, each in order of time, merged.
 
 use std::cmp::Reverse;
 use std::ops::ControlFlow;
 
-use rusqlite::{CachedStatement, Connection, Result, Row, params};
+use rusqlite::{CachedStatement, Connection, Result, Row, Rows, params};
 
 use crate::index::merge::merge;
 use crate::index::numbers;
-use crate::index::plan::{Way, plan};
+use crate::index::plan::{Way, place_lists, plan};
 use crate::index::search::{Filter, NumberTest, Side, Skim, TAILS_WITH};
 
 /// Rows of numbers that are looked at, and kept, at most before another way is taken.
 const LOOKED_AT_ROWS: usize = 20_000;
 const GATHERED_ROWS: usize = 3_000;
-/// Line numbers that are listed for a fragment; a box with more looks each number up.
-const LINES: usize = 1_000;
+/// Line numbers that are listed for a fragment; where there are more, each number is looked up.
+const LINES: i64 = 10_000;
 /// What a row by its key costs, in rows in order of time.
 const KEY_WORK: u64 = 12;
+
+/// How far a walk has come: rows before this key are left, and so much work was done, in rows in order of time.
+#[derive(Clone, Copy, Debug)]
+pub struct Walked {
+    pub before: i64,
+    pub work: u64,
+}
+
 /// Tells every record that the filter takes, newest first, until `each` breaks off; beside it, how much work looking
 /// for them has been so far, in rows. `wanted`: how many the caller means to take; the way is chosen by it.
 pub fn walk(
@@ -41,14 +49,29 @@ pub fn walk(
     {
         return tell(&rows, &mut judge);
     }
-    match plan.way {
-        Way::Time => by_time(filter, u64::MAX, &mut judge).map(drop),
-        Way::Deleted => deleted(filter, &mut judge),
-        Way::TimeThenLists(rows, lists) => match by_time(filter, rows, &mut judge)? {
-            Some(before) => merge(filter, lists, (before, rows), wanted, &mut judge),
-            None => Ok(()),
-        },
-        Way::Lists(lists) => merge(filter, lists, (filter.before, 0), wanted, &mut judge),
+    let mut walked = Walked { before: filter.before, work: 0 };
+    if let Some((way, most)) = plan.first {
+        match go(filter, way, walked, (wanted, most), &mut judge)? {
+            Some(so_far) => walked = so_far,
+            None => return Ok(()),
+        }
+    }
+    go(filter, plan.last, walked, (wanted, u64::MAX), &mut judge).map(drop)
+}
+
+/// Goes one way, `most` rows at most; then tells how far it has come, if rows are left.
+fn go(
+    filter: &Filter<'_>,
+    way: Way,
+    walked: Walked,
+    (wanted, most): (u64, u64),
+    judge: &mut Judge<'_>,
+) -> Result<Option<Walked>> {
+    match way {
+        Way::Time => by_time(filter, walked, most, judge),
+        Way::Deleted => deleted(filter, walked, most, judge),
+        Way::Places => merge(filter, place_lists(filter)?, walked, (wanted, most), judge),
+        Way::Lists(lists) => merge(filter, lists, walked, (wanted, most), judge),
     }
 }
 
@@ -87,7 +110,7 @@ fn tell_keys(filter: &Filter<'_>, keys: &[i64], judge: &mut Judge<'_>) -> Result
 }
 
 fn find_row(sql: &Connection) -> Result<CachedStatement<'_>> {
-    sql.prepare_cached("SELECT key, port, combo, duration_ms, line, peer FROM skim WHERE key = ?1")
+    sql.prepare_cached("SELECT key, place, combo, duration_ms, line, peer FROM skim WHERE key = ?1")
 }
 
 /// The number test that the fewest numbers pass.
@@ -103,7 +126,8 @@ fn rows_of_numbers(filter: &Filter<'_>) -> Result<Option<Vec<Skim>>> {
     let complete = match (narrowest(filter), &filter.text) {
         (Some((test, few)), _) => gathered.of_test(test, few)?,
         (None, Some(text)) => {
-            let numbers: Vec<i64> = text.numbers.iter().copied().collect();
+            let mut numbers: Vec<i64> = text.numbers.iter().copied().collect();
+            numbers.sort_unstable();
             gathered.of_numbers(&numbers, Side::Either)? && gathered.of_keys(text.keys.iter())?
         }
         (None, None) => false,
@@ -133,7 +157,7 @@ impl Gathered<'_, '_> {
         }
         // Peer numbers in one statement.
         let sql = format!(
-            "SELECT s.key, s.port, s.combo, s.duration_ms, s.line, s.peer
+            "SELECT s.key, s.place, s.combo, s.duration_ms, s.line, s.peer
              FROM number_tail t CROSS JOIN skim s INDEXED BY skim_peer ON s.peer = t.number
              WHERE {TAILS_WITH} AND s.key >= ?2 AND s.key < ?3"
         );
@@ -155,20 +179,15 @@ impl Gathered<'_, '_> {
         if side == Side::Peer { Ok(true) } else { self.of_lines(numbers) }
     }
 
-    /// Of many numbers that contain a fragment hardly one is a line of this box.
+    /// Of many numbers that contain a fragment hardly one is a line's own.
     fn of_lines(&mut self, numbers: &[i64]) -> Result<bool> {
-        match lines(self.filter.sql())? {
-            Some(mut lines) => {
-                lines.retain(|line| numbers.contains(line));
-                self.of_column("line", "skim_line", &lines)
-            }
-            None => self.of_column("line", "skim_line", numbers),
-        }
+        let lines = lines_among(self.filter.sql(), numbers)?;
+        self.of_column("line", "skim_line", &lines)
     }
 
     fn of_column(&mut self, column: &str, index: &str, numbers: &[i64]) -> Result<bool> {
         let sql = format!(
-            "SELECT key, port, combo, duration_ms, line, peer FROM skim INDEXED BY {index}
+            "SELECT key, place, combo, duration_ms, line, peer FROM skim INDEXED BY {index}
              WHERE {column} = ?1 AND key >= ?2 AND key < ?3"
         );
         let mut find = self.filter.sql().prepare_cached(&sql)?;
@@ -196,8 +215,8 @@ impl Gathered<'_, '_> {
 
     fn take(&mut self, row: &Row<'_>) -> Result<bool> {
         self.looked_at += 1;
-        // Most rows fall by their port already.
-        if self.filter.asks_for_port(row.get(1)?) {
+        // Most rows fall by their place already.
+        if self.filter.asks_for_place(row.get(1)?, row.get(0)?) {
             let row = whole_row(row)?;
             if self.filter.takes(&row)? {
                 self.rows.push(row);
@@ -207,25 +226,27 @@ impl Gathered<'_, '_> {
     }
 }
 
-/// The line numbers that occur, by leaps through their index; `None`: there are too many to list.
-fn lines(sql: &Connection) -> Result<Option<Vec<i64>>> {
-    let mut find = sql.prepare_cached(
-        "WITH RECURSIVE leap (line) AS (
-             SELECT min(line) FROM skim INDEXED BY skim_line WHERE line IS NOT NULL
-             UNION ALL
-             SELECT (SELECT min(s.line) FROM skim s INDEXED BY skim_line WHERE s.line > leap.line)
-             FROM leap WHERE leap.line IS NOT NULL
-         )
-         SELECT line FROM leap WHERE line IS NOT NULL LIMIT ?1",
-    )?;
-    let lines: Vec<i64> = find.query_map([LINES as i64], |row| row.get(0))?.collect::<Result<_>>()?;
-    Ok((lines.len() < LINES).then_some(lines))
+/// Those of the numbers, which are in order, that are a line's own.
+fn lines_among(sql: &Connection, numbers: &[i64]) -> Result<Vec<i64>> {
+    let mut all = sql.prepare_cached("SELECT number FROM line_number LIMIT ?1")?;
+    let lines: Vec<i64> = all.query_map([LINES], |row| row.get(0))?.collect::<Result<_>>()?;
+    if (lines.len() as i64) < LINES {
+        return Ok(lines.into_iter().filter(|line| numbers.binary_search(line).is_ok()).collect());
+    }
+    let mut known = sql.prepare_cached("SELECT 1 FROM line_number WHERE number = ?1")?;
+    let mut among = Vec::new();
+    for number in numbers {
+        if known.exists([number])? {
+            among.push(*number);
+        }
+    }
+    Ok(among)
 }
 
 pub fn whole_row(row: &Row<'_>) -> Result<Skim> {
     Ok(Skim {
         key: row.get(0)?,
-        port: row.get(1)?,
+        place: row.get(1)?,
         combo: row.get(2)?,
         duration_ms: row.get(3)?,
         line: row.get(4)?,
@@ -236,37 +257,38 @@ pub fn whole_row(row: &Row<'_>) -> Result<Skim> {
 // ---- in order of time ----
 
 /// Records that are deleted.
-fn deleted(filter: &Filter<'_>, judge: &mut Judge<'_>) -> Result<()> {
+fn deleted(filter: &Filter<'_>, walked: Walked, most: u64, judge: &mut Judge<'_>) -> Result<Option<Walked>> {
     let mut find = filter.sql().prepare_cached(
-        "SELECT s.key, s.port, s.combo, s.duration_ms, s.line, s.peer FROM deletion d CROSS JOIN skim s ON s.key = d.key
+        "SELECT s.key, s.place, s.combo, s.duration_ms, s.line, s.peer FROM deletion d CROSS JOIN skim s ON s.key = d.key
          WHERE d.key >= ?1 AND d.key < ?2 ORDER BY d.key DESC",
     )?;
-    let mut rows = find.query([filter.from, filter.before])?;
-    let mut work = 0;
-    while let Some(row) = rows.next()? {
-        work += KEY_WORK;
-        if judge(&whole_row(row)?, work)?.is_break() {
-            break;
-        }
-    }
-    Ok(())
+    tell_rows(find.query([filter.from, walked.before])?, (walked.work, KEY_WORK), most, judge)
 }
 
-/// Looks at `most` rows at most; then gives the key before which rows are left.
-fn by_time(filter: &Filter<'_>, most: u64, judge: &mut Judge<'_>) -> Result<Option<i64>> {
+fn by_time(filter: &Filter<'_>, walked: Walked, most: u64, judge: &mut Judge<'_>) -> Result<Option<Walked>> {
     let mut find = filter.sql().prepare_cached(
-        "SELECT key, port, combo, duration_ms, line, peer FROM skim WHERE key >= ?1 AND key < ?2 ORDER BY key DESC",
+        "SELECT key, place, combo, duration_ms, line, peer FROM skim WHERE key >= ?1 AND key < ?2 ORDER BY key DESC",
     )?;
-    let mut rows = find.query([filter.from, filter.before])?;
+    tell_rows(find.query([filter.from, walked.before])?, (walked.work, 1), most, judge)
+}
+
+/// Tells `most` rows at most, each of so much work; then how far that is, if rows are left.
+fn tell_rows(
+    mut rows: Rows<'_>,
+    (mut work, of_row): (u64, u64),
+    most: u64,
+    judge: &mut Judge<'_>,
+) -> Result<Option<Walked>> {
     let mut looked_at = 0;
     while let Some(row) = rows.next()? {
         let row = whole_row(row)?;
         looked_at += 1;
-        if judge(&row, looked_at)?.is_break() {
+        work += of_row;
+        if judge(&row, work)?.is_break() {
             return Ok(None);
         }
         if looked_at >= most {
-            return Ok(Some(row.key));
+            return Ok(Some(Walked { before: row.key, work }));
         }
     }
     Ok(None)

@@ -19,6 +19,11 @@ pub fn device(connection: &Connection, serial: &str) -> Result<Option<Device>> {
     Ok(body.and_then(|body| serde_json::from_str(&body).ok()))
 }
 
+/// Number of the last entry that changed a device or a department.
+pub fn organisation(connection: &Connection) -> Result<i64> {
+    connection.prepare_cached("SELECT organisation FROM applied")?.query_row([], |row| row.get(0))
+}
+
 /// By name.
 pub fn departments(connection: &Connection) -> Result<Vec<Department>> {
     all(connection, "SELECT body FROM department ORDER BY name")

@@ -1,7 +1,7 @@
 //! The people behind numbers.
 
 use axum::extract::{Path, State};
-use catalog::Contact;
+use catalog::{Contact, Scope};
 use serde_json::{Value, json};
 
 use super::{Answer, created, done, json_answer, page_json, page_request};
@@ -25,7 +25,9 @@ pub async fn list_contacts(State(app): State<App>, mut query: Query) -> Answer {
     let page = page_request(&mut query)?;
     let text = query.text("text", 1..=64)?;
     query.finish()?;
-    let page = app.blocking(move |app| Ok(app.catalog().contacts(text.as_deref(), page)?)).await?;
+    let page = app
+        .blocking(move |app| Ok(app.catalog().contacts(&Scope::everything(), text.as_deref(), page)?))
+        .await?;
     Ok(json_answer(&page_json(&page, contact_json)))
 }
 

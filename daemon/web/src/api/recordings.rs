@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use catalog::{
-    Body, Change, DeletionRefusal, Deletions, Grade, GroupBy, RecordDetail, RecordRow, Tally,
+    Body, Change, DeletionRefusal, Deletions, Grade, GroupBy, RecordDetail, RecordRow, Scope, Tally,
     record_id_from_text, record_id_text,
 };
 use chrono_tz::Tz;
@@ -263,7 +263,7 @@ pub async fn remove_tag(
 
 pub async fn list_tag_texts(State(app): State<App>, query: Query) -> Answer {
     query.finish()?;
-    let texts = app.blocking(|app| Ok(app.catalog().tag_texts(200)?)).await?;
+    let texts = app.blocking(|app| Ok(app.catalog().tag_texts(&Scope::everything(), 200)?)).await?;
     let items: Vec<Value> = texts.iter().map(|tag| json!({ "text": tag.text, "count": tag.count })).collect();
     Ok(json_answer(&json!({ "items": items })))
 }

@@ -5,8 +5,9 @@ mod combos;
 mod people;
 mod records;
 mod stations;
+mod tallies;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 pub use stations::THIS_BOX;
 
@@ -35,8 +36,11 @@ pub fn us_from_key(key: i64) -> i64 {
 #[derive(Default)]
 pub struct Memory {
     stations: HashMap<String, i64>,
+    /// By station and port.
+    places: HashMap<(i64, u16), i64>,
     combos: HashMap<Combo, i64>,
     numbers: HashMap<String, i64>,
+    lines: HashSet<i64>,
 }
 
 /// Where the catalog stands in the journal.
@@ -61,11 +65,12 @@ pub fn apply(connection: &mut Connection, memory: &mut Memory, entries: &[Placed
     let Some(last) = entries.last() else { return Ok(()) };
     let outcome = (|| {
         let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let mut work = Work { sql: &transaction, memory, counts: HashMap::new() };
+        let mut work = Work { sql: &transaction, memory, counts: Counts::default() };
         for placed in entries {
             work.entry(&placed.entry, placed.place, Origin::default())?;
         }
         work.write_counts()?;
+        work.write_tallies()?;
         transaction
             .prepare_cached("UPDATE applied SET sequence = ?1, segment = ?2, offset = ?3, crc = ?4")?
             .execute(params![
@@ -96,8 +101,17 @@ struct Origin {
 struct Work<'a> {
     sql: &'a Connection,
     memory: &'a mut Memory,
-    /// How many more records a port and combination have; written once a transaction.
-    counts: HashMap<(u16, i64), i64>,
+    counts: Counts,
+}
+
+/// What a transaction adds to counts that many records share; written once, at its end.
+#[derive(Default)]
+struct Counts {
+    /// Records of a place and combination.
+    combos: HashMap<(i64, i64), i64>,
+    /// New records of a place, with their first and last key.
+    places: HashMap<i64, (i64, i64, i64)>,
+    tallies: HashMap<tallies::TallyKey, tallies::More>,
 }
 
 impl Work<'_> {

@@ -10,17 +10,17 @@ use crate::journal::Place;
 use crate::record::Grade;
 
 impl Work<'_> {
-    pub fn record(&mut self, entry: &Entry, place: Place, record: &Record) -> Result<()> {
+    pub fn record(&mut self, entry: &Entry, stands: Place, record: &Record) -> Result<()> {
         let facts = &record.facts;
         if let Some(key) = self.key_of(&facts.id)? {
             // Facts are written once: the first entry stands. A file that a platform lacked may come later.
             let found = record.file.is_some() && facts.codec.is_some();
-            let sql = "UPDATE record SET file = ?1, file_missing = 0 WHERE key = ?2 AND file IS NULL AND codec IS NOT NULL";
+            let sql = "UPDATE record SET file = ?1, file_missing = 0, unavailable = NULL
+                       WHERE key = ?2 AND file IS NULL AND codec IS NOT NULL";
             return if found { self.run(sql, params![record.file, key]) } else { Ok(()) };
         }
         let duration_ms = duration_ms(facts);
         let combo = Combo {
-            station: self.station(&facts.id.serial)?,
             offset_s: facts.start.offset_s,
             call_type: facts.call_type,
             start_mode: facts.start_mode,
@@ -30,16 +30,17 @@ impl Work<'_> {
             deleted: false,
             length_class: length_class(duration_ms),
         };
-        let station = combo.station;
-        let combo = self.combo(&combo)?;
-        let line = facts.line_number.as_deref().map(|text| self.number(text)).transpose()?;
+        let combo_id = self.combo(&combo)?;
+        let line = facts.line_number.as_deref().map(|text| self.line_number(text)).transpose()?;
         let peer = facts.peer_number.as_deref().map(|text| self.number(text)).transpose()?;
         let key = self.free_key(facts)?;
+        let station = self.station(&facts.id.serial)?;
+        let place = self.place(station, facts.port, key)?;
         self.run(
-            "INSERT INTO skim (key, port, combo, duration_ms, line, peer) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![key, facts.port, combo, signed(duration_ms), line, peer],
+            "INSERT INTO skim (key, place, combo, duration_ms, line, peer) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![key, place, combo_id, signed(duration_ms), line, peer],
         )?;
-        *self.counts.entry((facts.port, combo)).or_default() += 1;
+        self.count_record(key, place, (combo_id, &combo), signed(duration_ms));
         self.run(
             "INSERT INTO record (key, station, sequence, call_id, segment, port_name, start_us, clock_quality,
                  pre_roll_ms, peer_name, withheld, tracks, codec, file, file_missing, entry, entry_segment, entry_offset)
@@ -60,18 +61,26 @@ impl Work<'_> {
                 facts.codec.as_ref().map(name_of),
                 record.file,
                 signed(entry.sequence),
-                signed(place.segment),
-                signed(place.offset),
+                signed(stands.segment),
+                signed(stands.offset),
                 facts.codec.is_some() && record.file.is_none(),
             ],
         )?;
         self.meet_early(&facts.id)
     }
 
-    /// Counts on from the record's sequence number among those that start in the same microsecond.
+    /// The record's sequence number says where among those that start in the same microsecond, or the next free place.
     fn free_key(&self, facts: &Facts) -> Result<i64> {
-        let mut key = key_from_us(facts.start.utc_us) + signed(facts.id.sequence % (1 << KEY_BITS));
+        let (begin, slots) = (key_from_us(facts.start.utc_us), 1 << KEY_BITS);
+        let mut slot = signed(facts.id.sequence % (1 << KEY_BITS));
         let mut taken = self.sql.prepare_cached("SELECT 1 FROM skim WHERE key = ?1")?;
+        for _ in 0..slots {
+            if !taken.exists([begin + slot])? {
+                return Ok(begin + slot);
+            }
+            slot = (slot + 1) % slots;
+        }
+        let mut key = begin + slots;
         while taken.exists([key])? {
             key += 1;
         }
@@ -185,9 +194,13 @@ impl Work<'_> {
     }
 }
 
+/// No recording is longer (two years), whatever its facts say: sums of any number of records stay sums.
+const LONGEST_MS: u64 = 1 << 36;
+
 /// From start to stop condition.
 fn duration_ms(facts: &Facts) -> u64 {
-    milliseconds(facts.samples.saturating_sub(u64::from(facts.pre_roll_samples)), facts.rate_hz)
+    let samples = facts.samples.saturating_sub(u64::from(facts.pre_roll_samples));
+    milliseconds(samples, facts.rate_hz).min(LONGEST_MS)
 }
 
 fn milliseconds(samples: u64, rate_hz: u32) -> u64 {

@@ -20,8 +20,21 @@ impl Work<'_> {
             return insert(self.sql, station, number, number);
         };
         insert(self.sql, station, number, number)?;
+        let without_file = match (&body, &from.unavailable) {
+            (Body::Record(record), Some(why)) if from.file.is_none() => {
+                Some((record.facts.id.sequence, why.clone()))
+            }
+            _ => None,
+        };
         let origin = Origin { station: Some(station), entry: Some(number), reported_us: Some(entry.utc_us) };
-        self.entry(&Entry { sequence: entry.sequence, utc_us: from.written_us, body }, place, origin)
+        self.entry(&Entry { sequence: entry.sequence, utc_us: from.written_us, body }, place, origin)?;
+        match without_file {
+            None => Ok(()),
+            Some((sequence, why)) => self.run(
+                "UPDATE record SET unavailable = ?1 WHERE station = ?2 AND sequence = ?3 AND file IS NULL",
+                params![why, station, signed(sequence)],
+            ),
+        }
     }
 
     pub fn synchronised(&self, spans: &Synchronised) -> Result<()> {
@@ -31,6 +44,7 @@ impl Work<'_> {
     }
 
     pub fn organisation(&self, entry: &Entry) -> Result<()> {
+        self.run("UPDATE applied SET organisation = ?1", [signed(entry.sequence)])?;
         match &entry.body {
             Body::DeviceSet(device) => self.run(
                 "INSERT INTO device VALUES (?1, ?2) ON CONFLICT (serial) DO UPDATE SET body = excluded.body",
