@@ -27,6 +27,8 @@ fn a_wrong_command_line_is_one_sentence() {
         (&["station"], "--data"),
         (&["station", "--data", "x", "--colour", "red"], "colour"),
         (&["station", "--data", "x", "--https", "here"], "here"),
+        (&["platform"], "--data"),
+        (&["platform", "--data", "x", "--intake", "here"], "here"),
         (&["reindex"], "--data"),
         (&["reindex", "--data", "/nonexistent/folder"], "/nonexistent/folder"),
         (&["check", "--data", "/nonexistent/folder"], "/nonexistent/folder"),

@@ -13,6 +13,10 @@ hookline: a telephone recorder
       Records, and serves the pages. With a scenario, recorded line input is played in real time, looped.
       Addresses are such as 0.0.0.0:8443 (the default); --http none serves no redirect.
 
+  hookline platform --data DIR [--intake ADDRESS] [--https ADDRESS] [--http ADDRESS]
+      Takes what stations send, and serves the pages of all of them. Stations dial in at 0.0.0.0:1311, if --intake says
+      no other address; --https none serves no pages.
+
   hookline replay SCENARIO --out DIR [--threads N] [--no-write] [--arm caller-id]
       Runs recorded line input through the same path as fast as it goes; DIR/events.jsonl says what happened.
 
@@ -30,6 +34,7 @@ pub enum Command {
     Help,
     Version,
     Station(StationOptions),
+    Platform(PlatformOptions),
     Replay(ReplayOptions),
     Reindex { data: PathBuf },
     Check { data: PathBuf },
@@ -40,6 +45,15 @@ pub struct StationOptions {
     pub data: PathBuf,
     pub scenario: Option<PathBuf>,
     pub https: String,
+    pub http: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct PlatformOptions {
+    pub data: PathBuf,
+    pub intake: String,
+    /// `None`: no pages.
+    pub https: Option<String>,
     pub http: Option<String>,
 }
 
@@ -70,6 +84,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage
         Some(Short('V') | Long("version")) => Ok(Command::Version),
         Some(Value(name)) => match name.to_str() {
             Some("station") => station(parser),
+            Some("platform") => platform(parser),
             Some("replay") => replay(parser),
             Some("reindex") => Ok(Command::Reindex { data: data_only(parser)? }),
             Some("check") => Ok(Command::Check { data: data_only(parser)? }),
@@ -93,6 +108,24 @@ fn station(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     }
     let data = data.ok_or_else(|| usage("--data DIR is missing"))?;
     Ok(Command::Station(StationOptions { data, scenario, https, http }))
+}
+
+fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
+    let (mut data, mut intake) = (None, "0.0.0.0:1311".to_owned());
+    let (mut https, mut http) = (Some("0.0.0.0:8443".to_owned()), Some("0.0.0.0:8080".to_owned()));
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("data") => data = Some(PathBuf::from(parser.value()?)),
+            Long("intake") => intake = text(parser.value()?, "--intake")?,
+            Long("https") => {
+                https = Some(text(parser.value()?, "--https")?).filter(|address| address != "none")
+            }
+            Long("http") => http = Some(text(parser.value()?, "--http")?).filter(|address| address != "none"),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let data = data.ok_or_else(|| usage("--data DIR is missing"))?;
+    Ok(Command::Platform(PlatformOptions { data, intake, https, http }))
 }
 
 fn replay(mut parser: lexopt::Parser) -> Result<Command, UsageError> {

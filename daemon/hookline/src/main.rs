@@ -2,11 +2,15 @@
 //! something that cannot be.
 
 mod arguments;
+mod platform;
+mod role;
 mod station;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use arguments::Command;
+use upkeep::identity::Role;
 
 /// One sentence for the person at the command line, and the exit status.
 struct Failure {
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
                     Ok(())
                 }
                 Command::Station(options) => station::run(options),
+                Command::Platform(options) => platform::run(options),
                 Command::Replay(options) => replay(&options),
                 Command::Reindex { data } => reindex(&data),
                 Command::Check { data } => check(&data),
@@ -76,14 +81,26 @@ fn cpu_seconds() -> f64 {
         .map_or(0.0, |usage| (usage.user_time() + usage.system_time()).num_microseconds() as f64 / 1e6)
 }
 
-fn reindex(data: &std::path::Path) -> Result<(), Failure> {
-    let report = ::station::maintenance::reindex(data).map_err(Failure::refused)?;
+/// What a data folder is of; one that cannot be looked into is told by the role that is asked then.
+fn role_of(data: &Path) -> Result<Role, Failure> {
+    let data = recording::DataDir::open_existing(data).map_err(Failure::refused)?;
+    upkeep::identity::role(&data).map_err(Failure::refused)
+}
+
+fn reindex(data: &Path) -> Result<(), Failure> {
+    let report = match role_of(data)? {
+        Role::Station => ::station::maintenance::reindex(data).map_err(Failure::refused)?,
+        Role::Platform => ::platform::maintenance::reindex(data).map_err(Failure::refused)?,
+    };
     println!("{report}");
     Ok(())
 }
 
-fn check(data: &std::path::Path) -> Result<(), Failure> {
-    let findings = ::station::maintenance::check(data).map_err(Failure::refused)?;
+fn check(data: &Path) -> Result<(), Failure> {
+    let findings = match role_of(data)? {
+        Role::Station => ::station::maintenance::check(data).map_err(Failure::refused)?,
+        Role::Platform => ::platform::maintenance::check(data).map_err(Failure::refused)?,
+    };
     for finding in &findings {
         println!("{finding}");
     }

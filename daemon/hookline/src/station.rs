@@ -1,15 +1,14 @@
 //! The station role: the recorder, and its pages in front of it.
 
 use std::io::Write;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use station::{Station, StationConfig};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use web::{FirstPassword, Server, WebConfig};
 
 use crate::Failure;
 use crate::arguments::StationOptions;
+use crate::role::{StopSignals, address};
 
 pub fn run(options: StationOptions) -> Result<(), Failure> {
     let https = address(&options.https, "--https")?;
@@ -64,29 +63,4 @@ fn greet(recorder: &Station, server: &Server, first: Option<&FirstPassword>) {
         let _ = writeln!(out, "pages: https://{host}:{}", address.port());
     }
     let _ = out.flush();
-}
-
-/// The signals by which a service manager or a person at the terminal ends the station.
-struct StopSignals {
-    term: Signal,
-    interrupt: Signal,
-}
-
-impl StopSignals {
-    fn install() -> std::io::Result<Self> {
-        Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn received(mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-fn address(text: &str, option: &str) -> Result<SocketAddr, Failure> {
-    text.parse().map_err(|_| {
-        Failure::refused(format!("{option} {text}: expected an address and port such as 0.0.0.0:8443"))
-    })
 }

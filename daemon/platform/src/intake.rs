@@ -48,7 +48,6 @@ pub(crate) async fn serve(
     let (seats, strangers) = (Seats::default(), Arc::new(Semaphore::new(MOST_STRANGERS)));
     let taker = Taker { inner, strangers: Arc::default() };
     loop {
-        let Ok(connection) = connections.clone().acquire_owned().await else { return };
         let Ok(stranger) = strangers.clone().acquire_owned().await else { return };
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -58,9 +57,7 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        if connections.is_closed() {
-            return;
-        }
+        let Ok(connection) = connections.clone().acquire_owned().await else { return };
         lock(&taker.strangers).insert(address, stranger);
         let (taker, acceptor, seats) = (taker.clone(), acceptor.clone(), seats.clone());
         tokio::spawn(async move {

@@ -1,0 +1,129 @@
+//! Who may come in, and what becomes of those who may not (PF-02).
+
+mod house;
+
+use std::time::{Duration, Instant};
+
+use catalog::{AlarmCode, Device};
+use hookline_platform::PlatformError;
+use house::{Manner, OTHER, Outgoing, SERIAL, add, audit, entry, start, trail, until};
+use uplink::UplinkError;
+use uplink::message::RefusalCode;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unknown_box_waits_until_it_is_added() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let station = Manner::new(SERIAL);
+    assert_eq!(station.refused(&platform).await.code, RefusalCode::Waiting);
+    assert_eq!(station.refused(&platform).await.code, RefusalCode::Waiting);
+    assert_eq!(Manner::new("no serial number").refused(&platform).await.code, RefusalCode::Waiting);
+    let waiting = platform.waiting();
+    assert_eq!(waiting.len(), 1, "once, and no nonsense");
+    assert_eq!((waiting[0].serial.as_str(), waiting[0].name.as_str()), (SERIAL, "Duty room"));
+    assert_eq!(waiting[0].fingerprint, station.fingerprint());
+    assert!(waiting[0].first_us < waiting[0].last_us && waiting[0].address.ip().is_loopback());
+    add(&platform, SERIAL, Some(waiting[0].fingerprint));
+    assert!(platform.waiting().is_empty());
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    assert!(platform.device(SERIAL).expect("known").online);
+    assert_eq!(audit(&platform, "add").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_key_is_pinned_and_another_one_refused_until_it_is_accepted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let (first, second) = (Manner::new(SERIAL), Manner::new(SERIAL));
+    add(&platform, SERIAL, None);
+    let mut talking = first.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    let pinned = audit(&platform, "pin_key");
+    assert_eq!(pinned.len(), 1);
+    assert_eq!(pinned[0].entry.params["fingerprint"], first.fingerprint().to_string());
+    let kept = platform.catalog().device(SERIAL).expect("asked").expect("known").fingerprint;
+    assert_eq!(kept, Some(first.fingerprint().to_string()));
+
+    assert_eq!(second.refused(&platform).await.code, RefusalCode::OtherKey);
+    until("it is told", || house::stands(&platform, AlarmCode::TwoBoxesOneSerial, SERIAL)).await;
+    assert!(!talking.task.is_finished(), "the first one goes on");
+    let other = platform.device(SERIAL).expect("known").other_key.expect("it knocked");
+    assert_eq!(other.fingerprint, second.fingerprint());
+
+    platform.accept_key(SERIAL, second.fingerprint(), |_, _| vec![trail("accept_key")]).expect("accepted");
+    let error = talking.cut_off().await;
+    assert!(matches!(error, UplinkError::Closed | UplinkError::Broken(_)), "{error}");
+    let mut talking = second.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    until("it is over", || !house::stands(&platform, AlarmCode::TwoBoxesOneSerial, SERIAL)).await;
+    assert_eq!(first.refused(&platform).await.code, RefusalCode::OtherKey);
+    assert_eq!(audit(&platform, "accept_key").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn switched_off_it_is_cut_off_at_once_and_removed_it_waits_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    let switch = |on: bool| {
+        let switched =
+            platform.change_device(SERIAL, |device| device.switched_on = on, |_, _| vec![trail("switch")]);
+        switched.expect("switched");
+    };
+    let begun = Instant::now();
+    switch(false);
+    talking.cut_off().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "after {:?}", begun.elapsed());
+    assert_eq!(station.refused(&platform).await.code, RefusalCode::SwitchedOff);
+    switch(true);
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    platform.remove_device(SERIAL, vec![trail("remove")]).expect("removed");
+    talking.cut_off().await;
+    assert_eq!(station.refused(&platform).await.code, RefusalCode::Waiting);
+    assert!(matches!(platform.remove_device(SERIAL, Vec::new()), Err(PlatformError::NoDevice(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn devices_are_added_all_or_none_and_outlive_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let mut wrong = Device::new(OTHER);
+    wrong.quiet_hours = Some((0, 2000));
+    for devices in [
+        vec![Device::new(SERIAL), wrong],
+        vec![Device::new(SERIAL), Device::new(SERIAL)],
+        vec![Device::new(SERIAL), Device::new("HKLN-1")],
+    ] {
+        platform.add_devices(devices, vec![trail("add")]).expect_err("refused");
+        assert!(platform.devices().is_empty() && audit(&platform, "add").is_empty());
+    }
+    let named = Device { name: " East ".into(), ..Device::new(SERIAL) };
+    platform.add_devices(vec![named, Device::new(OTHER)], vec![trail("add")]).expect("added");
+    platform.stop();
+    drop(platform);
+    let platform = start(folder.path());
+    let names: Vec<String> = platform.devices().iter().map(|now| now.device.name.clone()).collect();
+    assert_eq!(names, ["East", ""]);
+}
+
+/// A station that dials anew, because its network broke, takes the place of its former connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_dials_again_replaces_its_former_connection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let mut former = station.talk(&platform, &Outgoing::default());
+    former.welcomed().await;
+    let out = Outgoing::of((1..=50).map(|number| entry(number, 1, "{\"kind\":\"x\"}")).collect());
+    let mut again = station.talk(&platform, &out);
+    again.welcomed().await;
+    former.cut_off().await;
+    until("all acknowledged", || out.all_done()).await;
+    assert!(platform.device(SERIAL).expect("known").online);
+}
