@@ -61,8 +61,11 @@ pub(crate) async fn serve(
         lock(&taker.strangers).insert(address, stranger);
         let (taker, acceptor, seats) = (taker.clone(), acceptor.clone(), seats.clone());
         tokio::spawn(async move {
-            // Whoever was let in has been told of in `left`; of strangers nothing more is to be said.
-            let _ = platform_end::serve(stream, &acceptor, &seats, &taker).await;
+            // One that is gone already has no options to set. Whoever was let in has been told of in `left`; of strangers
+            // nothing more is to be said.
+            if stream.set_nodelay(true).is_ok() {
+                let _ = platform_end::serve(stream, address, &acceptor, &seats, &taker).await;
+            }
             lock(&taker.strangers).remove(&address);
             drop(connection);
         });

@@ -8,8 +8,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, WriteHalf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -30,7 +29,8 @@ use crate::tls;
 
 /// How long a station may take at each step of the greeting.
 const GREETING_WAIT: Duration = Duration::from_secs(15);
-/// Who has dialled.
+
+/// Who is there.
 #[derive(Clone, Debug)]
 pub struct Peer {
     pub address: SocketAddr,
@@ -101,19 +101,22 @@ pub trait Intake: Clone + Send + Sync + 'static {
     fn left(&self, serial: &str, reason: &UplinkError);
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end: a socket that a station has dialled, or what the platform itself has opened to one
+/// that cannot dial. `address` is shown as the station's.
 ///
 /// # Errors
 /// Why it ended.
-pub async fn serve(
-    stream: TcpStream,
+pub async fn serve<S>(
+    stream: S,
+    address: SocketAddr,
     acceptor: &TlsAcceptor,
     seats: &Seats,
     intake: &impl Intake,
-) -> Result<(), UplinkError> {
-    let address = stream.peer_addr()?;
-    stream.set_nodelay(true)?;
-    let mut stream: TlsStream<TcpStream> = timeout(GREETING_WAIT, acceptor.accept(stream))
+) -> Result<(), UplinkError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let mut stream = timeout(GREETING_WAIT, acceptor.accept(stream))
         .await
         .map_err(|_| UplinkError::Silent(GREETING_WAIT))?
         .map_err(UplinkError::Handshake)?;
@@ -172,14 +175,18 @@ async fn say(stream: &mut (impl AsyncWrite + Unpin), message: &ToStation) -> Res
     Ok(stream.flush().await?)
 }
 
-async fn work<I: Intake>(
-    stream: TlsStream<TcpStream>,
+async fn work<S, I>(
+    stream: TlsStream<S>,
     version: u16,
     serial: &str,
     admission: Admission,
     seat: &mut Seat,
     intake: &I,
-) -> Result<(), UplinkError> {
+) -> Result<(), UplinkError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    I: Intake,
+{
     let Admission { limits, clock, release, heartbeat_s, parts, to_station } = admission;
     let parts = spawn_blocking(move || Parts::open(&parts)).await.map_err(io::Error::from)?;
     let parts = parts.map_err(UplinkError::OwnDisk)?;
@@ -229,7 +236,7 @@ async fn converse<I: Intake>(
 }
 
 async fn write(
-    mut writer: WriteHalf<TlsStream<TcpStream>>,
+    mut writer: impl AsyncWrite + Unpin,
     mut messages: mpsc::UnboundedReceiver<ToStation>,
 ) -> Result<(), UplinkError> {
     while let Some(message) = messages.recv().await {

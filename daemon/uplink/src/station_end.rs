@@ -105,12 +105,28 @@ pub async fn dial(
     key: &DeviceKey,
     pinned: Option<Fingerprint>,
 ) -> Result<TlsStream<TcpStream>, UplinkError> {
-    let config = tls::station_config(key, pinned).map_err(UplinkError::OwnKey)?;
     let unreachable = |source| UplinkError::Unreachable { address: address.to_owned(), source };
     let stream = timeout(GREETING_WAIT, connect(address))
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         .map_err(unreachable)?;
+    secure(stream, address, key, pinned).await
+}
+
+/// Proves who is who on a stream that leads to a platform at `address` already.
+///
+/// # Errors
+/// As `dial`, but for the way.
+pub async fn secure<S>(
+    stream: S,
+    address: &str,
+    key: &DeviceKey,
+    pinned: Option<Fingerprint>,
+) -> Result<TlsStream<S>, UplinkError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let config = tls::station_config(key, pinned).map_err(UplinkError::OwnKey)?;
     // Never sent: the name only has to be one.
     let nobody = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::from([127, 0, 0, 1])));
     let stream = timeout(GREETING_WAIT, TlsConnector::from(Arc::new(config)).connect(nobody, stream))

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hookline_uplink::message::{RefusalCode, Versions};
 use hookline_uplink::{DeviceKey, Retry, Side, UplinkError, station_end};
-use house::{List, Platform, SERIAL, hello, item, talk, until};
+use house::{List, Platform, SERIAL, be_asked, hello, item, talk, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -127,4 +127,37 @@ async fn nonsense_ends_its_own_connection_only() {
         }
     }
     until("all acknowledged", || talking.done.lock().expect("a lock").len() == 50).await;
+}
+
+/// A station that cannot dial is asked: who opens the connection changes nothing of who proves what to whom.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_is_asked_proves_its_key_and_checks_the_platforms() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = Platform::start(folder.path()).await;
+    let (station, other) = (key(), key());
+    platform.register(SERIAL, station.fingerprint());
+    for (key, pinned, works) in [
+        (other, platform.fingerprint, false),
+        (station.clone(), key().fingerprint(), false),
+        (station, platform.fingerprint, true),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let list = List::new(vec![item(folder.path(), 1, Some(100_000))], Vec::new());
+        let talking = be_asked(listener, pinned, key, list, hello(SERIAL));
+        let stream = TcpStream::connect(address).await.expect("connected");
+        let serving = {
+            let platform = platform.clone();
+            tokio::spawn(async move { platform.serve(stream, address).await })
+        };
+        if works {
+            until("taken", || talking.done.lock().expect("a lock").len() == 1).await;
+            drop(talking.said);
+            talking.task.await.expect("no panic").0.expect("ended by the station");
+        } else {
+            talking.task.await.expect("no panic").0.expect_err("not that key");
+        }
+        serving.await.expect("no panic").expect_err("each connection has an end");
+        assert_eq!(platform.count(), usize::from(works));
+    }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -53,6 +53,8 @@ pub struct Platform {
     pub kept: Arc<Kept>,
     pub address: SocketAddr,
     pub fingerprint: Fingerprint,
+    acceptor: TlsAcceptor,
+    seats: Seats,
 }
 
 impl Platform {
@@ -75,14 +77,22 @@ impl Platform {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let acceptor = TlsAcceptor::from(Arc::new(tls::platform_config(&key).expect("a config")));
-        let (intake, seats) = (Taker(kept.clone()), Seats::default());
+        let fingerprint = key.fingerprint();
+        let platform = Self { kept, address, fingerprint, acceptor, seats: Seats::default() };
+        let serving = platform.clone();
         tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, seats, intake) = (acceptor.clone(), seats.clone(), intake.clone());
-                tokio::spawn(async move { platform_end::serve(stream, &acceptor, &seats, &intake).await });
+            while let Ok((stream, from)) = listener.accept().await {
+                let platform = serving.clone();
+                tokio::spawn(async move { platform.serve(stream, from).await });
             }
         });
-        Self { kept, address, fingerprint: key.fingerprint() }
+        platform
+    }
+
+    /// Serves a connection, whoever has opened it.
+    pub async fn serve(&self, stream: TcpStream, from: SocketAddr) -> Result<(), UplinkError> {
+        stream.set_nodelay(true)?;
+        platform_end::serve(stream, from, &self.acceptor, &self.seats, &Taker(self.kept.clone())).await
     }
 
     pub fn register(&self, serial: &str, fingerprint: Fingerprint) {
@@ -260,14 +270,41 @@ pub fn talk(
     address: SocketAddr,
     pinned: Fingerprint,
     key: Arc<DeviceKey>,
-    mut list: List,
+    list: List,
     hello: Hello,
 ) -> Talking {
+    let dialled = async move { station_end::dial(&address.to_string(), &key, Some(pinned)).await };
+    talk_on(dialled, list, hello)
+}
+
+/// A station that is asked once, at its listener.
+pub fn be_asked(
+    listener: TcpListener,
+    pinned: Fingerprint,
+    key: Arc<DeviceKey>,
+    list: List,
+    hello: Hello,
+) -> Talking {
+    let secured = async move {
+        let (stream, from) = listener.accept().await?;
+        station_end::secure(stream, &from.to_string(), &key, Some(pinned)).await
+    };
+    talk_on(secured, list, hello)
+}
+
+fn talk_on<S>(
+    stream: impl Future<Output = Result<S, UplinkError>> + Send + 'static,
+    mut list: List,
+    hello: Hello,
+) -> Talking
+where
+    S: AsyncRead + AsyncWrite + Send + 'static,
+{
     let (said, mut heard) = mpsc::channel(16);
     let (want, wanted) = mpsc::unbounded_channel();
     let done = list.done.clone();
     let task = tokio::spawn(async move {
-        let result = match station_end::dial(&address.to_string(), &key, Some(pinned)).await {
+        let result = match stream.await {
             Ok(stream) => station_end::talk(stream, &hello, &mut list, &mut heard, &want).await,
             Err(error) => Err(error),
         };
