@@ -60,6 +60,25 @@ pub enum UplinkError {
 }
 
 impl UplinkError {
+    /// Stable code for pages and alarms.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "unreachable",
+            Self::Broken(_) => "broken",
+            Self::Silent(_) => "silent",
+            Self::OwnKey(_) => "own_key",
+            Self::Handshake(_) => "handshake",
+            Self::OtherKey { .. } => "platform_other_key",
+            Self::NotPinned(_) => "not_pinned",
+            Self::Refused(refusal) => refusal.code.name(),
+            Self::Nonsense(_) => "nonsense",
+            Self::Closed => "closed",
+            Self::Replaced => "replaced",
+            Self::Unsendable(_) => "unsendable",
+            Self::OwnDisk(_) => "own_disk",
+        }
+    }
+
     pub fn side(&self) -> Side {
         match self {
             Self::Unreachable { .. } | Self::Broken(_) | Self::Silent(_) => Side::Between,

@@ -178,6 +178,20 @@ pub enum RefusalCode {
     Unknown,
 }
 
+impl RefusalCode {
+    /// As on the wire.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::OtherKey => "other_key",
+            Self::SwitchedOff => "switched_off",
+            Self::Version => "version",
+            Self::Busy => "busy",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 impl Refusal {
     pub fn new(code: RefusalCode) -> Self {
         Self { code, versions: (code == RefusalCode::Version).then_some(VERSIONS) }
@@ -329,6 +343,7 @@ mod tests {
         use RefusalCode::*;
         for code in [Waiting, OtherKey, SwitchedOff, Version, Busy, Unknown] {
             let sentence = Refusal::new(code).to_string();
+            assert_eq!(serde_json::to_value(code).expect("JSON"), code.name());
             assert!(sentence.len() > 20 && !sentence.contains('\n'), "{sentence}");
         }
     }

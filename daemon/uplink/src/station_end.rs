@@ -41,7 +41,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What a station has for its platform. Calls may wait for the disk.
 pub trait Outbox {
-    /// Items of `lane` in their order, at most `limit`, each given once until `begin_again`.
+    /// Items of `lane` in their order, at most `limit` and fewer where reading them takes its time; none: there are no
+    /// more for now. Each is given once until `begin_again`.
     ///
     /// # Errors
     /// The disk's.
@@ -349,20 +350,28 @@ impl<O: Outbox> Talk<'_, O> {
             self.held_until = None;
             self.asked = [None; 2];
         }
+        let mut paced = None;
         while self.ready.len() < READY_BYTES {
-            if self.offer(Lane::Fresh, now)? || self.offer(Lane::Backlog, now)? {
-                continue;
+            // Turn by turn: what is being offered may be read from the disk first, and the network shall not stand idle.
+            let offered = self.offer(Lane::Fresh, now)? || self.offer(Lane::Backlog, now)?;
+            paced = self.pace.not_before(now);
+            let piece = if paced.is_none() { self.order.next_piece(self.limits.backlog_held) } else { None };
+            match piece {
+                Some(piece) => self.send(piece, now)?,
+                None if offered => {}
+                None => break,
             }
-            if let Some(then) = self.pace.not_before(now) {
-                return Ok(Some(then));
-            }
-            let Some(piece) = self.order.next_piece(self.limits.backlog_held) else { break };
-            self.send(piece, now)?;
         }
-        Ok(self.asked.iter().flatten().map(|asked| *asked + LOOK_AGAIN).min())
+        if self.ready.len() >= READY_BYTES {
+            // The network has enough to do; when it has done some of it, this is asked again.
+            return Ok(None);
+        }
+        // On a slow line, too, what is fresh is looked for while the next piece waits for its time.
+        let look_again = self.asked.iter().flatten().map(|asked| *asked + LOOK_AGAIN);
+        Ok(look_again.chain(paced).min())
     }
 
-    /// Offers more items of `lane`; `false`: there is no room for them, or nothing to offer.
+    /// Offers some more items of `lane`; `false`: there is no room for them, or nothing to offer.
     fn offer(&mut self, lane: Lane, now: Instant) -> Result<bool, UplinkError> {
         let asked = &mut self.asked[lane as usize];
         let room = self.order.room(lane);
@@ -370,7 +379,7 @@ impl<O: Outbox> Talk<'_, O> {
             return Ok(false);
         }
         let items = self.outbox.next(lane, room).map_err(UplinkError::OwnDisk)?;
-        *asked = (items.len() < room).then_some(now);
+        *asked = items.is_empty().then_some(now);
         for item in &items {
             let audio = item.file.as_ref().map(|file| file.head.clone());
             self.order.offered(item.item, lane, audio.as_ref().map_or(0, |head| head.bytes));
