@@ -35,6 +35,7 @@ mod error;
 mod follower;
 mod index;
 pub mod journal;
+mod own_entries;
 mod pool;
 pub mod query;
 pub mod ranges;

@@ -17,6 +17,7 @@ use upkeep::{AlarmStates, deletions, disk, params};
 use crate::box_settings::BoxBook;
 use crate::timekeeper::Timekeeper;
 use crate::tuning::Tuning;
+use crate::uplink::Link;
 
 /// What the other threads leave to this one.
 #[derive(Debug)]
@@ -42,6 +43,7 @@ pub(crate) struct Care {
     keeper: Timekeeper,
     tuning: Tuning,
     settings: Arc<BoxBook>,
+    link: Arc<Link>,
     vitals: Vitals,
     files: FileWatch,
     alarms: AlarmStates,
@@ -65,6 +67,7 @@ impl Care {
         data: Arc<DataDir>,
         keeper: Timekeeper,
         settings: Arc<BoxBook>,
+        link: Arc<Link>,
         tuning: Tuning,
         dropped: Arc<AtomicU64>,
     ) -> Self {
@@ -73,6 +76,7 @@ impl Care {
             data,
             keeper,
             settings,
+            link,
             vitals: Vitals::new(tuning.system_root.clone()),
             tuning,
             files: FileWatch::default(),
@@ -158,6 +162,11 @@ impl Care {
         self.alarms.look_at_catalog(&self.catalog);
         self.vitals.look(&self.settings.now().load_limits(), Instant::now(), &mut self.alarms);
         self.files.look(&self.catalog, &self.data, &mut self.alarms);
+        for (code, stands, params) in self.link.alarms(&self.keeper) {
+            if let Some(stands) = stands {
+                self.alarms.set(AlarmKey::of_box(code), stands, params);
+            }
+        }
         let dropped = self.dropped.load(Relaxed);
         if dropped > self.dropped_seen {
             let messages = dropped - self.dropped_seen;
@@ -178,9 +187,10 @@ impl Care {
     }
 }
 
-/// Damage to the journal stands until a reindex; of missing files their own watch knows.
+/// Damage to the journal stands until a reindex; of missing files and of the platform those know who look for them.
 fn told_otherwise(code: AlarmCode) -> bool {
-    matches!(code, AlarmCode::JournalDamaged | AlarmCode::RecordingMissing)
+    use AlarmCode::{ClockWrong, JournalDamaged, PlatformUnreachable, RecordingMissing};
+    matches!(code, JournalDamaged | RecordingMissing | PlatformUnreachable | ClockWrong)
 }
 
 fn withheld(port: u16, number: Option<String>) -> AuditEntry {

@@ -2,10 +2,13 @@
 
 use std::path::PathBuf;
 
+use ::uplink::key::KeyError;
+
 use crate::box_settings::BoxSettingsError;
 use crate::channels::ChannelError;
 use crate::identity::IdentityError;
 use crate::replay::ReplayError;
+use crate::uplink::PlatformSettingsError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum StationError {
@@ -19,6 +22,10 @@ pub enum StationError {
     BoxSettings(#[from] BoxSettingsError),
     #[error(transparent)]
     Channels(#[from] ChannelError),
+    #[error(transparent)]
+    Platform(#[from] PlatformSettingsError),
+    #[error(transparent)]
+    Key(#[from] KeyError),
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
@@ -63,7 +70,9 @@ impl StationError {
             Self::Channels(ChannelError::Invalid { .. }) | Self::Setting { .. } => "setting_invalid",
             Self::Channels(ChannelError::NothingToUndo) => "nothing_to_undo",
             Self::Channels(ChannelError::File(_)) | Self::Mark { .. } => "settings_not_written",
-            Self::Identity(_) => "identity",
+            Self::Platform(PlatformSettingsError::Invalid { .. }) => "setting_invalid",
+            Self::Platform(PlatformSettingsError::File(_)) => "settings_not_written",
+            Self::Identity(_) | Self::Key(_) => "identity",
             Self::Catalog(error) => error.code(),
             Self::Recorder(_) => "recorder_failed",
             Self::Delete(_) => "recording_not_deleted",

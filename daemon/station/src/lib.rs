@@ -13,6 +13,7 @@
 //! station.listen(port) -> Result<Listener, StationError>
 //! station.record(port, ManualRecord::Start | Stop) -> Result<(), StationError>
 //! station.box_settings() ; station.change_box_settings(&Map)
+//! station.platform_link() ; station.change_platform_link(&Map)
 //! station.channels() -> Vec<Channel>; station.change_channels(&[port], &Map) ; station.undo_channels()
 //! station.calibrate(port, CalibrationStep) -> Result<Calibration, StationError>
 //! station.reset_voltage_range(port) -> Result<(), StationError>
@@ -42,10 +43,12 @@ mod start;
 mod station;
 mod timekeeper;
 mod tuning;
+pub mod uplink;
 mod weekly;
 
 use upkeep::{identity, kept};
 
+pub use self::uplink::{LinkState, LinkTrouble, PlatformLinkNow, PlatformSettings};
 pub use box_settings::{BoxSettings, BoxSettingsError, GradeRule};
 pub use calibration::{Calibration, CalibrationStep, Proposal};
 pub use channels::{Channel, ChannelError};

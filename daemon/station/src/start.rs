@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use ::uplink::DeviceKey;
 use capture::{Scenario, ScenarioSource};
 use catalog::Catalog;
 use recording::DataDir;
@@ -26,6 +27,7 @@ use crate::replay::{group_ranges, members};
 use crate::station::{BoxInfo, Inner, RUNNING_MARK, Running, Station, StationConfig};
 use crate::timekeeper::Timekeeper;
 use crate::tuning::Tuning;
+use crate::uplink::{self, Link, PlatformBook};
 use crate::weekly::Weekly;
 
 impl Station {
@@ -61,6 +63,8 @@ impl Station {
                 member.settings = channel.settings.clone();
             }
         }
+        let platform = PlatformBook::load(data.path().join("settings/platform.toml"))?;
+        let key = DeviceKey::load_or_make(&data.path().join("identity/device-key.pem"))?;
         let serial = identity::serial(&data, Role::Station)?;
         let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
         report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
@@ -68,7 +72,8 @@ impl Station {
         let (requests, requests_out) = channel();
         let (notices, notices_out) = channel();
         let (changes, changes_out) = channel();
-        let archive = Arc::new(archive(&catalog, settings.clone(), notices.clone()));
+        let link = Arc::new(Link::new(key, platform, tuning.clock.now().utc_us));
+        let archive = Arc::new(archive(&catalog, settings.clone(), link.clone(), notices.clone()));
         let (recorder, service) = recording::start(
             &data,
             recording::Settings {
@@ -117,7 +122,8 @@ impl Station {
             data.clone(),
             keeper.clone(),
             settings.clone(),
-            tuning,
+            link.clone(),
+            tuning.clone(),
             told_dropped.clone(),
         );
         let care = spawn("care", move || care.run(&notices_out, after_power_loss))?;
@@ -127,39 +133,48 @@ impl Station {
             version: env!("CARGO_PKG_VERSION"),
             started: keeper.text(keeper.now_us()),
         };
-        Ok(Self {
-            inner: Arc::new(Inner {
-                info,
-                settings,
-                data,
-                catalog,
-                keeper,
-                live,
-                channels: Mutex::new(channels),
-                calibrations: Mutex::default(),
-                requests,
-                notices,
-                changes,
-                told_dropped,
-                pulse,
-                recorder,
-                running: Mutex::new(Some(Running {
-                    capture,
-                    dispatch,
-                    dispatch_stop,
-                    care,
-                    recorder: service,
-                })),
-            }),
-        })
+        let inner = Arc::new(Inner {
+            info,
+            settings,
+            data,
+            catalog,
+            keeper,
+            live,
+            channels: Mutex::new(channels),
+            calibrations: Mutex::default(),
+            requests,
+            notices,
+            changes,
+            told_dropped,
+            pulse,
+            recorder,
+            link,
+            running: Mutex::default(),
+        });
+        let world = uplink::World {
+            serial: inner.info.serial.clone(),
+            catalog: inner.catalog.clone(),
+            data: inner.data.clone(),
+            keeper: inner.keeper.clone(),
+            live: inner.live.clone(),
+            settings: inner.settings.clone(),
+            link: inner.link.clone(),
+            tuning,
+            peak: uplink::Peak::default(),
+            station: Arc::downgrade(&inner),
+        };
+        let uplink = spawn("uplink", move || uplink::run(world))?;
+        let running = Running { capture, dispatch, dispatch_stop, care, uplink, recorder: service };
+        *inner.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        Ok(Self { inner })
     }
 }
 
-fn archive(catalog: &Catalog, settings: Arc<BoxBook>, notices: Sender<Notice>) -> Archive {
+fn archive(catalog: &Catalog, settings: Arc<BoxBook>, link: Arc<Link>, notices: Sender<Notice>) -> Archive {
     Archive::new(
         catalog.clone(),
         Box::new(move |facts| settings.now().grade_of(facts)),
-        Box::new(|_| {}),
+        Box::new(move |_| link.tell_news()),
         Box::new(move |notice| {
             // The care thread ends after the recorder; without it there is nobody to tell.
             let _ = notices.send(notice);

@@ -23,6 +23,7 @@ use crate::health::{Health, Pulse};
 use crate::listen::{Listener, Tap};
 use crate::live::Live;
 use crate::timekeeper::Timekeeper;
+use crate::uplink::{Link, PlatformLinkNow, PlatformSettings};
 
 /// What a station is started with.
 #[derive(Clone, Debug)]
@@ -79,6 +80,7 @@ pub(crate) struct Inner {
     pub told_dropped: Arc<AtomicU64>,
     pub pulse: Arc<Pulse>,
     pub recorder: Recorder,
+    pub link: Arc<Link>,
     pub running: Mutex<Option<Running>>,
 }
 
@@ -88,6 +90,7 @@ pub(crate) struct Running {
     pub dispatch: JoinHandle<()>,
     pub dispatch_stop: Arc<AtomicBool>,
     pub care: JoinHandle<()>,
+    pub uplink: JoinHandle<()>,
     pub recorder: Service,
 }
 
@@ -106,10 +109,12 @@ impl Station {
     pub fn stop(&self) -> Result<(), StationError> {
         let Some(running) = lock(&self.inner.running).take() else { return Ok(()) };
         let _ = self.inner.requests.send(Request::Finish);
+        self.inner.link.stop();
         let _ = running.capture.join();
         running.dispatch_stop.store(true, Relaxed);
         let _ = running.dispatch.join();
         let finished = running.recorder.close(FINISH_WITHIN);
+        let _ = running.uplink.join();
         let _ = self.inner.notices.send(Notice::Finish);
         let _ = running.care.join();
         if !finished {
@@ -142,6 +147,23 @@ impl Station {
     ) -> Result<(Arc<BoxSettings>, Arc<BoxSettings>), StationError> {
         let apply = |settings: &BoxSettings| self.inner.keeper.set_zone(settings.zone());
         Ok(self.inner.settings.change(patch, apply)?)
+    }
+
+    /// How the way to the platform is now. Asks memory only.
+    pub fn platform_link(&self) -> PlatformLinkNow {
+        self.inner.link.now(&self.inner.keeper)
+    }
+
+    /// Sets members of the way to the platform, all or none, in the file and at once. The platform's key is accepted by
+    /// setting `fingerprint`. Returns the settings before and after.
+    ///
+    /// # Errors
+    /// A setting that cannot be, by its name; a disk that refuses.
+    pub fn change_platform_link(
+        &self,
+        patch: &Map<String, Value>,
+    ) -> Result<(Arc<PlatformSettings>, Arc<PlatformSettings>), StationError> {
+        Ok(self.inner.link.change(patch)?)
     }
 
     /// The box's time, RFC 3339 with its offset and milliseconds.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use capture::clock::{Anchor, Clock, boot_id};
+use capture::clock::{Anchor, Clock, Moment, boot_id};
 use chrono_tz::Tz;
 use line::CallKey;
 use recording::{ClockQuality, Instant};
@@ -49,6 +49,11 @@ impl Timekeeper {
     /// Names a call for ever. By the clock as it was at sample 0, so that a call keeps its name.
     pub fn call_id(&self, call: CallKey) -> String {
         call_id(&self.anchor, call)
+    }
+
+    /// Wall clock and monotonic clock, now.
+    pub fn moment(&self) -> Moment {
+        self.clock.now()
     }
 
     pub fn now_us(&self) -> i64 {

@@ -22,6 +22,9 @@ pub struct Tuning {
     pub loss_stands: Duration,
     /// How long the alarm of a restart after power loss stands.
     pub power_loss_stands: Duration,
+    /// The pause after the first failed try to reach the platform, and the longest one.
+    pub link_first_pause: Duration,
+    pub link_longest_pause: Duration,
     /// Messages of the sample path that fit in while the dispatcher sleeps.
     pub messages: usize,
 }
@@ -35,6 +38,8 @@ impl Default for Tuning {
             lines_settle: Duration::from_secs(60),
             loss_stands: Duration::from_secs(60),
             power_loss_stands: Duration::from_secs(600),
+            link_first_pause: Duration::from_secs(1),
+            link_longest_pause: Duration::from_secs(60),
             messages: 8192,
         }
     }

@@ -1,11 +1,14 @@
-//! The outbox on the disk: numbers of journal entries that the platform has not acknowledged, in order, in two lanes.
+//! The outbox on the disk: which journal entries the platform has not acknowledged, in order, in two lanes, each with
+//! its place in the journal.
 //! It may be lost at any time, because journal and acknowledgements say the same; so it stays small, and whatever is
 //! wrong with it is answered by making it anew.
 
 use std::io;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use catalog::Place;
 use sled::{Batch, Db, IVec};
 
 /// What sled may keep in memory of its pages; the whole takes about 8 MiB with `MOST_IN_LANE` entries.
@@ -22,6 +25,9 @@ pub(super) enum Half {
     Urgent,
     Rest,
 }
+
+/// An entry that waits, and where it lies in the journal.
+pub(super) type Waiting = (u64, Place);
 
 const HALVES: [Half; 2] = [Half::Urgent, Half::Rest];
 /// The key of the mark; keys of entries are longer.
@@ -57,9 +63,8 @@ impl Queue {
         let folder = PathBuf::from(folder);
         // sled means to answer damage with an error; a panic of it must not be the end of a station either.
         let open = move || Self::of(config.flush_every_ms(Some(FLUSH_EVERY_MS)).open()?);
-        std::panic::catch_unwind(open).unwrap_or_else(|_| {
-            Err(io::Error::other(format!("sled gave up on {}", folder.display())))
-        })
+        catch_unwind(AssertUnwindSafe(open))
+            .unwrap_or_else(|_| Err(io::Error::other(format!("sled gave up on {}", folder.display()))))
     }
 
     /// Reads every key once: damage shows here and not later.
@@ -86,15 +91,15 @@ impl Queue {
     }
 
     /// Adds entries, and notes that all before `next` have been looked at; both or neither survive.
-    pub(super) fn add(&mut self, items: &[(Half, u64)], next: u64) -> io::Result<()> {
+    pub(super) fn add(&mut self, entries: &[(Half, Waiting)], next: u64) -> io::Result<()> {
         let mut batch = Batch::default();
         let mut added = [0; 2];
-        for (half, item) in items {
+        for (half, (item, place)) in entries {
             let key = key_of(*half, *item);
             if !self.db.contains_key(key)? {
                 added[*half as usize] += 1;
             }
-            batch.insert(&key, &[]);
+            batch.insert(&key, &bytes_of(*place));
         }
         batch.insert(MARK, &next.to_be_bytes());
         self.db.apply_batch(batch)?;
@@ -121,10 +126,11 @@ impl Queue {
     }
 
     /// The first entry of a half from `from` on.
-    pub(super) fn first(&self, half: Half, from: u64) -> io::Result<Option<u64>> {
+    pub(super) fn first(&self, half: Half, from: u64) -> io::Result<Option<Waiting>> {
         let range = (Bound::Included(key_of(half, from)), Bound::Included(key_of(half, u64::MAX)));
-        let first = self.db.range(range).keys().next().transpose()?;
-        Ok(first.and_then(|key| split(&key)).map(|(_, item)| item))
+        let Some((key, place)) = self.db.range(range).next().transpose()? else { return Ok(None) };
+        let wrong = || io::Error::other("the outbox holds what is no place in the journal");
+        split(&key).map(|(_, item)| item).zip(place_of(&place)).ok_or_else(wrong).map(Some)
     }
 }
 
@@ -132,6 +138,15 @@ fn key_of(half: Half, item: u64) -> [u8; 9] {
     let mut key = [half as u8; 9];
     key[1..].copy_from_slice(&item.to_be_bytes());
     key
+}
+
+fn bytes_of(place: Place) -> [u8; 16] {
+    (u128::from(place.segment) << 64 | u128::from(place.offset)).to_be_bytes()
+}
+
+fn place_of(bytes: &[u8]) -> Option<Place> {
+    let both = u128::from_be_bytes(bytes.try_into().ok()?);
+    Some(Place { segment: (both >> 64) as u64, offset: both as u64 })
 }
 
 fn split(key: &IVec) -> Option<(Half, u64)> {
@@ -154,10 +169,14 @@ fn remove(path: &Path) -> io::Result<()> {
 mod tests {
     use super::*;
 
+    fn place(item: u64) -> Place {
+        Place { segment: 1, offset: item << 40 }
+    }
+
     fn filled(folder: &Path, items: u64) {
         let mut queue = Queue::open(folder).expect("opens");
-        let entries: Vec<(Half, u64)> =
-            (1..=items).map(|item| (if item % 10 == 0 { Half::Urgent } else { Half::Rest }, item)).collect();
+        let half = |item| if item % 10 == 0 { Half::Urgent } else { Half::Rest };
+        let entries: Vec<_> = (1..=items).map(|item| (half(item), (item, place(item)))).collect();
         queue.add(&entries, items + 1).expect("added");
         (1..=items / 2).for_each(|item| queue.remove(item).expect("removed"));
     }
@@ -170,11 +189,11 @@ mod tests {
         let mut queue = Queue::open(&folder).expect("opens");
         assert_eq!(queue.next().expect("read"), 601);
         assert_eq!((queue.count(Half::Urgent), queue.count(Half::Rest)), (30, 270));
-        assert_eq!(queue.first(Half::Urgent, 0).expect("read"), Some(310));
-        assert_eq!(queue.first(Half::Rest, 310).expect("read"), Some(311));
+        assert_eq!(queue.first(Half::Urgent, 0).expect("read"), Some((310, place(310))));
+        assert_eq!(queue.first(Half::Rest, 310).expect("read"), Some((311, place(311))));
         assert_eq!(queue.first(Half::Urgent, 601).expect("read"), None);
         assert!(queue.contains(310).expect("read") && !queue.contains(300).expect("read"));
-        queue.add(&[(Half::Urgent, 310)], 602).expect("added again");
+        queue.add(&[(Half::Urgent, (310, place(310)))], 602).expect("added again");
         queue.remove(310).expect("removed");
         queue.remove(310).expect("removed twice");
         assert_eq!(queue.count(Half::Urgent), 29);
@@ -202,7 +221,7 @@ mod tests {
             }
             std::fs::write(file, bytes).expect("damaged");
             let mut queue = Queue::open(&folder).expect("opens");
-            queue.add(&[(Half::Rest, 5000)], 5001).expect("takes entries");
+            queue.add(&[(Half::Rest, (5000, place(5000)))], 5001).expect("takes entries");
             assert!(queue.contains(5000).expect("read"));
             drop(queue);
             assert!(Queue::open(&folder).expect("opens again").contains(5000).expect("read"), "{round}");

@@ -1,0 +1,220 @@
+//! What the platform asks for, from its coming to its answer: time limits, progress, and what was asked before.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catalog::Place;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use upkeep::params;
+use uplink::What;
+use uplink::command::code;
+use uplink::message::{Command, Outcome, ToPlatform};
+use uplink::order::Lane;
+use uplink::station_end::Said;
+
+use super::World;
+use super::listeners::Listeners;
+use super::orders::{self, failure};
+use super::outbox_handle::OutboxHandle;
+use crate::listen::Listener;
+
+/// Progress is told at most so often.
+const TELL_EVERY: Duration = Duration::from_millis(500);
+/// Ended commands that are answered again when they are asked again.
+const REMEMBERED: usize = 256;
+/// Commands at once; more are a mistake of the platform.
+const MOST_RUNNING: usize = 1000;
+
+/// Commands outlive their connection; live audio does not.
+pub(super) struct Commands {
+    world: Arc<World>,
+    running: BTreeMap<u64, Running>,
+    ended: VecDeque<(Command, Outcome)>,
+    listeners: Listeners,
+    results_in: mpsc::UnboundedSender<(u64, JobEnd)>,
+    results: mpsc::UnboundedReceiver<(u64, JobEnd)>,
+}
+
+struct Running {
+    command: Command,
+    name: String,
+    until: Instant,
+    /// Progress as it was told last.
+    told: Option<((u64, u64), Instant)>,
+}
+
+/// What came of work that waits for the disk or for the station.
+pub(super) enum JobEnd {
+    /// These entries are to be sent.
+    Entries(Lane, Vec<(u64, Place)>),
+    /// Somebody listens now; the answer follows.
+    Listens(u64, Listener),
+    Ended(Outcome),
+    /// It ended before, and stands in the audit trail now.
+    WrittenDown(Outcome),
+}
+
+impl Commands {
+    pub(super) fn new(world: Arc<World>) -> Self {
+        let (results_in, results) = mpsc::unbounded_channel();
+        let (running, ended) = (BTreeMap::new(), VecDeque::new());
+        Self { world, running, ended, listeners: Listeners::default(), results_in, results }
+    }
+
+    /// Begins a command; one that came before is answered again, or goes on.
+    pub(super) fn begin(&mut self, command: Command, outbox: &OutboxHandle) -> Option<Said> {
+        if let Some(running) = self.running.get_mut(&command.command)
+            && running.command.what == command.what
+        {
+            running.told = None;
+            return None;
+        }
+        if let Some((_, outcome)) = self
+            .ended
+            .iter()
+            .find(|(ended, _)| (ended.command, &ended.what) == (command.command, &command.what))
+        {
+            return Some(answer(command.command, outcome.clone()));
+        }
+        outbox.lock().forget_again(command.command);
+        let id = command.command;
+        let what = What::read(&command.what);
+        let name = match &what {
+            Ok(what) => what.name().to_owned(),
+            Err(_) => command.what.get("what").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        };
+        let until = Instant::now() + Duration::from_secs(command.within_s.into());
+        let full = self.running.len() >= MOST_RUNNING;
+        self.running.insert(id, Running { command, name, until, told: None });
+        match what {
+            Err(wrong) => self.end(id, wrong.outcome()),
+            Ok(_) if full => self.end(id, failure(code::NOT_AVAILABLE, "too many commands at once")),
+            Ok(What::StopListening { listener }) => {
+                self.listeners.remove(listener);
+                self.end(id, done());
+            }
+            Ok(what) => {
+                let (world, results) = (self.world.clone(), self.results_in.clone());
+                spawn_blocking(move || {
+                    // Its reader lives as long as the uplink thread.
+                    let _ = results.send((id, orders::work_on(&world, what)));
+                });
+            }
+        }
+        None
+    }
+
+    /// Gives a command up.
+    pub(super) fn cancel(&mut self, id: u64, outbox: &OutboxHandle) {
+        outbox.lock().forget_again(id);
+        self.end(id, failure(code::CANCELLED, "the platform gave it up"));
+    }
+
+    /// Waits for work that has ended; `Some` has to be said.
+    pub(super) async fn next_result(&mut self, outbox: &OutboxHandle) -> Option<Said> {
+        // `results_in` is kept here: the channel never closes.
+        let (id, end) = self.results.recv().await?;
+        match end {
+            JobEnd::WrittenDown(outcome) => return self.settle(id, outcome),
+            _ if !self.running.contains_key(&id) => {}
+            JobEnd::Entries(lane, entries) => {
+                let progress = (0, entries.len() as u64);
+                outbox.lock().send_again(id, lane, entries);
+                return self.running.get_mut(&id).map(|running| {
+                    running.told = Some((progress, Instant::now()));
+                    answer(id, Outcome::Progress { done: progress.0, total: progress.1 })
+                });
+            }
+            JobEnd::Listens(listener, port) => {
+                self.listeners.add(listener, port);
+                self.end(id, done());
+            }
+            JobEnd::Ended(outcome) => self.end(id, outcome),
+        }
+        None
+    }
+
+    /// Looks at what lasts: progress, and time limits.
+    pub(super) fn look(&mut self, outbox: &OutboxHandle) -> Vec<Said> {
+        let now = Instant::now();
+        let (mut said, mut ended) = (Vec::new(), Vec::new());
+        for (id, running) in &mut self.running {
+            let progress = outbox
+                .lock()
+                .again(*id)
+                .map(|again| (again.is_done(), (again.done, again.total), again.unreadable));
+            match progress {
+                Some((true, (_, total), unreadable)) => {
+                    let detail = params(json!({"total": total, "unreadable": unreadable}));
+                    ended.push((*id, Outcome::Done { detail }));
+                }
+                _ if now >= running.until => {
+                    ended.push((*id, failure(code::TOO_LATE, "the time given for it has passed")));
+                }
+                Some((false, progress, _)) => {
+                    let due = running
+                        .told
+                        .is_none_or(|(told, at)| told != progress && now.duration_since(at) >= TELL_EVERY);
+                    if due {
+                        running.told = Some((progress, now));
+                        let (done, total) = progress;
+                        said.push(answer(*id, Outcome::Progress { done, total }));
+                    }
+                }
+                None => {}
+            }
+        }
+        for (id, outcome) in ended {
+            outbox.lock().forget_again(id);
+            self.end(id, outcome);
+        }
+        said
+    }
+
+    /// Passes on what is heard; to be called every 20 ms while `anybody_listens`.
+    pub(super) fn pass_audio_on(&mut self, said: &mpsc::Sender<Said>) {
+        self.listeners.pass_on(said);
+    }
+
+    pub(super) fn anybody_listens(&self) -> bool {
+        !self.listeners.is_empty()
+    }
+
+    /// The connection has gone, and with it who listened.
+    pub(super) fn connection_ended(&mut self) {
+        self.listeners.clear();
+    }
+
+    /// Writes down how it ended, then answers: an action that cannot be written down counts as failed.
+    fn end(&mut self, id: u64, outcome: Outcome) {
+        let Some(running) = self.running.get_mut(&id) else { return };
+        // Nothing more is looked at: it waits for the disk only.
+        running.until = Instant::now() + Duration::from_secs(u64::from(u32::MAX));
+        let (world, results) = (self.world.clone(), self.results_in.clone());
+        let (name, what) = (running.name.clone(), running.command.what.clone());
+        spawn_blocking(move || {
+            let outcome = orders::write_down(&world, id, &name, &what, outcome);
+            let _ = results.send((id, JobEnd::WrittenDown(outcome)));
+        });
+    }
+
+    fn settle(&mut self, id: u64, outcome: Outcome) -> Option<Said> {
+        let running = self.running.remove(&id)?;
+        self.ended.push_back((running.command, outcome.clone()));
+        if self.ended.len() > REMEMBERED {
+            self.ended.pop_front();
+        }
+        Some(answer(id, outcome))
+    }
+}
+
+fn done() -> Outcome {
+    Outcome::Done { detail: Default::default() }
+}
+
+fn answer(command: u64, outcome: Outcome) -> Said {
+    Said::Message(ToPlatform::Answer { command, outcome })
+}

@@ -1,0 +1,390 @@
+//! What the platform has not acknowledged. The journal and its `Synchronised` entries are the truth; the queue on the
+//! disk is a window on them, made good at each start. Every call is made by the uplink's own threads.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catalog::entry::Synchronised;
+use catalog::{Body, Catalog, JournalTail, Ranges, RawEntry};
+use recording::DataDir;
+use uplink::order::Lane;
+use uplink::station_end::Item;
+
+use super::again::Again;
+use super::item::{Way, item_of, way_of};
+use super::queue::{Half, MOST_IN_LANE, Queue, Waiting};
+
+/// Acknowledgements are written together, at most so often.
+const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// Entries written while the connection was away for no longer than this are still fresh.
+const FRESH_KEPT: Duration = Duration::from_secs(60);
+/// Entries looked at in one step.
+const STEP: usize = 256;
+/// Items given at once: the files among them are read and hashed meanwhile, and the network waits.
+const AT_ONCE: usize = 8;
+const BYTES_AT_ONCE: u64 = 2 * 1024 * 1024;
+/// A tail jumps over more acknowledged entries than this, and reads over fewer.
+const JUMP: u64 = 1000;
+
+pub(super) struct Outbox {
+    catalog: Catalog,
+    data: Arc<DataDir>,
+    queue: Queue,
+    /// Entries that the platform has, and those that stay here.
+    done: Ranges,
+    /// Those of `done` that the journal does not know yet.
+    unwritten: Ranges,
+    /// The platform has said something that is not written yet.
+    write_due: bool,
+    written_at: Option<Instant>,
+    /// Fills the queue.
+    tail: JournalTail,
+    /// Looks for alarms behind a queue that is full.
+    ahead: JournalTail,
+    /// Entries from here on are fresh: they do not go through the queue.
+    fresh_from: u64,
+    fresh: JournalTail,
+    /// Read from `fresh`, and not given yet.
+    at_hand: VecDeque<RawEntry>,
+    /// Where to go on in each half of the queue.
+    cursors: [u64; 2],
+    /// On this connection, and not acknowledged.
+    given: BTreeSet<u64>,
+    again: Vec<Again>,
+    connected_until: Option<Instant>,
+}
+
+fn failed(error: catalog::Error) -> io::Error {
+    io::Error::other(error)
+}
+
+impl Outbox {
+    /// Opens the queue in `folder` and holds it against the journal: what it lacks is looked for again, what it should
+    /// not hold is taken out.
+    ///
+    /// # Errors
+    /// The disk's, or a catalog that does not answer yet.
+    pub(super) fn open(folder: PathBuf, catalog: Catalog, data: Arc<DataDir>) -> io::Result<Self> {
+        let done = catalog.synchronised().map_err(failed)?;
+        let mut queue = Queue::open(&folder)?;
+        let last = catalog.health().journal_sequence;
+        let next = reconcile(&mut queue, &done, last)?;
+        Ok(Self {
+            tail: catalog.journal_tail(next),
+            ahead: catalog.journal_tail(next),
+            fresh_from: last + 1,
+            fresh: catalog.journal_tail(last + 1),
+            catalog,
+            data,
+            queue,
+            done,
+            unwritten: Ranges::default(),
+            write_due: false,
+            written_at: None,
+            at_hand: VecDeque::new(),
+            cursors: [0; 2],
+            given: BTreeSet::new(),
+            again: Vec::new(),
+            connected_until: None,
+        })
+    }
+
+    /// Before a connection: looks through what the journal has, so that older alarms go before newer ones. What is
+    /// written from now on is fresh.
+    pub(super) fn connection_begins(&mut self) -> io::Result<()> {
+        if self.connected_until.is_none_or(|until| until.elapsed() > FRESH_KEPT) {
+            self.fresh_from = self.last() + 1;
+        }
+        while self.follow()? {}
+        Ok(())
+    }
+
+    /// Behind a connection: what was acknowledged stands in the journal, if the disk takes it.
+    pub(super) fn connection_ended(&mut self) {
+        self.connected_until = Some(Instant::now());
+        self.write();
+    }
+
+    /// Entries that the platform has not acknowledged, as far as is known now.
+    pub(super) fn waiting(&self) -> u64 {
+        self.last().saturating_sub(self.done.count())
+    }
+
+    /// Sends entries again, acknowledged or not, and counts them for this command.
+    pub(super) fn send_again(&mut self, command: u64, lane: Lane, entries: Vec<Waiting>) {
+        self.again.push(Again::new(command, lane, entries));
+    }
+
+    /// How far `send_again` has come for a command.
+    pub(super) fn again(&self, command: u64) -> Option<&Again> {
+        self.again.iter().find(|again| again.command == command)
+    }
+
+    pub(super) fn forget_again(&mut self, command: u64) {
+        self.again.retain(|again| again.command != command);
+    }
+
+    pub(super) fn next(&mut self, lane: Lane, limit: usize) -> io::Result<Vec<Item>> {
+        self.write_if_due();
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        while items.len() < limit.min(AT_ONCE) && bytes < BYTES_AT_ONCE {
+            let Some(entry) = self.next_entry(lane)? else { break };
+            self.given.insert(entry.sequence);
+            let item = item_of(entry, &self.data);
+            bytes += item.file.as_ref().map_or(0, |file| file.head.bytes);
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    pub(super) fn acknowledged(&mut self, items: &[u64]) {
+        for item in items {
+            self.given.remove(item);
+            self.again.iter_mut().for_each(|again| again.acknowledged(*item));
+            if !self.done.contains(*item) {
+                self.settle(*item, *item);
+                self.write_due = true;
+            }
+        }
+        self.write_if_due();
+    }
+
+    pub(super) fn begin_again(&mut self) {
+        self.given.clear();
+        self.cursors = [0; 2];
+        self.at_hand.clear();
+        self.fresh = self.catalog.journal_tail(self.fresh_from);
+        self.again.iter_mut().for_each(Again::begin_again);
+    }
+
+    pub(super) fn write_if_due(&mut self) {
+        if self.written_at.is_none_or(|at| at.elapsed() >= WRITE_EVERY) {
+            self.write();
+        }
+    }
+
+    /// Says in the journal what the platform has. A disk that takes nothing is asked again later: until then nothing
+    /// leaves the queue.
+    fn write(&mut self) {
+        if !self.write_due {
+            return;
+        }
+        self.written_at = Some(Instant::now());
+        let ranges = self.unwritten.iter().collect();
+        if self.catalog.append_durable(vec![Body::Synchronised(Synchronised { ranges })]).is_err() {
+            return;
+        }
+        self.write_due = false;
+        for (first, last) in std::mem::take(&mut self.unwritten).iter() {
+            for item in first..=last {
+                if let Err(error) = self.queue.remove(item) {
+                    // The next start takes it out.
+                    eprintln!("entry {item} could not be taken out of the outbox: {error}");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Last entry that is safe in the journal.
+    fn last(&self) -> u64 {
+        self.catalog.health().journal_sequence
+    }
+
+    fn settle(&mut self, first: u64, last: u64) {
+        self.done.insert_range(first, last);
+        self.unwritten.insert_range(first, last);
+    }
+
+    fn next_entry(&mut self, lane: Lane) -> io::Result<Option<RawEntry>> {
+        if let Some(entry) = self.next_again(lane) {
+            return Ok(Some(entry));
+        }
+        match lane {
+            // A clearing must not overtake its raising: nothing fresh goes before the older alarms.
+            Lane::Fresh => match self.next_of(Half::Urgent)? {
+                None if self.ahead.next_sequence() >= self.fresh_from => self.next_fresh(),
+                None => {
+                    self.follow()?;
+                    self.next_of(Half::Urgent)
+                }
+                entry => Ok(entry),
+            },
+            Lane::Backlog => match self.next_of(Half::Rest)? {
+                None => {
+                    self.follow()?;
+                    self.next_of(Half::Rest)
+                }
+                entry => Ok(entry),
+            },
+        }
+    }
+
+    fn next_again(&mut self, lane: Lane) -> Option<RawEntry> {
+        for at in 0..self.again.len() {
+            while let Some((item, place)) = self.again[at].take(lane) {
+                if self.given.contains(&item) {
+                    continue;
+                }
+                match self.read((item, place)) {
+                    Some(entry) => return Some(entry),
+                    None => self.again[at].cannot_be_read(item),
+                }
+            }
+        }
+        None
+    }
+
+    fn next_of(&mut self, half: Half) -> io::Result<Option<RawEntry>> {
+        loop {
+            let first = self.queue.first(half, self.cursors[half as usize])?;
+            let Some((item, place)) = first.filter(|(item, _)| *item < self.fresh_from) else {
+                return Ok(None);
+            };
+            self.cursors[half as usize] = item + 1;
+            if self.given.contains(&item) || self.done.contains(item) {
+                continue;
+            }
+            match self.read((item, place)) {
+                Some(entry) if way_of(&entry) != Way::Stays => return Ok(Some(entry)),
+                // Left by another journal, or damaged since: there is nothing to send.
+                _ => self.settle(item, item),
+            }
+        }
+    }
+
+    fn next_fresh(&mut self) -> io::Result<Option<RawEntry>> {
+        loop {
+            if self.at_hand.is_empty() {
+                jump(&mut self.fresh, &self.done, &self.catalog);
+                let before = self.fresh.next_sequence();
+                let entries = self.fresh.read(AT_ONCE).map_err(failed)?;
+                self.settle_holes(before, &entries);
+                self.at_hand.extend(entries);
+            }
+            let Some(entry) = self.at_hand.pop_front() else { return Ok(None) };
+            let item = entry.sequence;
+            if self.given.contains(&item) || self.done.contains(item) {
+                continue;
+            }
+            if way_of(&entry) == Way::Stays {
+                self.settle(item, item);
+                continue;
+            }
+            return Ok(Some(entry));
+        }
+    }
+
+    /// The entry at its place; elsewhere, if the place is that of another day.
+    fn read(&self, (item, place): Waiting) -> Option<RawEntry> {
+        let found = self.catalog.raw_entry(place, item).ok().or_else(|| {
+            let there = self.catalog.journal_tail(item).read(1).ok()?.into_iter().next();
+            there.filter(|entry| entry.sequence == item)
+        });
+        if found.is_none() {
+            eprintln!("entry {item} of the journal cannot be read, and so not be sent to the platform");
+        }
+        found
+    }
+
+    /// Looks at some more of the journal: fills the queue, and looks for alarms behind one that is full. `false`: there
+    /// is nothing more to look at, or no room for it.
+    fn follow(&mut self) -> io::Result<bool> {
+        let room = |queue: &Queue, half| MOST_IN_LANE.saturating_sub(queue.count(half));
+        let most = room(&self.queue, Half::Rest).min(room(&self.queue, Half::Urgent)).min(STEP);
+        if most > 0 {
+            let before = self.tail.next_sequence();
+            jump(&mut self.tail, &self.done, &self.catalog);
+            let from = self.tail.next_sequence();
+            let entries = self.tail.read(most).map_err(failed)?;
+            let next = self.tail.next_sequence();
+            if next == before {
+                return Ok(false);
+            }
+            self.settle_holes(from, &entries);
+            self.take_in(&entries, next, |_| true)?;
+            if self.ahead.next_sequence() < next {
+                self.ahead = self.catalog.journal_tail(next);
+            }
+            return Ok(true);
+        }
+        let most = room(&self.queue, Half::Urgent).min(STEP);
+        if most == 0 {
+            return Ok(false);
+        }
+        jump(&mut self.ahead, &self.done, &self.catalog);
+        let entries = self.ahead.read(most).map_err(failed)?;
+        let next = self.queue.next()?;
+        self.take_in(&entries, next, |half| half == Half::Urgent)?;
+        Ok(!entries.is_empty())
+    }
+
+    fn take_in(&mut self, entries: &[RawEntry], next: u64, takes: impl Fn(Half) -> bool) -> io::Result<()> {
+        let mut waiting = Vec::new();
+        for entry in entries {
+            if self.done.contains(entry.sequence) {
+                continue;
+            }
+            let half = match way_of(entry) {
+                Way::Urgent => Half::Urgent,
+                Way::Goes => Half::Rest,
+                Way::Stays => {
+                    self.settle(entry.sequence, entry.sequence);
+                    continue;
+                }
+            };
+            if takes(half) {
+                waiting.push((half, (entry.sequence, entry.place)));
+            }
+        }
+        self.queue.add(&waiting, next)
+    }
+
+    /// What is missing between entries was damaged: it cannot be sent, and is waited for no longer.
+    fn settle_holes(&mut self, mut next: u64, entries: &[RawEntry]) {
+        for entry in entries {
+            if next < entry.sequence {
+                self.settle(next, entry.sequence - 1);
+            }
+            next = entry.sequence + 1;
+        }
+    }
+}
+
+/// Moves a tail over a long stretch that the platform has.
+fn jump(tail: &mut JournalTail, done: &Ranges, catalog: &Catalog) {
+    let next = tail.next_sequence();
+    let stretch = done.iter().find(|(first, last)| *first <= next && next <= *last);
+    if let Some((_, last)) = stretch.filter(|(_, last)| last - next > JUMP) {
+        *tail = catalog.journal_tail(last + 1);
+    }
+}
+
+/// Takes out of the queue what does not belong there. Returns the entry from which on the journal is to be looked at.
+fn reconcile(queue: &mut Queue, done: &Ranges, last: u64) -> io::Result<u64> {
+    for half in [Half::Urgent, Half::Rest] {
+        let mut cursor = 0;
+        while let Some((item, _)) = queue.first(half, cursor)? {
+            cursor = item.saturating_add(1);
+            if item > last || done.contains(item) {
+                queue.remove(item)?;
+            }
+        }
+    }
+    // All before `next` are done or in the queue; the first that is neither was lost with an older queue.
+    let next = queue.next()?.min(last + 1);
+    let mut waits = 1;
+    let spans = done.iter().chain([(next, next)]);
+    for (first, end) in spans {
+        for item in waits..first.min(next) {
+            if !queue.contains(item)? {
+                return Ok(item);
+            }
+        }
+        waits = end.saturating_add(1).max(waits);
+    }
+    Ok(next)
+}

@@ -1,0 +1,9 @@
+//! A station and its platform, over real sockets and TLS: everything arrives, once, whatever happens to either or to what
+//! lies between them. The platform here is the room `uplink`'s end of the protocol, keeping what comes in memory.
+
+mod alarms;
+mod arrives;
+mod commands;
+mod house;
+mod outbox;
+mod registration;
