@@ -6,7 +6,8 @@
 use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use catalog::Place;
 use sled::{Batch, Db, IVec};
@@ -15,6 +16,8 @@ use sled::{Batch, Db, IVec};
 const CACHE_BYTES: u64 = 256 * 1024;
 /// Written to the disk at the latest after this long. What a power cut takes is found again in the journal.
 const FLUSH_EVERY_MS: u64 = 1000;
+/// How long a queue that was closed may take to let go of its folder.
+const LET_GO: Duration = Duration::from_secs(5);
 /// Entries in one lane; the journal keeps those behind.
 pub(super) const MOST_IN_LANE: usize = 10_000;
 
@@ -59,12 +62,21 @@ impl Queue {
     }
 
     fn open_there(folder: &Path) -> io::Result<Self> {
-        let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
-        let folder = PathBuf::from(folder);
-        // sled means to answer damage with an error; a panic of it must not be the end of a station either.
-        let open = move || Self::of(config.flush_every_ms(Some(FLUSH_EVERY_MS)).open()?);
-        catch_unwind(AssertUnwindSafe(open))
-            .unwrap_or_else(|_| Err(io::Error::other(format!("sled gave up on {}", folder.display()))))
+        let until = Instant::now() + LET_GO;
+        loop {
+            let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
+            let open = move || Self::of(config.flush_every_ms(Some(FLUSH_EVERY_MS)).open()?);
+            // sled means to answer damage with an error; a panic of it must not be the end of a station either.
+            let opened = catch_unwind(AssertUnwindSafe(open))
+                .unwrap_or_else(|_| Err(io::Error::other("sled gave up")));
+            match opened {
+                // Closed a moment ago, it may still be in the hands of sled's own threads.
+                Err(error) if error.to_string().contains("acquire lock") && Instant::now() < until => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                opened => return opened,
+            }
+        }
     }
 
     /// Reads every key once: damage shows here and not later.
@@ -168,6 +180,7 @@ fn remove(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::PathBuf;
 
     fn place(item: u64) -> Place {
         Place { segment: 1, offset: item << 40 }
