@@ -1,5 +1,6 @@
 //! Alarms from their real causes (ST-11): lines, units, clock, load, power. Each is raised by what is wrong, and cleared
-//! when that is right again. Those of the disk stand in `alarms_disk.rs`.
+//! when that is right again. Those of the disk stand in `alarms_disk.rs`, those of the way to the platform with its tests
+//! in the room `station`.
 
 mod support;
 
@@ -28,6 +29,10 @@ fn test_of(code: AlarmCode) -> Option<&'static str> {
         AlarmCode::JournalDamaged => "damage_to_the_journal_is_told_until_a_reindex",
         AlarmCode::CatalogBehind => "a_catalog_that_somebody_holds_is_behind",
         AlarmCode::RecordingMissing => "a_recording_without_its_file_is_missed",
+        AlarmCode::PlatformUnreachable => "a_platform_that_does_not_answer_is_an_alarm_until_it_does",
+        AlarmCode::ClockWrong => {
+            "a_clock_that_differs_from_the_platforms_is_wrong_until_something_keeps_it_in_step"
+        }
         AlarmCode::ClockUnsynchronised => "a_clock_that_nothing_keeps_in_step_is_an_alarm",
         AlarmCode::CpuHigh | AlarmCode::MemoryHigh | AlarmCode::TemperatureHigh => {
             "a_box_that_works_too_hard_says_so"
@@ -40,20 +45,19 @@ fn test_of(code: AlarmCode) -> Option<&'static str> {
         | AlarmCode::TwoBoxesOneSerial
         | AlarmCode::SynchronisationFailed
         | AlarmCode::StationClockWrong => return None,
-        // What they are about is not in this product yet: trunks, a mirror, the platform, ST-24, upgrades.
+        // What they are about is not in this product yet: trunks, a mirror, upgrades.
         AlarmCode::TrunkLos
         | AlarmCode::TrunkAis
         | AlarmCode::TrunkLof
         | AlarmCode::MirrorDegraded
-        | AlarmCode::ClockWrong
-        | AlarmCode::PlatformUnreachable
         | AlarmCode::UpgradeFailed => return None,
     })
 }
 
 #[test]
 fn every_alarm_has_its_test() {
-    let tests = [include_str!("alarms.rs"), include_str!("alarms_disk.rs")].concat();
+    let platform = include_str!("../../daemon/station/tests/uplink/alarms.rs");
+    let tests = [include_str!("alarms.rs"), include_str!("alarms_disk.rs"), platform].concat();
     for code in AlarmCode::ALL {
         if let Some(name) = test_of(*code) {
             assert!(tests.contains(&format!("#[test]\nfn {name}()")), "{} has no test {name}", code.name());

@@ -97,9 +97,11 @@ impl Platform {
         let (taker, seats) =
             (Taker { kept: kept.clone(), parts: folder.path().to_owned() }, Seats::default());
         runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
+            while let Ok((stream, from)) = listener.accept().await {
                 let (acceptor, seats, taker) = (acceptor.clone(), seats.clone(), taker.clone());
-                tokio::spawn(async move { platform_end::serve(stream, &acceptor, &seats, &taker).await });
+                tokio::spawn(
+                    async move { platform_end::serve(stream, from, &acceptor, &seats, &taker).await },
+                );
             }
         });
         Self { kept, address, key, runtime: Some(runtime), folder }
