@@ -1,4 +1,4 @@
-// The station's HTTP interface, typed from openapi.json. Everything that leaves the browser goes through here.
+// The box's HTTP interface, typed from openapi.json. Everything that leaves the browser goes through here.
 import type { components, operations } from './api-types'
 import { boxAnswers, boxIsSilent } from './stores/connection'
 
@@ -19,28 +19,46 @@ export type Channel = Schemas['Channel']
 export type ChannelSettings = Schemas['ChannelSettings']
 export type ChannelSettingsPatch = Schemas['ChannelSettingsPatch']
 export type Codec = Schemas['Codec']
+export type Command = Schemas['Command']
+export type CommandState = Schemas['CommandState']
+export type CommandWhat = Schemas['CommandWhat']
 export type Contact = Schemas['Contact']
+export type Department = Schemas['Department']
+export type Device = Schemas['Device']
+export type DevicePort = Schemas['DevicePort']
+export type Disk = Schemas['Disk']
+export type Found = Schemas['Found']
 export type Grade = Schemas['Grade']
+export type Home = Schemas['Home']
+export type ImportReport = Schemas['ImportReport']
+export type Job = Schemas['Job']
 export type Language = Schemas['Language']
 export type LiveMessage = Schemas['LiveMessage']
+export type LivePlatformMessage = Schemas['LivePlatformMessage']
 export type Mark = Schemas['Mark']
 export type Meter = Schemas['Meter']
 export type Peaks = Schemas['Peaks']
+export type PlatformLink = Schemas['PlatformLink']
+export type PlatformLinkPatch = Schemas['PlatformLinkPatch']
 export type Port = Schemas['Port']
 export type PortState = Schemas['PortState']
 export type Recording = Schemas['Recording']
 export type RecordingDetail = Schemas['RecordingDetail']
 export type RecordingPatch = Schemas['RecordingPatch']
 export type Right = Schemas['Right']
+export type Role = Box['role']
 export type Session = Schemas['Session']
 export type Severity = Schemas['Severity']
 export type StartMode = Schemas['StartMode']
 export type Statistics = Schemas['Statistics']
 export type StopMode = Schemas['StopMode']
 export type Tag = Schemas['Tag']
+export type Vitals = Schemas['Vitals']
+export type WaitingBox = Schemas['WaitingBox']
 
 export type RecordingQuery = NonNullable<operations['list_recordings']['parameters']['query']>
 export type AlarmQuery = NonNullable<operations['list_alarms']['parameters']['query']>
+export type CommandQuery = NonNullable<operations['list_commands']['parameters']['query']>
 export type AuditQuery = NonNullable<operations['list_audit']['parameters']['query']>
 
 const BASE = '/api/v1'
@@ -95,16 +113,23 @@ async function problemOf(response: Response): Promise<ApiProblem> {
   }
 }
 
+/** A body that is a CSV file, not JSON. */
+class CsvText {
+  constructor(readonly text: string) {}
+}
+
 async function send<T>(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<T> {
   const headers: Record<string, string> = {}
   if (method !== 'GET') headers['X-Hookline-CSRF'] = csrf
-  if (body !== undefined) headers['Content-Type'] = 'application/json'
+  const text = body instanceof CsvText ? body.text : body === undefined ? undefined : JSON.stringify(body)
+  if (body !== undefined)
+    headers['Content-Type'] = body instanceof CsvText ? 'text/csv' : 'application/json'
   let response: Response
   try {
     response = await fetch(BASE + path, {
       method,
       headers,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: text,
       signal,
       credentials: 'same-origin',
     })
@@ -159,6 +184,14 @@ export const api = {
   statistics: (query: RecordingQuery & { by: Schemas['StatisticsBy'] }, signal?: AbortSignal) =>
     get<Statistics>('/recordings/statistics', query, signal),
 
+  found: (query: RecordingQuery) => get<Found>('/recordings/found', query),
+  deleteFound: (query: RecordingQuery, count: number) =>
+    post<Job>(`/recordings/found/delete${queryText(query)}`, { count }),
+  /** A station sends a recording that has not come yet. */
+  fetchRecording: (id: string) => post<Command>(`/recordings/${part(id)}/fetch`),
+  jobs: () => get<Schemas['JobList']>('/jobs'),
+  cancelJob: (id: string) => post<Job>(`/jobs/${part(id)}/cancel`),
+
   alarms: (query: AlarmQuery, signal?: AbortSignal) => get<Schemas['AlarmList']>('/alarms', query, signal),
   acknowledge: (id: string, note: string | null) => post<Alarm>(`/alarms/${part(id)}/acknowledge`, { note }),
 
@@ -182,6 +215,36 @@ export const api = {
   changeContact: (number: string, change: Schemas['ContactPatch']) =>
     patch<Contact>(`/contacts/${part(number)}`, change),
   deleteContact: (number: string) => remove(`/contacts/${part(number)}`),
+
+  platformLink: () => get<PlatformLink>('/settings/platform'),
+  changePlatformLink: (settings: PlatformLinkPatch) => patch<PlatformLink>('/settings/platform', { settings }),
+
+  home: () => get<Home>('/home'),
+  vitals: () => get<Vitals>('/vitals'),
+  device: (serial: string) => get<Device>(`/devices/${part(serial)}`),
+  addDevice: (device: Schemas['DeviceRequest']) => post<Device>('/devices', device),
+  changeDevice: (serial: string, change: Schemas['DevicePatch']) =>
+    patch<Device>(`/devices/${part(serial)}`, change),
+  removeDevice: (serial: string) => remove(`/devices/${part(serial)}`),
+  replaceKey: (serial: string, key: Schemas['DeviceKeyRequest']) =>
+    post<Device>(`/devices/${part(serial)}/key`, key),
+  importDevices: (csv: string, check: boolean) =>
+    post<ImportReport>(`/devices/import${queryText({ check })}`, new CsvText(csv)),
+  waiting: () => get<Schemas['WaitingList']>('/devices/waiting'),
+  changeDevicePorts: (serial: string, change: Schemas['DevicePortsPatch']) =>
+    patch<Schemas['DevicePortList']>(`/devices/${part(serial)}/ports`, change),
+  command: (request: Schemas['CommandRequest']) => post<Schemas['CommandsAsked']>('/devices/commands', request),
+  commands: (query: CommandQuery, signal?: AbortSignal) =>
+    get<Schemas['CommandList']>('/commands', query, signal),
+  oneCommand: (id: string) => get<Command>(`/commands/${part(id)}`),
+  cancelCommand: (id: string) => post<Command>(`/commands/${part(id)}/cancel`),
+
+  departments: () => get<Schemas['DepartmentList']>('/departments'),
+  createDepartment: (department: Schemas['DepartmentRequest']) =>
+    post<Department>('/departments', department),
+  changeDepartment: (name: string, change: Schemas['DepartmentPatch']) =>
+    patch<Department>(`/departments/${part(name)}`, change),
+  removeDepartment: (name: string) => remove(`/departments/${part(name)}`),
 }
 
 export const audioUrl = (id: string, tracks: boolean) =>
@@ -203,15 +266,26 @@ export function saveUrl(url: string): void {
   link.click()
 }
 
+export const importTemplateUrl = `${BASE}/devices/import`
+
 /**
  * Saves many recordings as a ZIP; a form post lets the browser stream it to disk. A refusal would replace the page, so
  * that the session is asked for first.
  */
 export async function saveZip(ids: string[], language: string): Promise<void> {
+  await postForm(`/recordings/download${queryText({ lang: language })}`, ids)
+}
+
+/** Saves all that a query finds as a ZIP. */
+export async function saveFound(query: RecordingQuery, language: string): Promise<void> {
+  await postForm(`/recordings/found/download${queryText({ ...query, lang: language })}`)
+}
+
+async function postForm(path: string, ids: string[] = []): Promise<void> {
   csrf = (await api.session()).csrf
   const form = document.createElement('form')
   form.method = 'post'
-  form.action = `${BASE}/recordings/download${queryText({ lang: language })}`
+  form.action = BASE + path
   form.hidden = true
   const field = (name: string, value: string) => {
     const input = document.createElement('input')

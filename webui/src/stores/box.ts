@@ -14,6 +14,8 @@ const aheadMs = ref(0)
 const second = ref(0)
 
 export const box = computed(() => current.value)
+/** Whether this is a platform; the pages differ by what a box has, not by how they look. */
+export const isPlatform = computed(() => current.value?.role === 'platform')
 
 /** Moments by the box's clock, in UTC ms; changes once a second. */
 export const boxNow = computed(() => second.value)

@@ -1,16 +1,26 @@
-// The live push: state of every port, alarms now, how many records there are. One connection serves all pages.
+// The live push: state of every port (on a platform of every station), alarms now, how many records there are. One
+// connection serves all pages.
 // Levels come five times a second and go straight to canvases; what Vue draws changes with a state, or once a second.
-import { computed, ref, shallowReactive, shallowRef } from 'vue'
-import { socketUrl, type AlarmCounts, type LiveMessage, type Meter, type Port } from '@/api'
+import { computed, ref, shallowReactive, shallowRef, watch } from 'vue'
+import {
+  queryText,
+  socketUrl,
+  type AlarmCounts,
+  type LiveMessage,
+  type LivePlatformMessage,
+  type Meter,
+  type Port,
+} from '@/api'
 import { setBoxTime } from './box'
 import { boxAnswers, boxIsSilent } from './connection'
+import { takeDevices, watchedDevice } from './devices'
 import { forgetSession } from './session'
 
 const SESSION_ENDED = 4001
 const FIRST_RETRY_MS = 1000
 const LAST_RETRY_MS = 15_000
 const VOLTS_EVERY_MS = 1000
-/** The box speaks five times a second: one that has said nothing for so long is away, though nobody closed the line. */
+/** The box speaks often, though nothing changes: one that has said nothing for so long is away, though nobody closed the line. */
 const SILENT_AFTER_MS = 5000
 
 /** Level that stands for silence, dBm0. */
@@ -83,10 +93,15 @@ export function takePort(next: Port): void {
 }
 
 /** Exported for its tests; pages only listen. */
-export function takeMessage(message: LiveMessage): void {
+export function takeMessage(message: LiveMessage | LivePlatformMessage): void {
   setBoxTime(message.time)
   counts.value = message.alarms
   made.value = message.records
+  if ('devices' in message) takeDevices(message)
+  else takePorts(message)
+}
+
+function takePorts(message: LiveMessage): void {
   levels = message.meters
   if (message.type === 'all') takeAll(message.ports, message.meters)
   else for (const one of message.ports) takePort(one)
@@ -106,11 +121,14 @@ export function followLive(): () => void {
 
   let silent: ReturnType<typeof setTimeout> | undefined
 
-  const again = () => {
+  const drop = () => {
     clearTimeout(silent)
     if (socket) socket.onmessage = socket.onclose = null
     socket?.close()
     socket = null
+  }
+  const again = () => {
+    drop()
     if (stopped) return
     boxIsSilent()
     retry = setTimeout(open, retryMs)
@@ -121,14 +139,14 @@ export function followLive(): () => void {
     silent = setTimeout(again, SILENT_AFTER_MS)
   }
   const open = () => {
-    socket = new WebSocket(socketUrl('/live'))
+    socket = new WebSocket(socketUrl(`/live${queryText({ device: watchedDevice.value })}`))
     expectMore()
     socket.onmessage = (event: MessageEvent<string>) => {
       state.value = 'connected'
       retryMs = FIRST_RETRY_MS
       boxAnswers()
       expectMore()
-      takeMessage(JSON.parse(event.data) as LiveMessage)
+      takeMessage(JSON.parse(event.data) as LiveMessage | LivePlatformMessage)
     }
     socket.onclose = (event) => {
       if (event.code === SESSION_ENDED) forgetSession()
@@ -138,9 +156,16 @@ export function followLive(): () => void {
 
   state.value = 'connecting'
   open()
+  // Another station's ports are asked by another connection.
+  const stopWatch = watch(watchedDevice, () => {
+    clearTimeout(retry)
+    drop()
+    open()
+  })
   return () => {
     stopped = true
+    stopWatch()
     clearTimeout(retry)
-    again()
+    drop()
   }
 }

@@ -1,16 +1,23 @@
-// Listening to a port as it happens: a WebSocket of 16 bit samples into the audio thread. One port at a time.
+// Listening to a port as it happens, of this box or of a station: a WebSocket of 16 bit samples into the audio thread.
+// One port at a time.
 import { computed, ref } from 'vue'
 import { ApiProblem, socketUrl } from '@/api'
-import { pause } from '@/stores/player'
+import { pause } from './player'
 
 const RATE_HZ = 8000
 
-const heard = ref<number | null>(null)
+const heard = ref<string | null>(null)
 const failure = ref<unknown>(null)
 /** Milliseconds of audio received, for tests and for the mark that something comes. */
 const received = ref(0)
 
+/** The path of what is heard. */
 export const listeningTo = computed(() => heard.value)
+
+/** Where a port's sound comes from; `serial` names a station of this platform. */
+export const soundPath = (port: number, serial?: string): string =>
+  `${serial === undefined ? '' : `/devices/${encodeURIComponent(serial)}`}/ports/${port}/listen`
+
 export const listenProblem = computed(() => failure.value)
 export const receivedMs = computed(() => received.value)
 
@@ -27,12 +34,12 @@ export function stopListening(): void {
 }
 
 /** Begins to listen; what is played from the recordings pauses, so that two voices are never mixed. */
-export async function listen(port: number): Promise<void> {
+export async function listen(path: string): Promise<void> {
   stopListening()
   pause()
   failure.value = null
   received.value = 0
-  heard.value = port
+  heard.value = path
   try {
     const mine = new AudioContext({ sampleRate: RATE_HZ, latencyHint: 'interactive' })
     context = mine
@@ -40,15 +47,15 @@ export async function listen(port: number): Promise<void> {
     if (context !== mine) return
     const node = new AudioWorkletNode(mine, 'pcm', { numberOfInputs: 0, outputChannelCount: [1] })
     node.connect(mine.destination)
-    open(port, node)
+    open(path, node)
   } catch {
     stopListening()
     failure.value = new ApiProblem(0, 'audio_unplayable')
   }
 }
 
-function open(port: number, node: AudioWorkletNode): void {
-  const mine = new WebSocket(socketUrl(`/ports/${port}/listen`))
+function open(path: string, node: AudioWorkletNode): void {
+  const mine = new WebSocket(socketUrl(path))
   mine.binaryType = 'arraybuffer'
   socket = mine
   mine.onmessage = (event: MessageEvent<ArrayBuffer>) => {
