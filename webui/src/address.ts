@@ -41,6 +41,16 @@ export function useAddressPort(): WritableComputedRef<string> {
   })
 }
 
+/** A text that a choice may clear; on a platform the serial number of a station, or a department. */
+export function useAddressPick(name: string): WritableComputedRef<string> {
+  const text = useAddressText(name)
+  return computed({
+    get: () => text.value,
+    // A cleared choice is told as undefined.
+    set: (value: string | undefined) => (text.value = value ?? ''),
+  })
+}
+
 /** Two local times of the address, changed together. */
 export function useAddressSpan(from: string, to: string): WritableComputedRef<[string, string] | undefined> {
   const route = useRoute()

@@ -122,8 +122,7 @@ async function send<T>(method: string, path: string, body?: unknown, signal?: Ab
   const headers: Record<string, string> = {}
   if (method !== 'GET') headers['X-Hookline-CSRF'] = csrf
   const text = body instanceof CsvText ? body.text : body === undefined ? undefined : JSON.stringify(body)
-  if (body !== undefined)
-    headers['Content-Type'] = body instanceof CsvText ? 'text/csv' : 'application/json'
+  if (body !== undefined) headers['Content-Type'] = body instanceof CsvText ? 'text/csv' : 'application/json'
   let response: Response
   try {
     response = await fetch(BASE + path, {
@@ -217,7 +216,8 @@ export const api = {
   deleteContact: (number: string) => remove(`/contacts/${part(number)}`),
 
   platformLink: () => get<PlatformLink>('/settings/platform'),
-  changePlatformLink: (settings: PlatformLinkPatch) => patch<PlatformLink>('/settings/platform', { settings }),
+  changePlatformLink: (settings: PlatformLinkPatch) =>
+    patch<PlatformLink>('/settings/platform', { settings }),
 
   home: () => get<Home>('/home'),
   vitals: () => get<Vitals>('/vitals'),
@@ -233,7 +233,8 @@ export const api = {
   waiting: () => get<Schemas['WaitingList']>('/devices/waiting'),
   changeDevicePorts: (serial: string, change: Schemas['DevicePortsPatch']) =>
     patch<Schemas['DevicePortList']>(`/devices/${part(serial)}/ports`, change),
-  command: (request: Schemas['CommandRequest']) => post<Schemas['CommandsAsked']>('/devices/commands', request),
+  command: (request: Schemas['CommandRequest']) =>
+    post<Schemas['CommandsAsked']>('/devices/commands', request),
   commands: (query: CommandQuery, signal?: AbortSignal) =>
     get<Schemas['CommandList']>('/commands', query, signal),
   oneCommand: (id: string) => get<Command>(`/commands/${part(id)}`),
@@ -264,6 +265,16 @@ export function saveUrl(url: string): void {
   link.href = url
   link.download = ''
   link.click()
+}
+
+/** Saves a text that was made here as a file. */
+export function saveText(text: string, name: string): void {
+  const url = URL.createObjectURL(new Blob([text], { type: 'text/csv;charset=utf-8' }))
+  const link = document.createElement('a')
+  link.href = url
+  link.download = name
+  link.click()
+  URL.revokeObjectURL(url)
 }
 
 export const importTemplateUrl = `${BASE}/devices/import`

@@ -66,8 +66,7 @@ const PAGES: Record<string, () => Promise<unknown>> = {
 const Nowhere = () => import('./pages/nowhere/Nowhere.vue')
 
 const role = (): Role => (isPlatform.value ? 'platform' : 'station')
-const isOpen = (place: Place) =>
-  (!place.role || place.role === role()) && (!place.right || can(place.right))
+const isOpen = (place: Place) => (!place.role || place.role === role()) && (!place.right || can(place.right))
 
 /** Pages that this account may open on this box, with the heading that each stands below. */
 export const openPlaces = () =>

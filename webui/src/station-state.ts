@@ -15,7 +15,9 @@ export const alarmTotal = ({ alarms }: Pick<Device, 'alarms'>): number =>
 
 /** Share of the disk that is used, 0…1; 0 of a disk that is not known. */
 export const diskUsed = (disk: Device['disk']): number =>
-  disk === null || disk.total_bytes <= 0 ? 0 : Math.min(1, Math.max(0, 1 - disk.free_bytes / disk.total_bytes))
+  disk === null || disk.total_bytes <= 0
+    ? 0
+    : Math.min(1, Math.max(0, 1 - disk.free_bytes / disk.total_bytes))
 
 /** A clock that is further away than this is pointed out. */
 export const CLOCK_WRONG_S = 5

@@ -62,7 +62,7 @@ export function useSettingsForm(channels: () => readonly Channel[]) {
 
   const numbersNow = (field: Field) => typedNumbers.value ?? numbersText(listOf(valueNow(field)))
 
-    const listNow = (field: Field) => listOf(valueNow(field))
+  const listNow = (field: Field) => listOf(valueNow(field))
   return reactive({
     changed,
     wrong,

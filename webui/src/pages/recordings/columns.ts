@@ -1,8 +1,10 @@
 // The columns of the recordings list, and which of them this browser shows.
 import { ref, watch } from 'vue'
+import type { Role } from '@/api'
 
-export const COLUMNS = [
+const ALL = [
   { name: 'start', shown: true },
+  { name: 'station', shown: true, role: 'platform' },
   { name: 'port', shown: true },
   { name: 'call_type', shown: true },
   { name: 'caller', shown: true },
@@ -18,17 +20,20 @@ export const COLUMNS = [
   { name: 'line_number', shown: false },
   { name: 'peer_number', shown: false },
   { name: 'sn', shown: false },
-] as const satisfies readonly { name: string; shown: boolean; right?: boolean }[]
+] as const satisfies readonly { name: string; shown: boolean; right?: boolean; role?: Role }[]
 
-export type ColumnName = (typeof COLUMNS)[number]['name']
+export type ColumnName = (typeof ALL)[number]['name']
+
+/** The columns that this box has. */
+export const columnsOf = (role: Role) => ALL.filter((column) => !('role' in column) || column.role === role)
 
 const STORED = 'hookline.columns'
 
 export function readChosen(stored: string | null): ColumnName[] {
-  const byDefault = COLUMNS.filter(({ shown }) => shown).map(({ name }) => name)
+  const byDefault = ALL.filter(({ shown }) => shown).map(({ name }) => name)
   if (stored === null) return byDefault
   const wanted = stored.split(',')
-  const known = COLUMNS.map(({ name }) => name).filter((name) => wanted.includes(name))
+  const known = ALL.map(({ name }) => name).filter((name) => wanted.includes(name))
   return known.length > 0 ? known : byDefault
 }
 

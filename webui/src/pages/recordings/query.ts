@@ -4,7 +4,7 @@ import type { RecordingQuery } from '@/api'
 import { CALL_TYPES, GRADES, START_MODES, STOP_MODES } from '@/enumerations'
 import { isLocalTime, localDay, localToRfc3339 } from '@/zone'
 
-export const PERIODS = ['all', 'today', 'yesterday', 'week', 'month', 'custom'] as const
+export const PERIODS = ['all', 'today', 'before', 'yesterday', 'week', 'month', 'custom'] as const
 export type Period = (typeof PERIODS)[number]
 
 const TEXTS = [
@@ -41,6 +41,10 @@ export type Filters = {
   from: string
   to: string
   port: number[]
+  /** Serial numbers; on a platform. */
+  station: string[]
+  /** It or one below it; on a platform. */
+  department: string
 } & Record<TextName, string> &
   Record<NumberName, number | null> &
   Record<ChoiceName, string[]> &
@@ -52,6 +56,8 @@ export function noFilters(): Filters {
     from: '',
     to: '',
     port: [],
+    station: [],
+    department: '',
     ...(Object.fromEntries(TEXTS.map((name) => [name, ''])) as Record<TextName, string>),
     ...(Object.fromEntries(NUMBERS.map((name) => [name, null])) as Record<NumberName, number | null>),
     call_type: [],
@@ -88,6 +94,8 @@ export function filtersFrom(query: LocationQuery): Filters {
   out.port = listOf(query['port'])
     .map(Number)
     .filter((port) => Number.isInteger(port) && port > 0)
+  out.station = listOf(query['station']).map((serial) => serial.slice(0, 64))
+  out.department = first('department').slice(0, 64)
   const period = PERIODS.find((one) => one === first('period'))
   if (isLocalTime(first('from'))) out.from = first('from')
   if (isLocalTime(first('to'))) out.to = first('to')
@@ -120,6 +128,8 @@ export function spanOf(
   switch (asked.period) {
     case 'today':
       return { from: day(0) }
+    case 'before':
+      return { to: day(0) }
     case 'yesterday':
       return { from: day(-1), to: day(0) }
     case 'week':

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Department, Device } from '@/api'
-import { found, portsOf, stateCounts, type Asked } from './list'
+import { found, stateCounts, type Asked } from './list'
 
 const NONE: Asked = { text: '', state: '', department: '', order: 'name', back: false }
 
@@ -76,15 +76,5 @@ describe('the list of stations', () => {
 
   it('counts each state', () => {
     expect(stateCounts(list)).toEqual({ online: 1, offline: 1, off: 1, alarm: 2 })
-  })
-})
-
-describe('ports as typed', () => {
-  it('are numbers and ranges', () => {
-    expect(portsOf('1-3, 7 2，9')).toEqual([1, 2, 3, 7, 9])
-    expect(portsOf('')).toEqual([])
-  })
-  it('are refused when they are something else', () => {
-    for (const typed of ['0', '3-1', 'a', '1-99999', '1--2']) expect(portsOf(typed), typed).toBeNull()
   })
 })

@@ -84,17 +84,3 @@ export function stateCounts(devices: readonly Device[]): Record<Exclude<StateFil
   }
   return counts
 }
-
-/** Ports as a person types them: `1-8, 12`; `null` when it is no such list. */
-export function portsOf(typed: string, most = 9999): number[] | null {
-  const out = new Set<number>()
-  for (const part of typed.split(/[\s,;，；、]+/).filter((one) => one !== '')) {
-    const match = /^(\d{1,4})(?:[-–~](\d{1,4}))?$/.exec(part)
-    if (!match) return null
-    const first = Number(match[1])
-    const last = Number(match[2] ?? match[1])
-    if (first < 1 || last < first || last > most) return null
-    for (let port = first; port <= last; port += 1) out.add(port)
-  }
-  return [...out].sort((a, b) => a - b)
-}
