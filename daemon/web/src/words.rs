@@ -155,6 +155,9 @@ const ITEMS: Table = &[
     ("contact", Words("客户资料", "聯絡人", "Contact")),
     ("audit", Words("操作日志", "操作紀錄", "Audit trail")),
     ("box", Words("设备", "設備", "Box")),
+    ("device", Words("录音设备", "錄音設備", "Station")),
+    ("department", Words("部门", "部門", "Department")),
+    ("command", Words("平台指令", "平台指令", "Command of the platform")),
 ];
 
 const OPERATIONS: Table = &[
@@ -181,6 +184,22 @@ const OPERATIONS: Table = &[
     ("withhold", Words("按规则不留录音", "依規則不留錄音", "Withhold audio")),
     ("start", Words("启动", "啟動", "Start")),
     ("stop", Words("停止", "停止", "Stop")),
+    ("change_ports", Words("划归端口", "劃歸線路埠", "Give ports to a department")),
+    ("command", Words("下发指令", "下發指令", "Command")),
+    ("command_cancel", Words("取消指令", "取消指令", "Cancel command")),
+    ("command_end", Words("指令结果", "指令結果", "Command ended")),
+    ("replace_key", Words("更换密钥", "更換金鑰", "Replace key")),
+    ("fetch", Words("调取录音", "調取錄音", "Fetch")),
+    ("synchronise", Words("手动同步", "手動同步", "Synchronise")),
+    ("set_channels", Words("设置通道", "設定通道", "Set channels")),
+    ("set_contacts", Words("设置客户资料", "設定聯絡人", "Set contacts")),
+    ("set_box", Words("设置设备", "設定設備", "Set box settings")),
+    ("restart", Words("重新启动", "重新啟動", "Restart")),
+    ("set_time", Words("校准时间", "校正時間", "Set time")),
+    ("upgrade", Words("升级", "升級", "Upgrade")),
+    ("pin_key", Words("绑定密钥", "綁定金鑰", "Pin key")),
+    ("listen", Words("监听", "即時聆聽", "Listen live")),
+    ("stop_listening", Words("停止监听", "停止即時聆聽", "Stop listening live")),
 ];
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ const WORDS: Record<string, string> = {
   start_mode: 'start_mode',
   stop_modes: 'stop_mode',
   rights: 'right',
+  what: 'command_what',
 }
 
 function valueText(value: unknown, name = ''): string {
