@@ -40,6 +40,9 @@ export type Meter = Schemas['Meter']
 export type Peaks = Schemas['Peaks']
 export type PlatformLink = Schemas['PlatformLink']
 export type PlatformLinkPatch = Schemas['PlatformLinkPatch']
+export type PlatformSettings = Schemas['PlatformSettings']
+export type PlatformSettingsNow = Schemas['PlatformSettingsNow']
+export type PlatformSettingsPatch = Schemas['PlatformSettingsPatch']
 export type Port = Schemas['Port']
 export type PortState = Schemas['PortState']
 export type Recording = Schemas['Recording']
@@ -218,6 +221,10 @@ export const api = {
   platformLink: () => get<PlatformLink>('/settings/platform'),
   changePlatformLink: (settings: PlatformLinkPatch) =>
     patch<PlatformLink>('/settings/platform', { settings }),
+
+  platformSettings: () => get<PlatformSettingsNow>('/settings/server'),
+  changePlatformSettings: (settings: PlatformSettingsPatch) =>
+    patch<PlatformSettingsNow>('/settings/server', { settings }),
 
   home: () => get<Home>('/home'),
   vitals: () => get<Vitals>('/vitals'),

@@ -37,6 +37,7 @@ const PLACES: readonly (Place & { group?: Group; platform_group?: Group })[] = [
   { name: 'contacts', path: '/contacts', right: 'live', group: 'system', platform_group: 'organisation' },
   { name: 'audit', path: '/audit', right: 'audit', group: 'system' },
   { name: 'settings', path: '/settings', right: 'settings', role: 'station', group: 'system' },
+  { name: 'server', path: '/server', right: 'system', role: 'platform', group: 'system' },
   { name: 'about', path: '/about', group: 'system' },
 ]
 
@@ -50,6 +51,7 @@ const PAGES: Record<string, () => Promise<unknown>> = {
   stations: () => import('./pages/stations/Stations.vue'),
   station: () => import('./pages/station/Station.vue'),
   departments: () => import('./pages/departments/Departments.vue'),
+  server: () => import('./pages/server/Server.vue'),
   uplink: () => import('./pages/uplink/Uplink.vue'),
   live: () => import('./pages/live/Live.vue'),
   recordings: () => import('./pages/recordings/Recordings.vue'),

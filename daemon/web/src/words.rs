@@ -200,6 +200,8 @@ const OPERATIONS: Table = &[
     ("pin_key", Words("绑定密钥", "綁定金鑰", "Pin key")),
     ("listen", Words("监听", "即時聆聽", "Listen live")),
     ("stop_listening", Words("停止监听", "停止即時聆聽", "Stop listening live")),
+    ("delete_found", Words("删除查询结果", "刪除查詢結果", "Delete all found")),
+    ("archive", Words("归档查询结果", "歸檔查詢結果", "Archive all found")),
 ];
 
 #[cfg(test)]

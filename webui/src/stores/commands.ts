@@ -1,14 +1,15 @@
 // Commands to stations and what became of them: those that were given here are followed until they have ended.
 import { computed, reactive } from 'vue'
-import { api, type Command, type CommandWhat } from '@/api'
+import { api, type Command, type CommandState, type CommandWhat } from '@/api'
 
 const LOOK_MS = 1000
 
 const known = reactive(new Map<string, Command>())
 let looking: ReturnType<typeof setTimeout> | undefined
 
-export const isOpen = ({ state }: Pick<Command, 'state'>): boolean =>
-  state === 'waiting' || state === 'sent' || state === 'running'
+const ENDED: readonly CommandState[] = ['done', 'failed', 'cancelled', 'expired']
+
+export const isOpen = ({ state }: Pick<Command, 'state'>): boolean => !ENDED.includes(state)
 
 /** Commands that were given here, by their ids. */
 export const followed = (ids: readonly string[]): Command[] =>
