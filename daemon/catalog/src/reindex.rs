@@ -12,7 +12,7 @@ use crate::catalog::{Catalog, Options};
 use crate::entry::{Body, Record, RecordRef};
 use crate::error::Error;
 use crate::index::apply::unsigned;
-use crate::index::{rows, schema};
+use crate::index::{rows, schema, tallies};
 use crate::journal::JournalReader;
 use crate::record::record_id_text;
 
@@ -137,6 +137,12 @@ impl Catalog {
         findings.extend(
             sound.into_iter().filter(|line| line != "ok").map(|line| format!("catalog.sqlite: {line}")),
         );
+        let wrong_sums = self.inner.pool.read("check its sums", tallies::differing)?;
+        if wrong_sums > 0 {
+            findings.push(format!(
+                "catalog.sqlite: the sums of {wrong_sums} ports are not those of their records: reindex makes them again"
+            ));
+        }
         findings.extend(self.holes()?);
         let compared = self.compare(data.path())?;
         findings.extend(compared.unknown.iter().map(|path| format!("{path} has no record")));

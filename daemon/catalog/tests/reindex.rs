@@ -107,3 +107,24 @@ fn a_check_tells_each_broken_promise() {
     }
     assert_eq!(told.lines().count(), 4, "{told}");
 }
+
+#[test]
+fn a_check_tells_sums_that_are_not_those_of_the_records() {
+    let (folder, catalog) = filled();
+    let data = DataDir::open(folder.path()).unwrap();
+    common::delete(&catalog, 2, None, DeletionReason::Loop).unwrap();
+    fs::remove_file(folder.path().join(file_name(&short(2)).unwrap())).unwrap();
+    assert_eq!(catalog.check(&data).unwrap(), [""; 0]);
+    drop(catalog);
+    let sql = rusqlite::Connection::open(folder.path().join("catalog.sqlite")).unwrap();
+    sql.execute(
+        "UPDATE tally SET incoming_answered = incoming_answered + 1 WHERE quarters = 96 AND place <> 0",
+        [],
+    )
+    .unwrap();
+    drop(sql);
+    let (catalog, _) = open(folder.path());
+    let told = catalog.check(&data).unwrap();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("the sums of 1 ports are not those of their records"), "{told:?}");
+}

@@ -1,9 +1,9 @@
 //! Made records: the same in every run.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use catalog::entry::{Annotation, Body, Deletion, Record};
-use catalog::{Catalog, Change, Contact, DeletionReason, Error, Grade};
+use catalog::{Catalog, Change, Contact, DeletionReason, Grade};
 use hookline_catalog as catalog;
 use line::{CallType, StartMode, StopMode};
 use recording::{ClockQuality, Codec, Facts, Instant as Moment, RecordId};
@@ -174,50 +174,27 @@ impl World {
     }
 }
 
-/// Puts the records of a world into journal and catalog, with contacts. `keep_up`: after so many records the catalog is
-/// waited for, and `then` called.
-pub fn fill(
-    catalog: &Catalog,
-    world: &World,
-    keep_up: u64,
-    mut then: impl FnMut() -> std::io::Result<()>,
-) -> Result<(), Error> {
-    let begin = Instant::now();
-    let mut bodies = Vec::new();
-    for number in 1..=world.records {
-        let facts = world.facts(number);
+impl World {
+    /// What is said of a record, itself first.
+    pub fn entries(&self, number: u64) -> Vec<Body> {
+        let facts = self.facts(number);
         let id = facts.id.clone();
         let file = facts.codec.map(|_| format!("recordings/2026/01/01/{number:08}.wav"));
-        bodies.push(Body::Record(Record { facts, file }));
-        world.additions(id, &mut bodies);
-        if bodies.len() >= 1000 || number == world.records {
-            catalog.append_durable(std::mem::take(&mut bodies))?;
-        }
-        if number % keep_up == 0 {
-            settle(catalog);
-            if let Err(error) = then() {
-                eprintln!("{error}");
-            }
-        }
+        let mut bodies = vec![Body::Record(Record { facts, file })];
+        self.additions(id, &mut bodies);
+        bodies
     }
-    for index in 0..2000 {
-        let number = peer_number(&mut Dice(index));
-        catalog.append_durable(vec![Body::ContactSet(Contact {
-            number,
+}
+
+pub fn contacts() -> impl Iterator<Item = Body> {
+    (0..2000).map(|index| {
+        Body::ContactSet(Contact {
+            number: peer_number(&mut Dice(index)),
             name: format!("Contact {index:04}"),
             department: String::new(),
             note: String::new(),
-        })])?;
-    }
-    let journal = begin.elapsed();
-    settle(catalog);
-    println!(
-        "filled {} records: journal {:.1} s, catalog {:.1} s",
-        world.records,
-        journal.as_secs_f64(),
-        begin.elapsed().as_secs_f64()
-    );
-    Ok(())
+        })
+    })
 }
 
 pub fn settle(catalog: &Catalog) {

@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use catalog::{Catalog, Error, Options};
 use hookline_catalog as catalog;
 
-use crate::made::{fill, settle};
+use crate::made::settle;
 
 const DEFAULT_RECORDS: u64 = 1_000_000;
 
@@ -35,26 +35,28 @@ fn run(form: Form, folder: &Path, records: u64) -> Result<bool, Error> {
         Form::Station => station::world(records),
         Form::Platform => platform::world(records),
     };
-    let serial = match form {
+    let options = Options::new(match form {
         Form::Station => world.serial(0),
         Form::Platform => "PLATFORM".into(),
-    };
-    let (catalog, report) = Catalog::open(folder, Options::new(serial))?;
-    report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
-    let empty = catalog.health().journal_sequence == 0;
-    match form {
-        Form::Station if empty => fill(&catalog, &world, u64::MAX, || Ok(()))?,
-        Form::Station => world.records = catalog.next_sequence() - 1,
-        Form::Platform if empty => {
-            let journal = folder.join("journal");
-            fill(&catalog, &world, 100_000, || platform::forget_journal(&journal))?;
-        }
-        Form::Platform => {}
+    });
+    if matches!(form, Form::Platform) && !folder.join("journal").exists() {
+        platform::fill(folder, &options, &world)?;
     }
-    settle(&catalog);
+    let (catalog, report) = Catalog::open(folder, options)?;
+    report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
     match form {
-        Form::Station => station::measure(&catalog, &world),
-        Form::Platform => platform::measure(&catalog, &world),
+        Form::Station => {
+            match catalog.next_sequence() - 1 {
+                0 => station::fill(&catalog, &world)?,
+                there => world.records = there,
+            }
+            settle(&catalog);
+            station::measure(&catalog, &world)
+        }
+        Form::Platform => {
+            settle(&catalog);
+            platform::measure(&catalog, &world)
+        }
     }
 }
 

@@ -3,13 +3,17 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
-use catalog::{AudioFilter, Catalog, DeletedFilter, Error, Grade, Grant, GroupBy, Only, RecordQuery, Scope};
+use catalog::journal::{Journal, encode};
+use catalog::{
+    AudioFilter, Catalog, DeletedFilter, Error, Grade, Grant, GroupBy, Only, Options, RecordQuery, Scope,
+};
 use chrono_tz::Asia::Shanghai;
 use hookline_catalog as catalog;
 use line::{CallType, StopMode};
 
-use crate::made::{BEGIN_US, DAY_US, Dice, World};
+use crate::made::{BEGIN_US, DAY_US, Dice, World, contacts, settle};
 use crate::measure::Times;
 
 const STATIONS: u64 = 300;
@@ -26,11 +30,60 @@ pub fn world(records: u64) -> World {
     World { records, stations: STATIONS, ports: PORTS, step_us, silent: SILENT }
 }
 
-/// Removes the segments of the journal but the last: ten million records would fill ten gigabytes with it.
-pub fn forget_journal(folder: &Path) -> std::io::Result<()> {
-    let mut segments = fs::read_dir(folder)?
-        .map(|file| file.map(|file| file.path()))
-        .collect::<std::io::Result<Vec<_>>>()?;
+/// Records that are written before the catalog is brought up to them.
+const FILLED_AT_ONCE: u64 = 500_000;
+const GROUP_ENTRIES: usize = 5_000;
+
+/// Writes the journal in pieces, lets the catalog follow, and forgets each piece then: ten million records would fill
+/// ten gigabytes with it. The indexes of searches are made at the end, which is much less work.
+pub fn fill(folder: &Path, options: &Options, world: &World) -> Result<(), Error> {
+    let begin = Instant::now();
+    let journal_folder = folder.join("journal");
+    drop(Catalog::open(folder, options.clone())?);
+    let unmade = |source| Error::Index { step: "be filled", source };
+    let sql = rusqlite::Connection::open(folder.join("catalog.sqlite")).map_err(unmade)?;
+    let indexes: Vec<(String, String)> = sql
+        .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'skim'")
+        .and_then(|mut find| find.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect())
+        .map_err(unmade)?;
+    for (name, _) in &indexes {
+        sql.execute_batch(&format!("DROP INDEX {name}")).map_err(unmade)?;
+    }
+    drop(sql);
+    for first in (1..=world.records).step_by(FILLED_AT_ONCE as usize) {
+        let last = world.records.min(first + FILLED_AT_ONCE - 1);
+        let (mut journal, _) = Journal::open(&journal_folder, &options.serial)?;
+        let mut payloads = Vec::new();
+        for number in first..=last {
+            payloads.extend(world.entries(number).iter().map(encode).collect::<Result<Vec<_>, _>>()?);
+            if number == world.records {
+                payloads.extend(contacts().map(|body| encode(&body)).collect::<Result<Vec<_>, _>>()?);
+            }
+            if payloads.len() >= GROUP_ENTRIES || number == last {
+                let group: Vec<&[u8]> = payloads.iter().map(Vec::as_slice).collect();
+                journal.append(BEGIN_US, &group)?;
+                payloads.clear();
+            }
+        }
+        drop(journal);
+        let (catalog, _) = Catalog::open(folder, options.clone())?;
+        settle(&catalog);
+        drop(catalog);
+        forget_journal(&journal_folder).map_err(|source| Error::Rebuild { why: source.to_string() })?;
+        println!("filled {last} of {} records in {:.0} s", world.records, begin.elapsed().as_secs_f64());
+    }
+    let sql = rusqlite::Connection::open(folder.join("catalog.sqlite")).map_err(unmade)?;
+    for (_, made_by) in &indexes {
+        sql.execute_batch(made_by).map_err(unmade)?;
+    }
+    println!("made the indexes, {:.0} s in all", begin.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// Removes the segments of a journal but the last.
+fn forget_journal(folder: &Path) -> std::io::Result<()> {
+    let files = fs::read_dir(folder)?.map(|file| file.map(|file| file.path()));
+    let mut segments = files.collect::<std::io::Result<Vec<_>>>()?;
     segments.retain(|path| path.extension().is_some_and(|extension| extension == "journal"));
     segments.sort();
     segments.pop();

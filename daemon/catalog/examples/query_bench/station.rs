@@ -1,10 +1,12 @@
 //! One station: 64 ports, a record every half minute, everybody sees everything.
 
+use std::time::Instant;
+
 use catalog::{AudioFilter, Catalog, DeletedFilter, Error, Grade, RecordQuery, Scope};
 use hookline_catalog as catalog;
 use line::{CallType, StopMode};
 
-use crate::made::{Dice, World};
+use crate::made::{Dice, World, contacts, settle};
 use crate::measure::Times;
 
 const PORTS: u16 = 64;
@@ -155,6 +157,24 @@ const MIX: &[(&str, usize, Make)] = &[
         q.call_types = [v.call_type].into();
     }),
 ];
+
+/// Puts the records into journal and catalog, as a station does.
+pub fn fill(catalog: &Catalog, world: &World) -> Result<(), Error> {
+    let begin = Instant::now();
+    let mut bodies = Vec::new();
+    for number in 1..=world.records {
+        bodies.append(&mut world.entries(number));
+        if bodies.len() >= 1000 || number == world.records {
+            catalog.append_durable(std::mem::take(&mut bodies))?;
+        }
+    }
+    catalog.append_durable(contacts().collect())?;
+    let journal = begin.elapsed().as_secs_f64();
+    settle(catalog);
+    let all = begin.elapsed().as_secs_f64();
+    println!("filled {} records: journal {journal:.1} s, catalog {all:.1} s", world.records);
+    Ok(())
+}
 
 /// `false`: the 99th percentile is above the floor.
 pub fn measure(catalog: &Catalog, world: &World) -> Result<bool, Error> {

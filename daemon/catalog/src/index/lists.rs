@@ -16,6 +16,8 @@ use crate::scope::Scope;
 /// Rows in order of time that are looked at for the count's sake, about 1 ms: whoever searches waits for the page, and
 /// reads "more than 300" as well as a number.
 const COUNTING_WORK: u64 = 2_500;
+/// Records that the way is chosen for when it is to count as well.
+const COUNTED_ROWS: u64 = 500;
 
 pub fn records(
     sql: &Connection,
@@ -41,7 +43,12 @@ pub fn records(
     let mut keys = Vec::with_capacity(limit + 1);
     let (mut counted, mut all_counted) = (0, true);
     // What has to be looked at row by row is counted only as far as it is cheap.
-    let wanted = if count_rows && !filter.looks_at_rows() { most + 1 } else { limit as u64 + 1 };
+    let page_rows = limit as u64 + 1;
+    let wanted = if count_rows && !filter.looks_at_rows() {
+        page_rows.max(COUNTED_ROWS.min(most + 1))
+    } else {
+        page_rows
+    };
     walk(&filter, wanted, &mut |row, work| {
         counted += 1;
         if row.key < after && keys.len() <= limit {

@@ -26,6 +26,8 @@ use crate::scope::Scope;
 /// each record.
 const FEW_NUMBERS: i64 = 1_500;
 const FEW_OF_NUMBERS: i64 = 1_000;
+/// Scores are 1 to 10.
+const HIGHEST_SCORE: u8 = 10;
 /// The tails that begin with parameter 1.
 pub const TAILS_WITH: &str = "tail >= ?1 AND tail < ?1 || char(1114111)";
 
@@ -214,25 +216,37 @@ impl<'c> Filter<'c> {
 
     /// `false`: a score, tag, text or call is nowhere.
     fn load_keys(&mut self, query: &RecordQuery) -> Result<bool> {
+        let inside = (self.from, self.before);
         if query.min_score.is_some() || query.max_score.is_some() {
-            let (min, max) = (query.min_score.unwrap_or(0), query.max_score.unwrap_or(u8::MAX));
-            self.require("SELECT key FROM annotation WHERE score BETWEEN ?1 AND ?2", params![min, max])?;
+            let mut keys = HashSet::new();
+            for score in query.min_score.unwrap_or(0)..=query.max_score.unwrap_or(HIGHEST_SCORE) {
+                let of_score = "SELECT key FROM annotation WHERE score = ?1 AND key >= ?2 AND key < ?3";
+                keys.extend(self.set(of_score, params![score, inside.0, inside.1])?);
+            }
+            self.keys.push(keys);
         }
         if let Some(tag) = fragment(&query.tag) {
-            self.require(
-                "SELECT DISTINCT key FROM tag WHERE text IN
-                 (SELECT DISTINCT text FROM tag WHERE instr(lower(text), lower(?1)) > 0)",
-                [tag],
+            let keys = self.set(
+                "WITH RECURSIVE leap (text) AS (
+                     SELECT min(text) FROM tag
+                     UNION ALL
+                     SELECT (SELECT min(t.text) FROM tag t WHERE t.text > leap.text) FROM leap WHERE leap.text IS NOT NULL
+                 )
+                 SELECT t.key FROM leap CROSS JOIN tag t INDEXED BY tag_text ON t.text = leap.text
+                 WHERE instr(lower(leap.text), lower(?1)) > 0 AND t.key >= ?2 AND t.key < ?3",
+                params![tag, inside.0, inside.1],
             )?;
+            self.keys.push(keys);
         }
         if let Some(call_id) = fragment(&query.call_id) {
-            self.require("SELECT key FROM record WHERE call_id = ?1", [call_id])?;
+            let keys = self.set("SELECT key FROM record WHERE call_id = ?1", [call_id])?;
+            self.keys.push(keys);
         }
         if let Some(text) = fragment(&query.text) {
             let keys = self.set(
                 "SELECT key FROM annotation INDEXED BY annotation_note
-                 WHERE note IS NOT NULL AND instr(lower(note), lower(?1)) > 0",
-                [text],
+                 WHERE note IS NOT NULL AND key >= ?2 AND key < ?3 AND instr(lower(note), lower(?1)) > 0",
+                params![text, inside.0, inside.1],
             )?;
             let numbers = self.numbers_of_contacts(text)?;
             if keys.is_empty() && numbers.is_empty() {
@@ -252,12 +266,6 @@ impl<'c> Filter<'c> {
             ids.extend(numbers::find(self.sql, row.get_ref(0)?.as_str()?)?);
         }
         Ok(ids)
-    }
-
-    fn require(&mut self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
-        let keys = self.set(sql, params)?;
-        self.keys.push(keys);
-        Ok(())
     }
 
     fn set(&self, sql: &str, params: impl rusqlite::Params) -> Result<HashSet<i64>> {

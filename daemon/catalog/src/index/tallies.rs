@@ -4,6 +4,9 @@
 //! together from them; they are written in `apply::tallies` and read in `statistics`.
 
 use line::CallType;
+use rusqlite::{Connection, Result};
+
+use crate::index::apply::unsigned;
 
 /// Microseconds of a quarter of an hour.
 pub const QUARTER_US: i64 = 900_000_000;
@@ -19,6 +22,27 @@ pub fn columns() -> String {
     let names = || CallType::ALL.iter().map(|call_type| call_type.name());
     let ms = names().map(|name| format!("{name}_ms"));
     names().map(str::to_owned).chain(ms).collect::<Vec<_>>().join(", ")
+}
+
+/// How many places have sums that are not those of their records, of any length of span; all places together count as
+/// one.
+pub fn differing(sql: &Connection) -> Result<u64> {
+    let names: Vec<&str> = CallType::ALL.iter().map(|call_type| call_type.name()).collect();
+    let calls = names.join(" + ");
+    let ms = names.iter().map(|name| format!("{name}_ms")).collect::<Vec<_>>().join(" + ");
+    let sql_text = format!(
+        "WITH of_records (place, calls, ms) AS (
+             SELECT place, count(*), sum(duration_ms) FROM skim GROUP BY place
+         ), of_sums (quarters, place, calls, ms) AS (
+             SELECT quarters, place, sum({calls}), sum({ms}) FROM tally GROUP BY quarters, place
+         ), of_all (place, calls, ms) AS (
+             SELECT {ALL_PLACES}, sum(calls), sum(ms) FROM of_records HAVING count(*) > 0
+             UNION ALL SELECT * FROM of_records
+         )
+         SELECT count(DISTINCT place) FROM of_all FULL JOIN of_sums USING (place)
+         WHERE of_all.calls IS NOT of_sums.calls OR of_all.ms IS NOT of_sums.ms"
+    );
+    sql.query_row(&sql_text, [], |row| row.get(0).map(unsigned))
 }
 
 /// A stretch of time, in quarters of an hour: from, and before.
