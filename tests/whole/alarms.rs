@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use catalog::{AlarmCode, AlarmKey, AlarmState, Catalog, Params};
 use station::Tuning;
-use support::Running;
+use support::start_station;
 use support::tuned::{TestBox, alarms, cleared, is_history, raised, stands, wait_until};
 
 const IDLE: &str = "0,48,0";
@@ -232,7 +232,7 @@ fn live_state_that_came_late_is_made_good_and_told() {
 #[test]
 fn a_start_after_a_power_cut_is_told() {
     let test_box = TestBox::new(2, &[(IDLE, "")]);
-    Running::start(&test_box.data(), &test_box.scenario()).kill_9();
+    start_station(&test_box.data(), &test_box.scenario()).kill_9();
     let station =
         test_box.start_tuned(Tuning { lines_settle: Duration::from_secs(600), ..test_box.tuning() });
     cleared(&station, AlarmCode::PowerLossRestart);

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use catalog::{AlarmCode, AlarmState, AuditEntry, AuditResult, PageRequest, RecordQuery, Scope};
 use station::{Station, Tuning};
-use support::Running;
+use support::start_station;
 use support::tuned::{TestBox, alarms, cleared, is_history, raised, stands, start_in, wait_until};
 
 /// A call of two seconds every four.
@@ -282,7 +282,7 @@ fn audio_that_the_disk_gives_back_wrong_is_a_gap() {
 fn a_recording_whose_beginning_is_damaged_is_told() {
     let test_box = TestBox::new(30, &[OPEN]);
     let audio = fs::read(test_box.scenario().join("1.wav")).expect("it is there");
-    let running = Running::start(&test_box.data(), &test_box.scenario());
+    let running = start_station(&test_box.data(), &test_box.scenario());
     let log = test_box.data().join("capture-log");
     wait_until("the audio is in the log", || {
         fs::read_dir(&log).expect("a folder").any(|entry| {

@@ -5,7 +5,7 @@ mod support;
 use std::fs;
 use std::path::Path;
 
-use support::{Running, assert_refused, hookline, marked_audio, write_scenario};
+use support::{assert_refused, hookline, marked_audio, start_station, write_scenario};
 
 fn small_scenario(folder: &Path) {
     let volts = "seconds,volts,ring_volts\n0,48,0\n1,8,0\n3,48,0\n".to_owned();
@@ -78,7 +78,7 @@ fn a_second_start_on_the_same_folder_is_refused_and_disturbs_nothing() {
     let dir = tempfile::tempdir().expect("a folder");
     let (scenario, data) = (dir.path().join("scenario"), dir.path().join("data"));
     small_scenario(&scenario);
-    let station = Running::start(&data, &scenario);
+    let station = start_station(&data, &scenario);
     let second = hookline(&["station", "--data", text(&data), "--https", "127.0.0.1:0", "--http", "none"]);
     assert_refused(&second, &[text(&data)]);
     assert_refused(&hookline(&["reindex", "--data", text(&data)]), &[text(&data)]);
@@ -90,7 +90,7 @@ fn a_data_folder_of_a_newer_release_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().expect("a folder");
     let (scenario, data) = (dir.path().join("scenario"), dir.path().join("data"));
     small_scenario(&scenario);
-    Running::start(&data, &scenario).stop();
+    start_station(&data, &scenario).stop();
     fs::write(data.join("version"), "{\"format\": 99, \"readable_from\": 99}\n").expect("written");
     let refused = hookline(&["station", "--data", text(&data), "--https", "127.0.0.1:0", "--http", "none"]);
     assert_refused(&refused, &["99"]);
@@ -102,7 +102,7 @@ fn wrong_settings_files_are_refused_by_name() {
     let dir = tempfile::tempdir().expect("a folder");
     let (scenario, data) = (dir.path().join("scenario"), dir.path().join("data"));
     small_scenario(&scenario);
-    Running::start(&data, &scenario).stop();
+    start_station(&data, &scenario).stop();
     for (file, content, part) in [
         ("settings/box.toml", "codec = \"mp9\"\n", "mp9"),
         ("settings/box.toml", "time_zone = \"Mars\"\n", "Mars"),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use line::StopMode;
 use recording::{Facts, Reader};
-use support::{Running, hookline, marked_audio, write_scenario};
+use support::{hookline, marked_audio, start_station, write_scenario};
 
 const PORTS: u16 = 16;
 /// Length of the loop, in samples.
@@ -161,13 +161,13 @@ fn nothing_but_the_last_second_of_open_calls_is_lost_by_kill_9() {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut rounds = Vec::new();
     for _ in 0..kills {
-        let station = Running::start(&data, &scenario);
+        let station = start_station(&data, &scenario);
         std::thread::sleep(Duration::from_millis(random.u64(500..9000)));
         let killed_us = monotonic_us();
         station.kill_9();
         rounds.push(killed_us);
     }
-    Running::start(&data, &scenario).stop();
+    start_station(&data, &scenario).stop();
 
     let kept = recordings(&data, &sources);
     let sequences: Vec<u64> = kept.iter().map(|k| k.facts.id.sequence).collect();

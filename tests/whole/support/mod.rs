@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod lossy;
 pub mod tuned;
 
 use std::fs;
@@ -26,32 +27,24 @@ pub fn assert_refused(output: &Output, expected: &[&str]) {
     }
 }
 
-/// A station that runs until it is dropped.
-pub struct Running {
+/// A process of the binary that runs until this is dropped.
+pub struct Process {
     child: Child,
     /// What it said before it was ready.
     pub greeting: Vec<String>,
 }
 
-impl Running {
-    /// Starts a station on free ports of this machine and waits until it records and serves its pages.
-    pub fn start(data: &Path, scenario: &Path) -> Self {
-        let mut child = Command::new(BINARY)
-            .arg("station")
-            .arg("--data")
-            .arg(data)
-            .arg("--scenario")
-            .arg(scenario)
-            .args(["--https", "127.0.0.1:0", "--http", "none"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the binary starts");
+impl Process {
+    /// Starts the binary and waits until it says a line that begins with `ready`.
+    pub fn start(arguments: &[String], ready: &str) -> Self {
+        let mut child =
+            Command::new(BINARY).args(arguments).stdout(Stdio::piped()).spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
         let mut greeting = Vec::new();
-        while !greeting.iter().any(|line: &String| line.starts_with("pages: ")) {
+        while !greeting.iter().any(|line: &String| line.starts_with(ready)) {
             match lines.next() {
                 Some(Ok(line)) => greeting.push(line),
-                _ => panic!("the station ended before it was ready: {greeting:?} {:?}", child.wait()),
+                _ => panic!("it ended before it was ready: {arguments:?} {greeting:?} {:?}", child.wait()),
             }
         }
         Self { child, greeting }
@@ -59,6 +52,12 @@ impl Running {
 
     pub fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What stood behind `begin` in its greeting.
+    pub fn said(&self, begin: &str) -> String {
+        let found = self.greeting.iter().find_map(|line| line.strip_prefix(begin));
+        found.unwrap_or_else(|| panic!("no {begin:?} in {:?}", self.greeting)).to_owned()
     }
 
     /// The power switch.
@@ -75,15 +74,24 @@ impl Running {
         )
         .expect("can be asked to stop");
         let status = self.child.wait().expect("has ended");
-        assert!(status.success(), "the station did not stop cleanly: {status}");
+        assert!(status.success(), "it did not stop cleanly: {status}");
     }
 }
 
-impl Drop for Running {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Starts a station on free ports of this machine and waits until it records and serves its pages.
+pub fn start_station(data: &Path, scenario: &Path) -> Process {
+    let path = |path: &Path| path.to_str().expect("a path that is text").to_owned();
+    let arguments = ["station", "--data", &path(data), "--scenario", &path(scenario)];
+    let addresses = ["--https", "127.0.0.1:0", "--http", "none"];
+    let arguments: Vec<String> = arguments.iter().chain(&addresses).map(|text| (*text).to_owned()).collect();
+    Process::start(&arguments, "pages: ")
 }
 
 /// A-law noise that differs at each place and port: from any stretch of it, the place can be told. Quiet enough to be
