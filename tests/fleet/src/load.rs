@@ -23,6 +23,10 @@ const EVERY: Duration = Duration::from_secs(60);
 /// How often the platform is asked whether a call can be played.
 const ASK_EVERY: Duration = Duration::from_millis(5);
 
+/// From the end of a call to its being playable, at the 99th percentile.
+const MOST_PLAYABLE_MS: f64 = 2000.0;
+const MOST_MEMORY_MIB: f64 = 1024.0;
+
 #[derive(Debug)]
 pub struct LoadOptions {
     pub platform: String,
@@ -277,6 +281,16 @@ fn memory_mib(pid: u32) -> Result<f64, FleetError> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     let kib: f64 = line.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN);
     Ok(kib / 1024.0)
+}
+
+impl Load {
+    /// Nobody was dropped, nothing is left, and time and memory are within their limits.
+    pub fn passes(&self) -> bool {
+        let nobody_dropped = self.dropped == 0 && self.fewest_connected == self.stations;
+        let in_time = self.playable_ms.is_none_or(|playable| playable.p99 <= MOST_PLAYABLE_MS);
+        let in_memory = self.platform_memory_mib.is_none_or(|mib| mib < MOST_MEMORY_MIB);
+        nobody_dropped && self.left == 0 && in_time && in_memory
+    }
 }
 
 impl fmt::Display for Load {

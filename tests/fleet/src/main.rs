@@ -88,7 +88,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
                 pid: options.pid,
             }))?;
             print!("{load}");
-            load.dropped == 0 && load.left == 0 && load.fewest_connected == load.stations
+            load.passes()
         }
         "upload" => {
             let upload = runtime()?.block_on(upload::run(&UploadOptions {
