@@ -50,7 +50,7 @@ fn greet(server: &Platform) {
     let (address, count) = (server.intake_address(), server.devices().len());
     // Nobody may be reading; the platform goes on.
     let _ = writeln!(out, "hookline {} {}: platform of {count} stations", info.version, info.serial);
-    let _ =
-        writeln!(out, "stations dial in at port {}; fingerprint: {}", address.port(), server.fingerprint());
+    let _ = writeln!(out, "key: {}", server.fingerprint());
+    let _ = writeln!(out, "intake: {address}");
     let _ = out.flush();
 }
