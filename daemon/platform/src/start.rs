@@ -18,14 +18,13 @@ use uplink::{DeviceKey, tls};
 
 use crate::care::{self, Care};
 use crate::error::PlatformError;
-use crate::intake;
+use crate::intake::{self, Door};
 use crate::keeping;
 use crate::listening::Listening;
 use crate::lock;
 use crate::orders::Orders;
 use crate::platform::{
-    Background, Inner, KEEPS_AT_ONCE, MOST_CONNECTIONS, Platform, PlatformConfig, PlatformInfo, Running,
-    VitalsNow,
+    Background, Inner, KEEPS_AT_ONCE, Platform, PlatformConfig, PlatformInfo, Running, VitalsNow,
 };
 use crate::room::Room;
 use crate::settings::Book;
@@ -87,6 +86,7 @@ impl Platform {
             clock,
             tuning,
             stations: Stations::new(),
+            door: Door::new(TlsAcceptor::from(Arc::new(tls))),
             registering: Mutex::default(),
             loaded: AtomicBool::new(false),
             keeps: Arc::new(Semaphore::new(KEEPS_AT_ONCE)),
@@ -104,11 +104,9 @@ impl Platform {
         let peaks = spawn("peaks", move || make_peaks(&peaks_out))?;
         let care = Care::new(inner.clone());
         let care = spawn("care", move || care.run(&notices_out))?;
-        let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
-        runtime.spawn(intake::serve(inner.clone(), listener, acceptor, connections.clone()));
+        runtime.spawn(intake::serve(inner.clone(), listener));
         runtime.spawn(care::tick(Arc::downgrade(&inner)));
-        let running = Running { runtime: Background(Some(runtime)), care, peaks, connections };
+        let running = Running { runtime: Background(Some(runtime)), care, peaks };
         *lock(&inner.running) = Some(running);
         Ok(Self { inner })
     }

@@ -59,7 +59,12 @@ impl<I: Intake> Taking<I> {
                 ToPlatform::Unavailable { item, reason } => self.unavailable(item, reason),
                 ToPlatform::Hello(_) => return Err(UplinkError::Nonsense("its name twice".into())),
                 ToPlatform::Unknown => {}
-                message => self.intake.told(&self.serial, message),
+                message => {
+                    if matches!(message, ToPlatform::Heartbeat(_)) {
+                        self.answer(ToStation::Heartbeat);
+                    }
+                    self.intake.told(&self.serial, message);
+                }
             },
             Frame::Unknown(_) => {}
         }
