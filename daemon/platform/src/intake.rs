@@ -91,7 +91,11 @@ pub(crate) async fn serve(inner: Arc<Inner>, listener: TcpListener) {
 ///
 /// # Errors
 /// Why it ended.
-pub(crate) async fn serve_one<S>(inner: &Arc<Inner>, stream: S, address: SocketAddr) -> Result<(), UplinkError>
+pub(crate) async fn serve_one<S>(
+    inner: &Arc<Inner>,
+    stream: S,
+    address: SocketAddr,
+) -> Result<(), UplinkError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -153,8 +157,12 @@ impl Intake for Taker {
             let lacks = self.blocking(move |inner| inner.lacks_of_known(&serial, &offer, with_audio)).await;
             return lacks.unwrap_or_else(|error| Err(self.inner.room.failed(&error)));
         }
-        self.inner.room.check()?;
+        self.inner.room.check(offer.payload.len() as u64)?;
         Ok(if with_audio { Lacks::EntryAndAudio } else { Lacks::EntryOnly })
+    }
+
+    fn room(&self, bytes: usize) -> Result<(), Held> {
+        self.inner.room.check(bytes as u64)
     }
 
     async fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
@@ -242,7 +250,7 @@ impl Inner {
         if !(with_audio && lacking) {
             return Ok(Lacks::Nothing);
         }
-        self.room.check()?;
+        self.room.check(offer.payload.len() as u64)?;
         Ok(Lacks::EntryAndAudio)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use catalog::{Catalog, Options};
 use recording::DataDir;
@@ -35,6 +36,7 @@ use crate::tuning::Tuning;
 const BACKLOG: u32 = 4096;
 /// Waveforms that wait to be made; those for which there is no room are made when somebody looks.
 const PEAKS_WAITING: usize = 4096;
+const PEAKS_WAIT: Duration = Duration::from_millis(200);
 
 impl Platform {
     /// Opens the data folder, repairs what the last stop left, and takes what stations send from now on.
@@ -101,7 +103,10 @@ impl Platform {
         if let Err(error) = inner.load_devices() {
             eprintln!("stations are not let in yet: {error}");
         }
-        let peaks = spawn("peaks", move || make_peaks(&peaks_out))?;
+        let peaks = {
+            let keeps = inner.keeps.clone();
+            spawn("peaks", move || make_peaks(&peaks_out, &keeps))?
+        };
         let care = Care::new(inner.clone());
         let care = spawn("care", move || care.run(&notices_out))?;
         runtime.spawn(intake::serve(inner.clone(), listener));
@@ -161,8 +166,13 @@ fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, PlatformError> {
     bound().map_err(|source| PlatformError::Listen { address, source })
 }
 
-fn make_peaks(files: &Receiver<PathBuf>) {
+/// What stations send goes first: while something is being kept, a waveform waits for a while.
+fn make_peaks(files: &Receiver<PathBuf>, keeps: &Semaphore) {
     while let Ok(file) = files.recv() {
+        let until = Instant::now() + PEAKS_WAIT;
+        while keeps.available_permits() < KEEPS_AT_ONCE && Instant::now() < until {
+            std::thread::sleep(PEAKS_WAIT / 20);
+        }
         // A file that is no recording has no waveform; whoever looks at it is told why.
         let _ = recording::peaks::load(&file);
     }
