@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use catalog::{Body, Scope};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
@@ -26,50 +27,82 @@ use crate::lock;
 use crate::platform::Inner;
 use crate::quiet;
 
+/// Connections of all kinds.
+pub(crate) const MOST_CONNECTIONS: usize = 20_000;
 /// Connections that have not said yet who they are. Those who come when there are as many wait at the door.
 const MOST_STRANGERS: usize = 1024;
 /// After an error of accepting (no more files, say) there is a pause.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What all connections share.
+pub(crate) struct Door {
+    acceptor: TlsAcceptor,
+    seats: Seats,
+    /// Connections there are; closed when nobody is to be let in any more.
+    pub connections: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+    /// What each of those holds who have not said yet who they are, by address.
+    unknown: Mutex<HashMap<SocketAddr, OwnedSemaphorePermit>>,
+}
+
+impl Door {
+    pub fn new(acceptor: TlsAcceptor) -> Self {
+        Self {
+            acceptor,
+            seats: Seats::default(),
+            connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
+            strangers: Arc::new(Semaphore::new(MOST_STRANGERS)),
+            unknown: Mutex::default(),
+        }
+    }
+}
+
 /// Takes what stations send. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Taker {
     inner: Arc<Inner>,
-    strangers: Arc<Mutex<HashMap<SocketAddr, OwnedSemaphorePermit>>>,
 }
 
-/// Lets stations in until `connections` is closed.
-pub(crate) async fn serve(
-    inner: Arc<Inner>,
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    connections: Arc<Semaphore>,
-) {
-    let (seats, strangers) = (Seats::default(), Arc::new(Semaphore::new(MOST_STRANGERS)));
-    let taker = Taker { inner, strangers: Arc::default() };
-    loop {
-        let Ok(stranger) = strangers.clone().acquire_owned().await else { return };
-        let (stream, address) = match listener.accept().await {
-            Ok(accepted) => accepted,
+/// Lets stations in that dial, until the door is closed.
+pub(crate) async fn serve(inner: Arc<Inner>, listener: TcpListener) {
+    while !inner.door.connections.is_closed() {
+        let Ok(stranger) = inner.door.strangers.clone().acquire_owned().await else { return };
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                lock(&inner.door.unknown).insert(address, stranger);
+                let inner = inner.clone();
+                tokio::spawn(async move {
+                    // Whoever was let in has been told of in `left`; of strangers nothing more is to be said.
+                    if stream.set_nodelay(true).is_ok() {
+                        let _ = serve_one(&inner, stream, address).await;
+                    }
+                    lock(&inner.door.unknown).remove(&address);
+                });
+            }
             Err(error) => {
                 eprintln!("a station could not be let in: {error}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
             }
-        };
-        let Ok(connection) = connections.clone().acquire_owned().await else { return };
-        lock(&taker.strangers).insert(address, stranger);
-        let (taker, acceptor, seats) = (taker.clone(), acceptor.clone(), seats.clone());
-        tokio::spawn(async move {
-            // One that is gone already has no options to set. Whoever was let in has been told of in `left`; of strangers
-            // nothing more is to be said.
-            if stream.set_nodelay(true).is_ok() {
-                let _ = platform_end::serve(stream, address, &acceptor, &seats, &taker).await;
-            }
-            lock(&taker.strangers).remove(&address);
-            drop(connection);
-        });
+        }
     }
+}
+
+/// Serves one connection to its end, whichever side has opened it; `address` is shown as the station's.
+///
+/// # Errors
+/// Why it ended.
+pub(crate) async fn serve_one<S>(
+    inner: &Arc<Inner>,
+    stream: S,
+    address: SocketAddr,
+) -> Result<(), UplinkError>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let connection = inner.door.connections.clone().acquire_owned().await;
+    let _connection = connection.map_err(|_| UplinkError::Closed)?;
+    let taker = Taker { inner: inner.clone() };
+    platform_end::serve(stream, address, &inner.door.acceptor, &inner.door.seats, &taker).await
 }
 
 impl Taker {
@@ -105,7 +138,7 @@ impl Intake for Taker {
         let now_us = inner.clock.now_us();
         let (limits, to_station) =
             inner.stations.admit(peer, |device| quiet::limits(device, minute), now_us)?;
-        lock(&self.strangers).remove(&peer.address);
+        lock(&inner.door.unknown).remove(&peer.address);
         Ok(Admission {
             limits,
             clock: ClockNow { utc_us: now_us, quality: quality_name(inner) },
@@ -124,8 +157,12 @@ impl Intake for Taker {
             let lacks = self.blocking(move |inner| inner.lacks_of_known(&serial, &offer, with_audio)).await;
             return lacks.unwrap_or_else(|error| Err(self.inner.room.failed(&error)));
         }
-        self.inner.room.check()?;
+        self.inner.room.check(offer.payload.len() as u64)?;
         Ok(if with_audio { Lacks::EntryAndAudio } else { Lacks::EntryOnly })
+    }
+
+    fn room(&self, bytes: usize) -> Result<(), Held> {
+        self.inner.room.check(bytes as u64)
     }
 
     async fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
@@ -213,7 +250,7 @@ impl Inner {
         if !(with_audio && lacking) {
             return Ok(Lacks::Nothing);
         }
-        self.room.check()?;
+        self.room.check(offer.payload.len() as u64)?;
         Ok(Lacks::EntryAndAudio)
     }
 }

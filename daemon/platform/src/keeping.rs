@@ -232,6 +232,11 @@ pub(crate) fn clear_up(data: &DataDir, has: impl Fn(&str, u64) -> bool) -> Vec<S
     sentences
 }
 
+/// Whether a recording's file is a part as well: its entry was not written yet.
+pub(crate) fn has_part(data: &DataDir, relative: &str) -> bool {
+    data.recording(relative).is_some_and(|path| std::fs::metadata(path).is_ok_and(|file| file.nlink() > 1))
+}
+
 /// Takes away the name that a part was given as a recording, whose entry was never written.
 fn unlink(data: &DataDir, serial: &str, item: u64, part: &Path) -> io::Result<()> {
     if std::fs::metadata(part)?.nlink() < 2 {

@@ -21,6 +21,7 @@ use uplink::message::ToStation;
 
 use crate::care::Notice;
 use crate::error::PlatformError;
+use crate::intake::{Door, MOST_CONNECTIONS};
 use crate::listening::{Joined, Listening, PortAudio};
 use crate::lock;
 use crate::orders::{CommandNow, CommandState, Orders};
@@ -91,6 +92,7 @@ pub(crate) struct Inner {
     pub clock: BoxClock,
     pub tuning: Tuning,
     pub stations: Stations,
+    pub door: Door,
     /// Held while a device is judged and its change written.
     pub registering: Mutex<()>,
     /// Devices and what has come of them have been read from the catalog.
@@ -111,8 +113,6 @@ pub(crate) struct Running {
     pub runtime: Background,
     pub care: JoinHandle<()>,
     pub peaks: JoinHandle<()>,
-    /// Connections there are.
-    pub connections: Arc<Semaphore>,
 }
 
 /// The threads of all connections. Dropping a runtime waits, which not every thread may: this one is left behind.
@@ -128,8 +128,6 @@ impl Drop for Background {
 
 /// Groups that are kept at the same time: their entries go into the journal with one write.
 pub(crate) const KEEPS_AT_ONCE: usize = 48;
-/// Connections of all kinds.
-pub(crate) const MOST_CONNECTIONS: usize = 20_000;
 /// Stations put away what they have in hand within this time.
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 /// A station that has not begun to send by then is not listened to.
@@ -140,7 +138,8 @@ impl Platform {
     /// nothing.
     pub fn stop(&self) {
         let Some(running) = lock(&self.inner.running).take() else { return };
-        let Running { runtime, care, peaks, connections } = running;
+        let Running { runtime, care, peaks } = running;
+        let connections = &self.inner.door.connections;
         let until = Instant::now() + STOP_WITHIN;
         let busy = || {
             connections.available_permits() < MOST_CONNECTIONS

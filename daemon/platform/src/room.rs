@@ -4,16 +4,12 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
 
 use recording::FreeSpace;
 use uplink::message::{Held, HeldCode};
 
 use crate::lock;
 use crate::settings::Book;
-
-/// How old the kernel's figure may be.
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// What the disk says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -28,40 +24,33 @@ pub(crate) struct Room {
     path: PathBuf,
     settings: Arc<Book>,
     retry_after_s: u32,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    looked: Option<Instant>,
-    disk: DiskState,
+    disk: Mutex<DiskState>,
 }
 
 impl Room {
     pub fn new(path: PathBuf, settings: Arc<Book>, retry_after_s: u32) -> Self {
-        Self { path, settings, retry_after_s, state: Mutex::default() }
+        Self { path, settings, retry_after_s, disk: Mutex::default() }
     }
 
+    /// Whether so many bytes more can be written. Asks the kernel, which knows.
+    ///
     /// # Errors
-    /// What stations are told while there is none.
-    pub fn check(&self) -> Result<(), Held> {
-        let mut state = lock(&self.state);
-        if state.looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
-            // A disk that cannot be asked shows what it is when something is written.
-            if let Ok(space) = recording::free_space(&self.path) {
-                state.disk.full = is_full(space, self.settings.now().reserve_bytes(space), state.disk.full);
-            }
-            state.looked = Some(Instant::now());
+    /// What stations are told while there is no room.
+    pub fn check(&self, bytes: u64) -> Result<(), Held> {
+        let mut disk = lock(&self.disk);
+        // A disk that cannot be asked shows what it is when something is written.
+        if let Ok(space) = recording::free_space(&self.path) {
+            let reserve_bytes = self.settings.now().reserve_bytes(space);
+            disk.full = is_full(space, reserve_bytes, bytes, disk.full);
         }
-        if state.disk.full { Err(self.held(HeldCode::DiskFull)) } else { Ok(()) }
+        if disk.full { Err(self.held(HeldCode::DiskFull)) } else { Ok(()) }
     }
 
     /// How the disk is now.
     pub fn look(&self) -> DiskState {
-        lock(&self.state).looked = None;
         // The answer stands in the state.
-        let _ = self.check();
-        lock(&self.state).disk.clone()
+        let _ = self.check(0);
+        lock(&self.disk).clone()
     }
 
     /// A write has failed.
@@ -69,7 +58,7 @@ impl Room {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => self.held(HeldCode::DiskFull),
             _ => {
-                lock(&self.state).disk.unwritable = Some(error.to_string());
+                lock(&self.disk).unwritable = Some(error.to_string());
                 self.held(HeldCode::DiskUnwritable)
             }
         }
@@ -77,7 +66,7 @@ impl Room {
 
     /// A write has succeeded.
     pub fn worked(&self) {
-        lock(&self.state).disk.unwritable = None;
+        lock(&self.disk).unwritable = None;
     }
 
     pub fn held(&self, code: HeldCode) -> Held {
@@ -86,9 +75,9 @@ impl Room {
 }
 
 /// Once full, a tenth more than the reserve must be free: not every deleted recording lets one in.
-fn is_full(space: FreeSpace, reserve_bytes: u64, was_full: bool) -> bool {
-    let needed = if was_full { reserve_bytes.saturating_add(reserve_bytes / 10) } else { reserve_bytes };
-    space.free_bytes < needed
+fn is_full(space: FreeSpace, reserve_bytes: u64, bytes: u64, was_full: bool) -> bool {
+    let more = if was_full { reserve_bytes / 10 } else { 0 };
+    space.free_bytes < reserve_bytes.saturating_add(more).saturating_add(bytes)
 }
 
 #[cfg(test)]
@@ -98,10 +87,15 @@ mod tests {
     #[test]
     fn a_disk_is_full_below_its_reserve_until_well_above_it() {
         let space = |free_bytes| FreeSpace { free_bytes, total_bytes: 1000 };
-        for (free, was_full, full) in
-            [(100, false, false), (99, false, true), (100, true, true), (109, true, true), (110, true, false)]
-        {
-            assert_eq!(is_full(space(free), 100, was_full), full, "{free} {was_full}");
+        for (free, bytes, was_full, full) in [
+            (100, 0, false, false),
+            (99, 0, false, true),
+            (104, 5, false, true),
+            (105, 5, false, false),
+            (109, 0, true, true),
+            (110, 0, true, false),
+        ] {
+            assert_eq!(is_full(space(free), 100, bytes, was_full), full, "{free} {bytes} {was_full}");
         }
     }
 }

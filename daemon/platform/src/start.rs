@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use catalog::{Catalog, Options};
 use recording::DataDir;
@@ -18,14 +19,13 @@ use uplink::{DeviceKey, tls};
 
 use crate::care::{self, Care};
 use crate::error::PlatformError;
-use crate::intake;
+use crate::intake::{self, Door};
 use crate::keeping;
 use crate::listening::Listening;
 use crate::lock;
 use crate::orders::Orders;
 use crate::platform::{
-    Background, Inner, KEEPS_AT_ONCE, MOST_CONNECTIONS, Platform, PlatformConfig, PlatformInfo, Running,
-    VitalsNow,
+    Background, Inner, KEEPS_AT_ONCE, Platform, PlatformConfig, PlatformInfo, Running, VitalsNow,
 };
 use crate::room::Room;
 use crate::settings::Book;
@@ -36,6 +36,7 @@ use crate::tuning::Tuning;
 const BACKLOG: u32 = 4096;
 /// Waveforms that wait to be made; those for which there is no room are made when somebody looks.
 const PEAKS_WAITING: usize = 4096;
+const PEAKS_WAIT: Duration = Duration::from_millis(200);
 
 impl Platform {
     /// Opens the data folder, repairs what the last stop left, and takes what stations send from now on.
@@ -87,6 +88,7 @@ impl Platform {
             clock,
             tuning,
             stations: Stations::new(),
+            door: Door::new(TlsAcceptor::from(Arc::new(tls))),
             registering: Mutex::default(),
             loaded: AtomicBool::new(false),
             keeps: Arc::new(Semaphore::new(KEEPS_AT_ONCE)),
@@ -101,14 +103,15 @@ impl Platform {
         if let Err(error) = inner.load_devices() {
             eprintln!("stations are not let in yet: {error}");
         }
-        let peaks = spawn("peaks", move || make_peaks(&peaks_out))?;
+        let peaks = {
+            let keeps = inner.keeps.clone();
+            spawn("peaks", move || make_peaks(&peaks_out, &keeps))?
+        };
         let care = Care::new(inner.clone());
         let care = spawn("care", move || care.run(&notices_out))?;
-        let connections = Arc::new(Semaphore::new(MOST_CONNECTIONS));
-        let acceptor = TlsAcceptor::from(Arc::new(tls));
-        runtime.spawn(intake::serve(inner.clone(), listener, acceptor, connections.clone()));
+        runtime.spawn(intake::serve(inner.clone(), listener));
         runtime.spawn(care::tick(Arc::downgrade(&inner)));
-        let running = Running { runtime: Background(Some(runtime)), care, peaks, connections };
+        let running = Running { runtime: Background(Some(runtime)), care, peaks };
         *lock(&inner.running) = Some(running);
         Ok(Self { inner })
     }
@@ -163,8 +166,13 @@ fn bind(address: SocketAddr) -> Result<tokio::net::TcpListener, PlatformError> {
     bound().map_err(|source| PlatformError::Listen { address, source })
 }
 
-fn make_peaks(files: &Receiver<PathBuf>) {
+/// What stations send goes first: while something is being kept, a waveform waits for a while.
+fn make_peaks(files: &Receiver<PathBuf>, keeps: &Semaphore) {
     while let Ok(file) = files.recv() {
+        let until = Instant::now() + PEAKS_WAIT;
+        while keeps.available_permits() < KEEPS_AT_ONCE && Instant::now() < until {
+            std::thread::sleep(PEAKS_WAIT / 20);
+        }
         // A file that is no recording has no waveform; whoever looks at it is told why.
         let _ = recording::peaks::load(&file);
     }

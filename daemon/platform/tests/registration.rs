@@ -8,7 +8,7 @@ use catalog::{AlarmCode, Device};
 use hookline_platform::PlatformError;
 use house::{Manner, OTHER, Outgoing, SERIAL, add, audit, entry, start, trail, until};
 use uplink::UplinkError;
-use uplink::message::RefusalCode;
+use uplink::message::{RefusalCode, VERSIONS, Versions};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_box_waits_until_it_is_added() {
@@ -86,6 +86,22 @@ async fn switched_off_it_is_cut_off_at_once_and_removed_it_waits_again() {
     talking.cut_off().await;
     assert_eq!(station.refused(&platform).await.code, RefusalCode::Waiting);
     assert!(matches!(platform.remove_device(SERIAL, Vec::new()), Err(PlatformError::NoDevice(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn releases_that_share_a_version_talk_and_others_part_in_a_sentence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let known = Manner::new(SERIAL);
+    add(&platform, SERIAL, Some(known.fingerprint()));
+    for (from, to) in [(VERSIONS.to + 1, VERSIONS.to + 9), (0, VERSIONS.from - 1)] {
+        let refusal = Manner { versions: Versions { from, to }, ..known.clone() }.refused(&platform).await;
+        assert_eq!(refusal.code, RefusalCode::Version);
+        assert!(refusal.to_string().contains("upgrade the older one"), "{refusal}");
+    }
+    let newer = Manner { versions: Versions { from: VERSIONS.from, to: 99 }, ..known };
+    let mut talking = newer.talk(&platform, &Outgoing::default());
+    assert_eq!(talking.welcomed().await.version, VERSIONS.to);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -73,6 +73,8 @@ pub enum ToStation {
     },
     /// Other limits from now on.
     Limits(Limits),
+    /// The answer to a heartbeat: the station hears of the platform where nothing else is to be said.
+    Heartbeat,
     #[serde(other)]
     Unknown,
 }

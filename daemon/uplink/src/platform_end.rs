@@ -88,6 +88,12 @@ pub trait Intake: Clone + Send + Sync + 'static {
     /// What is lacking of an offer of the station `serial`.
     fn lacks(&self, serial: &str, offer: &Offer) -> impl Future<Output = Result<Lacks, Held>> + Send;
 
+    /// Whether so many bytes more of a file can be written now. Asked before each piece, and answered at once.
+    ///
+    /// # Errors
+    /// What the station is told; the part stays, and goes on when there is room again.
+    fn room(&self, bytes: usize) -> Result<(), Held>;
+
     /// Puts all of them on the disk and into the catalog; they may come twice and exist once. On return they are safe.
     fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> impl Future<Output = Result<(), Held>> + Send;
 

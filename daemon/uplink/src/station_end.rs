@@ -336,7 +336,7 @@ impl<O: Outbox> Talk<'_, O> {
             ToStation::Command(command) => drop(self.wanted.send(Wanted::Do(command))),
             ToStation::Cancel { command } => drop(self.wanted.send(Wanted::Cancel(command))),
             ToStation::Refused(refusal) => return Err(UplinkError::Refused(refusal)),
-            ToStation::Welcome(_) | ToStation::Unknown => {}
+            ToStation::Welcome(_) | ToStation::Heartbeat | ToStation::Unknown => {}
         }
         Ok(())
     }

@@ -59,7 +59,12 @@ impl<I: Intake> Taking<I> {
                 ToPlatform::Unavailable { item, reason } => self.unavailable(item, reason),
                 ToPlatform::Hello(_) => return Err(UplinkError::Nonsense("its name twice".into())),
                 ToPlatform::Unknown => {}
-                message => self.intake.told(&self.serial, message),
+                message => {
+                    if matches!(message, ToPlatform::Heartbeat(_)) {
+                        self.answer(ToStation::Heartbeat);
+                    }
+                    self.intake.told(&self.serial, message);
+                }
             },
             Frame::Unknown(_) => {}
         }
@@ -119,6 +124,10 @@ impl<I: Intake> Taking<I> {
     async fn piece(&mut self, item: u64, offset: u64, bytes: bytes::Bytes) -> Result<(), UplinkError> {
         // After a hold pieces still come that were under way.
         let Some(mut under_way) = self.under_way.remove(&item) else { return Ok(()) };
+        if let Err(held) = self.intake.room(bytes.len()) {
+            self.hold(held);
+            return Ok(());
+        }
         let taken = spawn_blocking(move || {
             let taken = under_way.arriving.take(offset, &bytes);
             (under_way, taken)

@@ -161,6 +161,16 @@ async fn a_held_backlog_waits_for_its_hours_and_fresh_ones_do_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_on_which_nothing_happens_stays() {
+    let two = Two::new().await;
+    let talking = two.talk(List::new(Vec::new(), Vec::new()));
+    // Three heartbeats, of one second each, without a word would end it.
+    tokio::time::sleep(Duration::from_millis(4500)).await;
+    assert!(!talking.task.is_finished());
+    assert!(two.platform.kept.left.lock().expect("a lock").is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn commands_go_down_answers_and_live_audio_go_up() {
     let two = Two::new().await;
     let mut talking = two.talk(List::new(Vec::new(), Vec::new()));

@@ -16,7 +16,7 @@ use catalog::{
 use catalog::{PageRequest, RecordQuery, RecordRow, Scope};
 use hookline_platform::{Platform, PlatformConfig, Tuning};
 use tokio::sync::mpsc;
-use uplink::message::{ClockNow, Command, Heartbeat, Hello, PortNow, Refusal, VERSIONS, Welcome};
+use uplink::message::{ClockNow, Command, Heartbeat, Hello, PortNow, Refusal, VERSIONS, Versions, Welcome};
 use uplink::order::Lane;
 use uplink::station_end::{self, Item, Outbox, Said, Wanted};
 use uplink::{DeviceKey, Fingerprint, UplinkError};
@@ -202,6 +202,7 @@ pub struct Manner {
     pub clock_ahead_us: Arc<AtomicI64>,
     pub lane: Lane,
     pub ports: Vec<PortNow>,
+    pub versions: Versions,
 }
 
 impl Manner {
@@ -212,6 +213,7 @@ impl Manner {
             clock_ahead_us: Arc::default(),
             lane: Lane::Fresh,
             ports: vec![port(3, "idle")],
+            versions: VERSIONS,
         }
     }
 
@@ -226,7 +228,7 @@ impl Manner {
         let (manner, outgoing) = (self.clone(), outgoing.clone());
         let task = tokio::spawn(async move {
             let hello = Hello {
-                versions: VERSIONS,
+                versions: manner.versions,
                 serial: manner.serial.clone(),
                 release: "0.0.9".into(),
                 name: "Duty room".into(),

@@ -140,6 +140,10 @@ impl Intake for Taker {
         })
     }
 
+    fn room(&self, _bytes: usize) -> Result<(), Held> {
+        Ok(())
+    }
+
     async fn keep(&self, _serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
         // As a disk does, so that a connection can be cut meanwhile.
         tokio::time::sleep(Duration::from_millis(30)).await;

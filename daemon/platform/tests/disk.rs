@@ -1,0 +1,115 @@
+//! Disks that take nothing, as they are: a full file system in memory, mounted in a namespace of this test's own, and a
+//! folder that may not be written to.
+
+mod house;
+
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use catalog::{AlarmCode, AlarmState};
+use hookline_platform::Platform;
+use house::{Manner, Outgoing, SERIAL, add, alarms, assert_has, recording, start, until};
+use uplink::station_end::Item;
+
+const NAME: &str = "a_full_disk_holds_the_stations_until_there_is_room";
+const CHILD: &str = "HOOKLINE_PLATFORM_DISK_CHILD";
+
+/// Runs the test of that name again, in a mount namespace in which it may mount.
+fn in_a_namespace(name: &str) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--map-root-user", "--"]).arg(std::env::current_exe().expect("this test"));
+    command.args([name, "--exact", "--nocapture"]).env(CHILD, folder.path()).process_group(0);
+    let output = command.output().expect("unshare (util-linux) runs");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "in a namespace of its own: {}\n{said}", output.status);
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime")
+        .block_on(test);
+}
+
+fn stands(platform: &Platform, code: AlarmCode) -> bool {
+    alarms(platform, AlarmState::Current).iter().any(|alarm| alarm.code == code.name())
+}
+
+#[test]
+fn a_full_disk_holds_the_stations_until_there_is_room() {
+    match std::env::var(CHILD) {
+        Ok(folder) => run(fill(Path::new(&folder))),
+        Err(_) => in_a_namespace(NAME),
+    }
+}
+
+async fn fill(folder: &Path) {
+    let disk = folder.join("platform");
+    std::fs::create_dir(&disk).expect("a folder");
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", "size=64m", "none"]).arg(&disk).status();
+    assert!(mounted.expect("mount runs").success(), "a file system in memory");
+    let platform = start(folder);
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let items: Vec<Item> = (1..=60).map(|number| recording(folder, SERIAL, number, number, 60)).collect();
+    let (first, rest) = items.split_at(10);
+    let out = Outgoing::of(first.to_vec());
+    let talking = station.talk(&platform, &out);
+    until("the first ones", || out.all_done()).await;
+
+    let mut filler = std::fs::File::create(disk.join("filler")).expect("room");
+    let part = vec![0; 64 << 10];
+    while room_on(&disk) > 3 << 20 && filler.write_all(&part).is_ok() {}
+    rest.iter().cloned().for_each(|item| out.put(item));
+    until("it is told", || stands(&platform, AlarmCode::DiskFull)).await;
+    assert!(!platform.health().keeping);
+    let kept = out.done().len();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(out.done().len() < items.len(), "50 recordings do not fit in 3 MiB");
+    assert!(!talking.task.is_finished(), "the station is held, and not sent away");
+    // Really to the brim: now nothing can be written at all.
+    while filler.write_all(&part).is_ok() {}
+    while filler.write_all(&[0]).is_ok() {}
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    assert!(!talking.task.is_finished() && out.done().len() <= kept + 6);
+
+    drop(filler);
+    std::fs::remove_file(disk.join("filler")).expect("it is there");
+    until("all goes on by itself", || out.all_done()).await;
+    until("it is over", || !stands(&platform, AlarmCode::DiskFull)).await;
+    assert_has(folder, platform, &items);
+}
+
+fn room_on(path: &Path) -> u64 {
+    ::recording::free_space(path).expect("mounted").free_bytes
+}
+
+#[test]
+fn a_folder_that_takes_nothing_is_unwritable_until_it_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    run(forbid(folder.path()));
+}
+
+/// A file in the place of the folder: not even root can write into it.
+async fn forbid(folder: &Path) {
+    let platform = start(folder);
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let items: Vec<Item> = (1..=5).map(|number| recording(folder, SERIAL, number, number, 1)).collect();
+    let in_the_way = folder.join("platform/recordings").join(SERIAL);
+    std::fs::write(&in_the_way, "").expect("written");
+    let out = Outgoing::of(items.clone());
+    let _talking = station.talk(&platform, &out);
+    until("it is told", || stands(&platform, AlarmCode::DiskUnwritable)).await;
+    assert!(out.done().is_empty());
+    std::fs::remove_file(&in_the_way).expect("removed");
+    until("all goes on by itself", || out.all_done()).await;
+    until("it is over", || !stands(&platform, AlarmCode::DiskUnwritable)).await;
+    assert_has(folder, platform, &items);
+}
