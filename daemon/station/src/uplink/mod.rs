@@ -15,6 +15,8 @@ mod listeners;
 mod orders;
 mod outbox;
 mod outbox_handle;
+#[cfg(test)]
+mod outbox_tests;
 mod ports;
 mod queue;
 mod settings;

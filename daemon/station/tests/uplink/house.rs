@@ -121,7 +121,7 @@ impl Platform {
     }
 
     pub fn register(&self, station: &Station) {
-        let own = station.platform_link().own_fingerprint;
+        let own = station.platform_link().own_fingerprint.expect("a key");
         lock(&self.kept.known).insert(station.info().serial, own);
     }
 
