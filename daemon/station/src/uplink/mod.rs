@@ -21,7 +21,6 @@ mod ports;
 mod queue;
 mod settings;
 #[cfg(test)]
-mod tests;
 
 use std::sync::{Arc, Weak};
 
