@@ -9,6 +9,7 @@
 mod again;
 mod commands;
 mod dialler;
+mod follower;
 mod item;
 mod link;
 mod listeners;
@@ -20,7 +21,6 @@ mod outbox_tests;
 mod ports;
 mod queue;
 mod settings;
-#[cfg(test)]
 
 use std::sync::{Arc, Weak};
 
