@@ -121,6 +121,9 @@ pub struct FromStation {
     /// Why the station has the entry and not its file.
     #[serde(default)]
     pub unavailable: Option<String>,
+    /// All entries of the station from this one on and before `entry` stay there: none of them is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers_from: Option<u64>,
 }
 
 impl FromStation {

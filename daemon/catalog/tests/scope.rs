@@ -94,6 +94,7 @@ fn bodies(all: &[Made]) -> Vec<Body> {
                 payload: serde_json::to_string(body).unwrap(),
                 file: None,
                 unavailable: None,
+                covers_from: None,
             }));
         };
         say(&Body::Record(Record { facts: made.facts(sequence), file: None }));
@@ -369,6 +370,7 @@ fn what_accounts_did_is_seen_by_their_departments_and_what_a_station_says_by_its
             payload: serde_json::to_string(&Body::Audit(audit(None, port))).unwrap(),
             file: None,
             unavailable: None,
+            covers_from: None,
         })
     };
     catalog

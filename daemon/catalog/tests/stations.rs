@@ -26,6 +26,7 @@ fn sent(entry: u64, body: &Body, file: Option<&str>) -> Body {
         payload: serde_json::to_string(body).unwrap(),
         file: file.map(str::to_owned),
         unavailable: None,
+        covers_from: None,
     })
 }
 
@@ -255,4 +256,24 @@ fn a_tail_follows_the_journal_and_gives_it_as_it_stands() {
     assert_eq!(tail.read(10).unwrap().len(), 3);
     assert!(tail.read(10).unwrap().is_empty());
     assert_eq!(catalog.journal_tail(6).read(10).unwrap()[0].sequence, 6);
+}
+
+#[test]
+fn what_stays_at_a_station_leaves_no_hole_in_what_has_come() {
+    let stays_before = |entry: u64, covers_from: u64| match sent(entry, &record(theirs(entry)), None) {
+        Body::FromStation(from) => Body::FromStation(FromStation { covers_from: Some(covers_from), ..from }),
+        other => other,
+    };
+    // The last two say what no station says: more than they are, and nothing that is before them.
+    let (_folder, catalog) = platform(vec![
+        sent(1, &record(theirs(1)), None),
+        stays_before(5, 2),
+        stays_before(9, 7),
+        stays_before(12, 0),
+        stays_before(20, 30),
+    ]);
+    settle(&catalog);
+    let spans: Vec<_> = catalog.arrived(STATION).unwrap().iter().collect();
+    assert_eq!(spans, [(1, 12), (20, 20)]);
+    assert_eq!(rows(&catalog).len(), 5);
 }

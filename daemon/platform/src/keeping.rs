@@ -107,7 +107,7 @@ impl Inner {
             self.catalog.append_durable(bodies).map_err(Failed::Journal)?;
         }
         let now_us = self.clock.now_us();
-        self.stations.kept(serial, arrived.iter().map(|one| one.offer.head.item), now_us);
+        self.stations.kept(serial, arrived.iter().map(|one| span(&one.offer)), now_us);
         for part in &parts {
             // One that stays is cleared up at the next start.
             let _ = std::fs::remove_file(part);
@@ -115,6 +115,12 @@ impl Inner {
         self.make_peaks(files);
         Ok(())
     }
+}
+
+/// The item, and what before it stays at the station.
+fn span(offer: &Offer) -> (u64, u64) {
+    let item = offer.head.item;
+    (offer.head.covers_from.map_or(item, |from| from.clamp(1, item.max(1))), item)
 }
 
 fn from_station(serial: &str, offer: &Offer) -> Result<FromStation, Failed> {
@@ -129,6 +135,7 @@ fn from_station(serial: &str, offer: &Offer) -> Result<FromStation, Failed> {
         payload,
         file: None,
         unavailable: None,
+        covers_from: offer.head.covers_from,
     })
 }
 

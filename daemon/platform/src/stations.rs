@@ -406,10 +406,10 @@ impl Stations {
         lock(&self.known).get(serial).is_some_and(|known| known.arrived.contains(entry))
     }
 
-    /// These are in the journal now.
-    pub fn kept(&self, serial: &str, entries: impl Iterator<Item = u64>, now_us: i64) {
+    /// These are in the journal now, or stay at the station: spans of its entries, both ends included.
+    pub fn kept(&self, serial: &str, entries: impl Iterator<Item = (u64, u64)>, now_us: i64) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
-            entries.for_each(|entry| known.arrived.insert(entry));
+            entries.for_each(|(first, last)| known.arrived.insert_range(first, last));
             known.last_received_us = Some(now_us);
             known.nothing_since = Instant::now();
             known.stuck_since = None;

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use ::uplink::key::KeyError;
-
 use crate::box_settings::BoxSettingsError;
 use crate::channels::ChannelError;
 use crate::identity::IdentityError;
@@ -24,8 +22,6 @@ pub enum StationError {
     Channels(#[from] ChannelError),
     #[error(transparent)]
     Platform(#[from] PlatformSettingsError),
-    #[error(transparent)]
-    Key(#[from] KeyError),
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
@@ -72,7 +68,7 @@ impl StationError {
             Self::Channels(ChannelError::File(_)) | Self::Mark { .. } => "settings_not_written",
             Self::Platform(PlatformSettingsError::Invalid { .. }) => "setting_invalid",
             Self::Platform(PlatformSettingsError::File(_)) => "settings_not_written",
-            Self::Identity(_) | Self::Key(_) => "identity",
+            Self::Identity(_) => "identity",
             Self::Catalog(error) => error.code(),
             Self::Recorder(_) => "recorder_failed",
             Self::Delete(_) => "recording_not_deleted",

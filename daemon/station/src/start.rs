@@ -5,7 +5,6 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use ::uplink::DeviceKey;
 use capture::{Scenario, ScenarioSource};
 use catalog::Catalog;
 use recording::DataDir;
@@ -64,7 +63,6 @@ impl Station {
             }
         }
         let platform = PlatformBook::load(data.path().join("settings/platform.toml"))?;
-        let key = DeviceKey::load_or_make(&data.path().join("identity/device-key.pem"))?;
         let serial = identity::serial(&data, Role::Station)?;
         let (catalog, report) = Catalog::open(data.path(), catalog::Options::new(serial.as_str()))?;
         report.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
@@ -72,7 +70,11 @@ impl Station {
         let (requests, requests_out) = channel();
         let (notices, notices_out) = channel();
         let (changes, changes_out) = channel();
-        let link = Arc::new(Link::new(key, platform, tuning.clock.now().utc_us));
+        let link = Arc::new(Link::new(
+            data.path().join("identity/device-key.pem"),
+            platform,
+            tuning.clock.now().utc_us,
+        ));
         let archive = Arc::new(archive(&catalog, settings.clone(), link.clone(), notices.clone()));
         let (recorder, service) = recording::start(
             &data,

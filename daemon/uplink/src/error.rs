@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::key::Fingerprint;
+use crate::key::{Fingerprint, KeyError};
 use crate::message::Refusal;
 
 /// Whose side failed.
@@ -37,6 +37,8 @@ pub enum UplinkError {
     Silent(Duration),
     #[error("the key does not serve for TLS: {0}")]
     OwnKey(rustls::Error),
+    #[error(transparent)]
+    NoKey(#[from] KeyError),
     #[error("no agreement on TLS: {0}")]
     Handshake(std::io::Error),
     #[error(
@@ -66,7 +68,7 @@ impl UplinkError {
             Self::Unreachable { .. } => "unreachable",
             Self::Broken(_) => "broken",
             Self::Silent(_) => "silent",
-            Self::OwnKey(_) => "own_key",
+            Self::OwnKey(_) | Self::NoKey(_) => "own_key",
             Self::Handshake(_) => "handshake",
             Self::OtherKey { .. } => "platform_other_key",
             Self::NotPinned(_) => "not_pinned",
@@ -82,7 +84,11 @@ impl UplinkError {
     pub fn side(&self) -> Side {
         match self {
             Self::Unreachable { .. } | Self::Broken(_) | Self::Silent(_) => Side::Between,
-            Self::OwnKey(_) | Self::NotPinned(_) | Self::Unsendable(_) | Self::OwnDisk(_) => Side::Here,
+            Self::OwnKey(_)
+            | Self::NoKey(_)
+            | Self::NotPinned(_)
+            | Self::Unsendable(_)
+            | Self::OwnDisk(_) => Side::Here,
             Self::Handshake(_)
             | Self::OtherKey { .. }
             | Self::Refused(_)
@@ -98,9 +104,11 @@ impl UplinkError {
                 Retry::Soon
             }
             Self::Refused(refusal) => refusal.retry(),
-            Self::Handshake(_) | Self::Nonsense(_) | Self::OwnDisk(_) | Self::Unsendable(_) => {
-                Retry::After(Duration::from_secs(60))
-            }
+            Self::Handshake(_)
+            | Self::Nonsense(_)
+            | Self::OwnDisk(_)
+            | Self::NoKey(_)
+            | Self::Unsendable(_) => Retry::After(Duration::from_secs(60)),
             Self::OwnKey(_) | Self::OtherKey { .. } | Self::NotPinned(_) => Retry::WhenChanged,
         }
     }

@@ -56,6 +56,13 @@ pub struct OfferHead {
     pub layout: u16,
     /// The recording's file, if the entry has one.
     pub audio: Option<AudioHead>,
+    /// Why a recording's file cannot be sent, where that is known already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
+    /// All entries from this one on and before `item` stay at the station for good (its accounts, what it notes of its
+    /// platform): the platform waits for none of them, and keeps what has come as one span.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers_from: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,7 +232,8 @@ mod tests {
 
     fn offer(payload: &'static [u8]) -> Frame {
         let audio = Some(AudioHead { bytes: 480_000, sha256: "ab".repeat(32) });
-        let head = OfferHead { item: 7, written_us: -1, layout: 1, audio };
+        let head =
+            OfferHead { item: 7, written_us: -1, layout: 1, audio, unavailable: None, covers_from: Some(5) };
         Frame::Offer(Offer { head, payload: Bytes::from_static(payload) })
     }
 

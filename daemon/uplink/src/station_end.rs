@@ -69,6 +69,10 @@ pub struct Item {
     pub layout: u16,
     pub payload: Bytes,
     pub file: Option<ItemFile>,
+    /// Why there is no `file` though the entry names one.
+    pub unavailable: Option<String>,
+    /// See `OfferHead::covers_from`.
+    pub covers_from: Option<u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -383,7 +387,14 @@ impl<O: Outbox> Talk<'_, O> {
         for item in &items {
             let audio = item.file.as_ref().map(|file| file.head.clone());
             self.order.offered(item.item, lane, audio.as_ref().map_or(0, |head| head.bytes));
-            let head = OfferHead { item: item.item, written_us: item.written_us, layout: item.layout, audio };
+            let head = OfferHead {
+                item: item.item,
+                written_us: item.written_us,
+                layout: item.layout,
+                audio,
+                unavailable: item.unavailable.clone(),
+                covers_from: item.covers_from,
+            };
             Frame::Offer(Offer { head, payload: item.payload.clone() }).encode(&mut self.ready)?;
             if let Some(file) = &item.file {
                 self.paths.insert(item.item, file.path.clone());

@@ -116,7 +116,13 @@ impl<I: Intake> Taking<I> {
                     Err(error) => self.hold(disk_trouble(&error)),
                 }
             }
-            _ => self.arrived.push(Arrived { offer, audio: ArrivedAudio::None }),
+            _ => {
+                let audio = match &offer.head.unavailable {
+                    Some(reason) => ArrivedAudio::Unavailable(reason.clone()),
+                    None => ArrivedAudio::None,
+                };
+                self.arrived.push(Arrived { offer, audio });
+            }
         }
         Ok(())
     }

@@ -71,6 +71,8 @@ pub fn item(folder: &Path, entry: u64, facts: Facts, audio: &[u8]) -> Result<Ite
         layout: 1,
         payload: payload(&body),
         file: Some(ItemFile { path, head }),
+        unavailable: None,
+        covers_from: None,
     })
 }
 

@@ -303,7 +303,15 @@ pub fn recording(folder: &Path, serial: &str, entry: u64, sequence: u64, seconds
 /// An entry without a file.
 pub fn entry(number: u64, layout: u16, payload: &str) -> Item {
     let payload = Bytes::from(payload.to_owned());
-    Item { item: number, written_us: now_us(), layout, payload, file: None }
+    Item {
+        item: number,
+        written_us: now_us(),
+        layout,
+        payload,
+        file: None,
+        unavailable: None,
+        covers_from: None,
+    }
 }
 
 /// Waits until `holds`, at most 20 s.

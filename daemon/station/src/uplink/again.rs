@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 
 use uplink::order::Lane;
 
-use super::queue::Waiting;
 use catalog::Place;
+
+/// An entry and where it lies in the journal.
+pub(super) type Placed = (u64, Place);
 
 pub(super) struct Again {
     pub command: u64,
     lane: Lane,
-    todo: VecDeque<Waiting>,
+    todo: VecDeque<Placed>,
     under_way: BTreeMap<u64, Place>,
     /// Acknowledged, or not to be read any more.
     pub done: u64,
@@ -20,14 +22,14 @@ pub(super) struct Again {
 }
 
 impl Again {
-    pub(super) fn new(command: u64, lane: Lane, entries: Vec<Waiting>) -> Self {
+    pub(super) fn new(command: u64, lane: Lane, entries: Vec<Placed>) -> Self {
         let total = entries.len() as u64;
         let todo = entries.into();
         Self { command, lane, todo, under_way: BTreeMap::new(), done: 0, total, unreadable: 0 }
     }
 
     /// The next one for `lane`; it is under way from now on.
-    pub(super) fn take(&mut self, lane: Lane) -> Option<Waiting> {
+    pub(super) fn take(&mut self, lane: Lane) -> Option<Placed> {
         let (item, place) = if lane == self.lane { self.todo.pop_front()? } else { return None };
         self.under_way.insert(item, place);
         Some((item, place))

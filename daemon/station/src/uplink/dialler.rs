@@ -133,10 +133,15 @@ impl Dialler {
             Ok(outbox) => outbox,
             Err(error) => return Some(UplinkError::OwnDisk(error)),
         };
+        let link = self.world.link.clone();
+        let key = match link.key() {
+            Ok(key) => key,
+            Err(error) => return Some(error.into()),
+        };
         let stream = tokio::select! {
             biased;
             _ = changes.changed() => return None,
-            dialled = dial(address, &self.world.link.key, pinned) => match dialled {
+            dialled = dial(address, key, pinned) => match dialled {
                 Ok(stream) => stream,
                 Err(error) => return Some(error),
             },

@@ -54,21 +54,28 @@ pub(super) fn way_of(entry: &RawEntry) -> Way {
 
 /// Makes an entry ready to be offered. A recording whose file is not there, because it was deleted or lost, is offered
 /// without one; a file that cannot be read is told.
-pub(super) fn item_of(entry: RawEntry, data: &DataDir) -> Item {
-    let file = path_of(&entry, data).and_then(|path| match head_of(&path) {
-        Ok(head) => Some(ItemFile { path, head }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => None,
-        Err(error) => {
-            eprintln!("{}: it cannot be read for the platform: {error}", path.display());
-            None
-        }
-    });
+pub(super) fn item_of(entry: RawEntry, covers_from: Option<u64>, data: &DataDir) -> Item {
+    let (file, unavailable) = match path_of(&entry, data) {
+        None => (None, None),
+        Some(path) => match head_of(&path) {
+            Ok(head) => (Some(ItemFile { path, head }), None),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                (None, Some("the station has no file of it any more".to_owned()))
+            }
+            Err(error) => {
+                eprintln!("{}: it cannot be read for the platform: {error}", path.display());
+                (None, Some(format!("the station cannot read its file: {error}")))
+            }
+        },
+    };
     Item {
         item: entry.sequence,
         written_us: entry.utc_us,
         layout: entry.layout,
         payload: Bytes::from(entry.payload),
         file,
+        unavailable,
+        covers_from,
     }
 }
 
@@ -130,7 +137,7 @@ mod tests {
         std::fs::write(dir.path().join("recordings/a.wav"), &content).expect("written");
         std::fs::write(dir.path().join("settings/box.toml"), "name = \"x\"").expect("written");
         let item = |kind: &str, file: &str| {
-            item_of(entry(&format!("{{\"kind\":\"{kind}\",\"body\":{{\"file\":{file}}}}}")), &data)
+            item_of(entry(&format!("{{\"kind\":\"{kind}\",\"body\":{{\"file\":{file}}}}}")), Some(5), &data)
         };
         let file = item("record", "\"recordings/a.wav\"").file.expect("a file");
         let sha256: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
@@ -146,5 +153,8 @@ mod tests {
         ] {
             assert_eq!(item(kind, file).file, None, "{kind} {file}");
         }
+        let lost = item("record", "\"recordings/gone.wav\"");
+        assert!(lost.unavailable.is_some_and(|why| why.contains("no file")) && lost.covers_from == Some(5));
+        assert_eq!(item("record", "null").unavailable, None, "it never had one");
     }
 }

@@ -1,6 +1,7 @@
 //! How the way to the platform is now: kept by the uplink thread, read by pages and by the care thread.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use capture::clock::Moment;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tokio::sync::{Notify, watch};
 use upkeep::params;
+use uplink::key::KeyError;
 use uplink::message::{ClockNow, RefusalCode, Welcome};
 use uplink::{DeviceKey, Fingerprint, UplinkError};
 
@@ -53,8 +55,8 @@ pub struct PlatformLinkNow {
     pub trouble: Option<LinkTrouble>,
     /// The key that a platform showed which nobody has accepted yet. To accept it, set `fingerprint` to it.
     pub offered: Option<Fingerprint>,
-    /// Of this box's key.
-    pub own_fingerprint: Fingerprint,
+    /// Of this box's key; `None` when it cannot be read: `trouble` says why once a connection was tried.
+    pub own_fingerprint: Option<Fingerprint>,
     /// Entries that the platform has not acknowledged, as counted last.
     pub waiting: u64,
     /// When the platform last acknowledged something, in this run of the station.
@@ -67,7 +69,8 @@ pub struct PlatformLinkNow {
 
 /// What the threads share.
 pub(crate) struct Link {
-    pub(super) key: DeviceKey,
+    key_file: PathBuf,
+    key: OnceLock<DeviceKey>,
     book: PlatformBook,
     now: Mutex<Now>,
     changed: watch::Sender<Changed>,
@@ -109,7 +112,9 @@ impl PlatformClock {
 }
 
 impl Link {
-    pub(crate) fn new(key: DeviceKey, book: PlatformBook, now_us: i64) -> Self {
+    /// `key_file` holds the box's key. A key that cannot be read, or made on a disk that is full, is asked for again with
+    /// every connection: it keeps nobody from recording.
+    pub(crate) fn new(key_file: PathBuf, book: PlatformBook, now_us: i64) -> Self {
         let now = Now {
             state: LinkState::Off,
             since_us: now_us,
@@ -122,7 +127,19 @@ impl Link {
             away_since: None,
         };
         let (changed, _) = watch::channel(Changed::default());
-        Self { key, book, now: Mutex::new(now), changed, news: Notify::new() }
+        let (now, news) = (Mutex::new(now), Notify::new());
+        let link = Self { key_file, key: OnceLock::new(), book, now, changed, news };
+        if let Err(error) = link.key() {
+            eprintln!("{error}");
+        }
+        link
+    }
+
+    pub(super) fn key(&self) -> Result<&DeviceKey, KeyError> {
+        match self.key.get() {
+            Some(key) => Ok(key),
+            None => DeviceKey::load_or_make(&self.key_file).map(|key| self.key.get_or_init(|| key)),
+        }
     }
 
     pub(crate) fn now(&self, keeper: &Timekeeper) -> PlatformLinkNow {
@@ -133,7 +150,7 @@ impl Link {
             since_us: now.since_us,
             trouble: now.trouble.clone(),
             offered: now.offered,
-            own_fingerprint: self.key.fingerprint(),
+            own_fingerprint: self.key.get().map(DeviceKey::fingerprint),
             waiting: now.waiting,
             last_synchronised_us: now.last_synchronised_us,
             platform_release: now.platform_release.clone(),

@@ -9,17 +9,18 @@
 mod again;
 mod commands;
 mod dialler;
+mod follower;
 mod item;
 mod link;
 mod listeners;
 mod orders;
 mod outbox;
 mod outbox_handle;
+#[cfg(test)]
+mod outbox_tests;
 mod ports;
 mod queue;
 mod settings;
-#[cfg(test)]
-mod tests;
 
 use std::sync::{Arc, Weak};
 

@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog::entry::Synchronised;
-use catalog::{Body, Catalog, JournalTail, Ranges, RawEntry};
+use catalog::{Body, Catalog, Ranges, RawEntry};
 use recording::DataDir;
 use uplink::order::Lane;
 use uplink::station_end::Item;
 
-use super::again::Again;
+use super::again::{Again, Placed};
+use super::follower::{Follower, Seen, failed};
 use super::item::{Way, item_of, way_of};
 use super::queue::{Half, MOST_IN_LANE, Queue, Waiting};
 
-/// Acknowledgements are written together, at most so often.
-const WRITE_EVERY: Duration = Duration::from_secs(1);
+/// Acknowledgements are written together, at most so often: each writing is an entry, too. What a power cut takes of them
+/// is offered again.
+const WRITE_EVERY: Duration = Duration::from_secs(60);
 /// Entries written while the connection was away for no longer than this are still fresh.
 const FRESH_KEPT: Duration = Duration::from_secs(60);
 /// Entries looked at in one step.
@@ -26,8 +28,6 @@ const STEP: usize = 256;
 /// Items given at once: the files among them are read and hashed meanwhile, and the network waits.
 const AT_ONCE: usize = 8;
 const BYTES_AT_ONCE: u64 = 2 * 1024 * 1024;
-/// A tail jumps over more acknowledged entries than this, and reads over fewer.
-const JUMP: u64 = 1000;
 
 pub(super) struct Outbox {
     catalog: Catalog,
@@ -39,16 +39,16 @@ pub(super) struct Outbox {
     unwritten: Ranges,
     /// The platform has said something that is not written yet.
     write_due: bool,
-    written_at: Option<Instant>,
+    written_at: Instant,
     /// Fills the queue.
-    tail: JournalTail,
+    tail: Follower,
     /// Looks for alarms behind a queue that is full.
-    ahead: JournalTail,
+    ahead: Follower,
     /// Entries from here on are fresh: they do not go through the queue.
     fresh_from: u64,
-    fresh: JournalTail,
+    fresh: Follower,
     /// Read from `fresh`, and not given yet.
-    at_hand: VecDeque<RawEntry>,
+    at_hand: VecDeque<Seen>,
     /// Where to go on in each half of the queue.
     cursors: [u64; 2],
     /// On this connection, and not acknowledged.
@@ -57,9 +57,8 @@ pub(super) struct Outbox {
     connected_until: Option<Instant>,
 }
 
-fn failed(error: catalog::Error) -> io::Error {
-    io::Error::other(error)
-}
+/// An entry to be sent, and from which one on what is before it stays here.
+type ToSend = (RawEntry, Option<u64>);
 
 impl Outbox {
     /// Opens the queue in `folder` and holds it against the journal: what it lacks is looked for again, what it should
@@ -73,17 +72,17 @@ impl Outbox {
         let last = catalog.health().journal_sequence;
         let next = reconcile(&mut queue, &done, last)?;
         Ok(Self {
-            tail: catalog.journal_tail(next),
-            ahead: catalog.journal_tail(next),
+            tail: Follower::at(&catalog, next),
+            ahead: Follower::at(&catalog, next),
             fresh_from: last + 1,
-            fresh: catalog.journal_tail(last + 1),
+            fresh: Follower::at(&catalog, last + 1),
             catalog,
             data,
             queue,
             done,
             unwritten: Ranges::default(),
             write_due: false,
-            written_at: None,
+            written_at: Instant::now(),
             at_hand: VecDeque::new(),
             cursors: [0; 2],
             given: BTreeSet::new(),
@@ -114,7 +113,7 @@ impl Outbox {
     }
 
     /// Sends entries again, acknowledged or not, and counts them for this command.
-    pub(super) fn send_again(&mut self, command: u64, lane: Lane, entries: Vec<Waiting>) {
+    pub(super) fn send_again(&mut self, command: u64, lane: Lane, entries: Vec<Placed>) {
         self.again.push(Again::new(command, lane, entries));
     }
 
@@ -131,16 +130,16 @@ impl Outbox {
         self.write_if_due();
         let (mut items, mut bytes) = (Vec::new(), 0);
         while items.len() < limit.min(AT_ONCE) && bytes < BYTES_AT_ONCE {
-            let Some(entry) = self.next_entry(lane)? else { break };
+            let Some((entry, covers_from)) = self.next_entry(lane)? else { break };
             self.given.insert(entry.sequence);
-            let item = item_of(entry, &self.data);
+            let item = item_of(entry, covers_from, &self.data);
             bytes += item.file.as_ref().map_or(0, |file| file.head.bytes);
             items.push(item);
         }
         Ok(items)
     }
 
-    pub(super) fn acknowledged(&mut self, items: &[u64]) {
+    pub(super) fn acknowledged(&mut self, items: &[u64]) -> io::Result<()> {
         for item in items {
             self.given.remove(item);
             self.again.iter_mut().for_each(|again| again.acknowledged(*item));
@@ -148,44 +147,36 @@ impl Outbox {
                 self.settle(*item, *item);
                 self.write_due = true;
             }
+            self.queue.remove(*item)?;
         }
         self.write_if_due();
+        Ok(())
     }
 
     pub(super) fn begin_again(&mut self) {
         self.given.clear();
         self.cursors = [0; 2];
         self.at_hand.clear();
-        self.fresh = self.catalog.journal_tail(self.fresh_from);
+        self.fresh = Follower::at(&self.catalog, self.fresh_from);
         self.again.iter_mut().for_each(Again::begin_again);
     }
 
     pub(super) fn write_if_due(&mut self) {
-        if self.written_at.is_none_or(|at| at.elapsed() >= WRITE_EVERY) {
+        if self.written_at.elapsed() >= WRITE_EVERY {
             self.write();
         }
     }
 
-    /// Says in the journal what the platform has. A disk that takes nothing is asked again later: until then nothing
-    /// leaves the queue.
+    /// Says in the journal what the platform has. A disk that takes nothing is asked again later.
     fn write(&mut self) {
         if !self.write_due {
             return;
         }
-        self.written_at = Some(Instant::now());
+        self.written_at = Instant::now();
         let ranges = self.unwritten.iter().collect();
-        if self.catalog.append_durable(vec![Body::Synchronised(Synchronised { ranges })]).is_err() {
-            return;
-        }
-        self.write_due = false;
-        for (first, last) in std::mem::take(&mut self.unwritten).iter() {
-            for item in first..=last {
-                if let Err(error) = self.queue.remove(item) {
-                    // The next start takes it out.
-                    eprintln!("entry {item} could not be taken out of the outbox: {error}");
-                    return;
-                }
-            }
+        if self.catalog.append_durable(vec![Body::Synchronised(Synchronised { ranges })]).is_ok() {
+            self.write_due = false;
+            self.unwritten = Ranges::default();
         }
     }
 
@@ -199,9 +190,9 @@ impl Outbox {
         self.unwritten.insert_range(first, last);
     }
 
-    fn next_entry(&mut self, lane: Lane) -> io::Result<Option<RawEntry>> {
+    fn next_entry(&mut self, lane: Lane) -> io::Result<Option<ToSend>> {
         if let Some(entry) = self.next_again(lane) {
-            return Ok(Some(entry));
+            return Ok(Some((entry, None)));
         }
         match lane {
             // A clearing must not overtake its raising: nothing fresh goes before the older alarms.
@@ -238,10 +229,12 @@ impl Outbox {
         None
     }
 
-    fn next_of(&mut self, half: Half) -> io::Result<Option<RawEntry>> {
+    fn next_of(&mut self, half: Half) -> io::Result<Option<ToSend>> {
         loop {
             let first = self.queue.first(half, self.cursors[half as usize])?;
-            let Some((item, place)) = first.filter(|(item, _)| *item < self.fresh_from) else {
+            let Some(Waiting { item, place, covers_from }) =
+                first.filter(|first| first.item < self.fresh_from)
+            else {
                 return Ok(None);
             };
             self.cursors[half as usize] = item + 1;
@@ -249,37 +242,37 @@ impl Outbox {
                 continue;
             }
             match self.read((item, place)) {
-                Some(entry) if way_of(&entry) != Way::Stays => return Ok(Some(entry)),
+                Some(entry) if way_of(&entry) != Way::Stays => return Ok(Some((entry, Some(covers_from)))),
                 // Left by another journal, or damaged since: there is nothing to send.
-                _ => self.settle(item, item),
+                _ => {
+                    self.settle(item, item);
+                    self.queue.remove(item)?;
+                }
             }
         }
     }
 
-    fn next_fresh(&mut self) -> io::Result<Option<RawEntry>> {
+    fn next_fresh(&mut self) -> io::Result<Option<ToSend>> {
         loop {
             if self.at_hand.is_empty() {
-                jump(&mut self.fresh, &self.done, &self.catalog);
-                let before = self.fresh.next_sequence();
-                let entries = self.fresh.read(AT_ONCE).map_err(failed)?;
-                self.settle_holes(before, &entries);
-                self.at_hand.extend(entries);
+                let (seen, holes) = self.fresh.read(&self.done, AT_ONCE)?;
+                holes.into_iter().for_each(|(first, last)| self.settle(first, last));
+                self.at_hand.extend(seen);
             }
-            let Some(entry) = self.at_hand.pop_front() else { return Ok(None) };
+            let Some(Seen { entry, way, covers_from }) = self.at_hand.pop_front() else { return Ok(None) };
             let item = entry.sequence;
             if self.given.contains(&item) || self.done.contains(item) {
                 continue;
             }
-            if way_of(&entry) == Way::Stays {
-                self.settle(item, item);
-                continue;
+            match way {
+                Way::Stays => self.settle(item, item),
+                Way::Urgent | Way::Goes => return Ok(Some((entry, Some(covers_from)))),
             }
-            return Ok(Some(entry));
         }
     }
 
     /// The entry at its place; elsewhere, if the place is that of another day.
-    fn read(&self, (item, place): Waiting) -> Option<RawEntry> {
+    fn read(&self, (item, place): Placed) -> Option<RawEntry> {
         let found = self.catalog.raw_entry(place, item).ok().or_else(|| {
             let there = self.catalog.journal_tail(item).read(1).ok()?.into_iter().next();
             there.filter(|entry| entry.sequence == item)
@@ -297,17 +290,15 @@ impl Outbox {
         let most = room(&self.queue, Half::Rest).min(room(&self.queue, Half::Urgent)).min(STEP);
         if most > 0 {
             let before = self.tail.next_sequence();
-            jump(&mut self.tail, &self.done, &self.catalog);
-            let from = self.tail.next_sequence();
-            let entries = self.tail.read(most).map_err(failed)?;
+            let (seen, holes) = self.tail.read(&self.done, most)?;
             let next = self.tail.next_sequence();
             if next == before {
                 return Ok(false);
             }
-            self.settle_holes(from, &entries);
-            self.take_in(&entries, next, |_| true)?;
+            holes.into_iter().for_each(|(first, last)| self.settle(first, last));
+            self.take_in(seen, next, |_| true)?;
             if self.ahead.next_sequence() < next {
-                self.ahead = self.catalog.journal_tail(next);
+                self.ahead = Follower::at(&self.catalog, next);
             }
             return Ok(true);
         }
@@ -315,51 +306,32 @@ impl Outbox {
         if most == 0 {
             return Ok(false);
         }
-        jump(&mut self.ahead, &self.done, &self.catalog);
-        let entries = self.ahead.read(most).map_err(failed)?;
-        let next = self.queue.next()?;
-        self.take_in(&entries, next, |half| half == Half::Urgent)?;
-        Ok(!entries.is_empty())
+        let (seen, _) = self.ahead.read(&self.done, most)?;
+        let (next, more) = (self.queue.next()?, !seen.is_empty());
+        self.take_in(seen, next, |half| half == Half::Urgent)?;
+        Ok(more)
     }
 
-    fn take_in(&mut self, entries: &[RawEntry], next: u64, takes: impl Fn(Half) -> bool) -> io::Result<()> {
+    fn take_in(&mut self, seen: Vec<Seen>, next: u64, takes: impl Fn(Half) -> bool) -> io::Result<()> {
         let mut waiting = Vec::new();
-        for entry in entries {
-            if self.done.contains(entry.sequence) {
+        for Seen { entry, way, covers_from } in seen {
+            let (item, place) = (entry.sequence, entry.place);
+            if self.done.contains(item) {
                 continue;
             }
-            let half = match way_of(entry) {
+            let half = match way {
                 Way::Urgent => Half::Urgent,
                 Way::Goes => Half::Rest,
                 Way::Stays => {
-                    self.settle(entry.sequence, entry.sequence);
+                    self.settle(item, item);
                     continue;
                 }
             };
             if takes(half) {
-                waiting.push((half, (entry.sequence, entry.place)));
+                waiting.push((half, Waiting { item, place, covers_from }));
             }
         }
         self.queue.add(&waiting, next)
-    }
-
-    /// What is missing between entries was damaged: it cannot be sent, and is waited for no longer.
-    fn settle_holes(&mut self, mut next: u64, entries: &[RawEntry]) {
-        for entry in entries {
-            if next < entry.sequence {
-                self.settle(next, entry.sequence - 1);
-            }
-            next = entry.sequence + 1;
-        }
-    }
-}
-
-/// Moves a tail over a long stretch that the platform has.
-fn jump(tail: &mut JournalTail, done: &Ranges, catalog: &Catalog) {
-    let next = tail.next_sequence();
-    let stretch = done.iter().find(|(first, last)| *first <= next && next <= *last);
-    if let Some((_, last)) = stretch.filter(|(_, last)| last - next > JUMP) {
-        *tail = catalog.journal_tail(last + 1);
     }
 }
 
@@ -367,7 +339,7 @@ fn jump(tail: &mut JournalTail, done: &Ranges, catalog: &Catalog) {
 fn reconcile(queue: &mut Queue, done: &Ranges, last: u64) -> io::Result<u64> {
     for half in [Half::Urgent, Half::Rest] {
         let mut cursor = 0;
-        while let Some((item, _)) = queue.first(half, cursor)? {
+        while let Some(Waiting { item, .. }) = queue.first(half, cursor)? {
             cursor = item.saturating_add(1);
             if item > last || done.contains(item) {
                 queue.remove(item)?;

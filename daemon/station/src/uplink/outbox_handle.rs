@@ -33,7 +33,7 @@ impl station_end::Outbox for OutboxHandle {
     }
 
     fn acknowledged(&mut self, items: &[u64]) -> io::Result<()> {
-        self.lock().acknowledged(items);
+        self.lock().acknowledged(items)?;
         self.world.link.synchronised(self.world.keeper.now_us());
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use catalog::Place;
 use sled::{Batch, Db, IVec};
 
-/// What sled may keep in memory of its pages; the whole takes about 8 MiB with `MOST_IN_LANE` entries.
+/// What sled may keep in memory of its pages; with all else it takes 7 to 20 MiB when both lanes are full.
 const CACHE_BYTES: u64 = 256 * 1024;
 /// Written to the disk at the latest after this long. What a power cut takes is found again in the journal.
 const FLUSH_EVERY_MS: u64 = 1000;
@@ -30,7 +30,13 @@ pub(super) enum Half {
 }
 
 /// An entry that waits, and where it lies in the journal.
-pub(super) type Waiting = (u64, Place);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub item: u64,
+    pub place: Place,
+    /// All entries from this one on and before `item` stay here.
+    pub covers_from: u64,
+}
 
 const HALVES: [Half; 2] = [Half::Urgent, Half::Rest];
 /// The key of the mark; keys of entries are longer.
@@ -106,12 +112,12 @@ impl Queue {
     pub(super) fn add(&mut self, entries: &[(Half, Waiting)], next: u64) -> io::Result<()> {
         let mut batch = Batch::default();
         let mut added = [0; 2];
-        for (half, (item, place)) in entries {
-            let key = key_of(*half, *item);
+        for (half, waiting) in entries {
+            let key = key_of(*half, waiting.item);
             if !self.db.contains_key(key)? {
                 added[*half as usize] += 1;
             }
-            batch.insert(&key, &bytes_of(*place));
+            batch.insert(&key, &bytes_of(waiting));
         }
         batch.insert(MARK, &next.to_be_bytes());
         self.db.apply_batch(batch)?;
@@ -140,9 +146,10 @@ impl Queue {
     /// The first entry of a half from `from` on.
     pub(super) fn first(&self, half: Half, from: u64) -> io::Result<Option<Waiting>> {
         let range = (Bound::Included(key_of(half, from)), Bound::Included(key_of(half, u64::MAX)));
-        let Some((key, place)) = self.db.range(range).next().transpose()? else { return Ok(None) };
+        let Some((key, bytes)) = self.db.range(range).next().transpose()? else { return Ok(None) };
         let wrong = || io::Error::other("the outbox holds what is no place in the journal");
-        split(&key).map(|(_, item)| item).zip(place_of(&place)).ok_or_else(wrong).map(Some)
+        let waiting = split(&key).and_then(|(_, item)| waiting_of(item, &bytes));
+        waiting.ok_or_else(wrong).map(Some)
     }
 }
 
@@ -152,13 +159,17 @@ fn key_of(half: Half, item: u64) -> [u8; 9] {
     key
 }
 
-fn bytes_of(place: Place) -> [u8; 16] {
-    (u128::from(place.segment) << 64 | u128::from(place.offset)).to_be_bytes()
+fn bytes_of(waiting: &Waiting) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    let numbers = [waiting.place.segment, waiting.place.offset, waiting.covers_from];
+    bytes.chunks_exact_mut(8).zip(numbers).for_each(|(to, number)| to.copy_from_slice(&number.to_be_bytes()));
+    bytes
 }
 
-fn place_of(bytes: &[u8]) -> Option<Place> {
-    let both = u128::from_be_bytes(bytes.try_into().ok()?);
-    Some(Place { segment: (both >> 64) as u64, offset: both as u64 })
+fn waiting_of(item: u64, bytes: &[u8]) -> Option<Waiting> {
+    let number = |at: usize| bytes.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes);
+    let place = Place { segment: number(0)?, offset: number(8)? };
+    Some(Waiting { item, place, covers_from: number(16)? })
 }
 
 fn split(key: &IVec) -> Option<(Half, u64)> {
@@ -182,14 +193,14 @@ mod tests {
     use super::*;
     use std::path::PathBuf;
 
-    fn place(item: u64) -> Place {
-        Place { segment: 1, offset: item << 40 }
+    fn waiting(item: u64) -> Waiting {
+        Waiting { item, place: Place { segment: 1, offset: item << 40 }, covers_from: item - 1 }
     }
 
     fn filled(folder: &Path, items: u64) {
         let mut queue = Queue::open(folder).expect("opens");
         let half = |item| if item % 10 == 0 { Half::Urgent } else { Half::Rest };
-        let entries: Vec<_> = (1..=items).map(|item| (half(item), (item, place(item)))).collect();
+        let entries: Vec<_> = (1..=items).map(|item| (half(item), waiting(item))).collect();
         queue.add(&entries, items + 1).expect("added");
         (1..=items / 2).for_each(|item| queue.remove(item).expect("removed"));
     }
@@ -202,11 +213,11 @@ mod tests {
         let mut queue = Queue::open(&folder).expect("opens");
         assert_eq!(queue.next().expect("read"), 601);
         assert_eq!((queue.count(Half::Urgent), queue.count(Half::Rest)), (30, 270));
-        assert_eq!(queue.first(Half::Urgent, 0).expect("read"), Some((310, place(310))));
-        assert_eq!(queue.first(Half::Rest, 310).expect("read"), Some((311, place(311))));
+        assert_eq!(queue.first(Half::Urgent, 0).expect("read"), Some(waiting(310)));
+        assert_eq!(queue.first(Half::Rest, 310).expect("read"), Some(waiting(311)));
         assert_eq!(queue.first(Half::Urgent, 601).expect("read"), None);
         assert!(queue.contains(310).expect("read") && !queue.contains(300).expect("read"));
-        queue.add(&[(Half::Urgent, (310, place(310)))], 602).expect("added again");
+        queue.add(&[(Half::Urgent, waiting(310))], 602).expect("added again");
         queue.remove(310).expect("removed");
         queue.remove(310).expect("removed twice");
         assert_eq!(queue.count(Half::Urgent), 29);
@@ -234,7 +245,7 @@ mod tests {
             }
             std::fs::write(file, bytes).expect("damaged");
             let mut queue = Queue::open(&folder).expect("opens");
-            queue.add(&[(Half::Rest, (5000, place(5000)))], 5001).expect("takes entries");
+            queue.add(&[(Half::Rest, waiting(5000))], 5001).expect("takes entries");
             assert!(queue.contains(5000).expect("read"));
             drop(queue);
             assert!(Queue::open(&folder).expect("opens again").contains(5000).expect("read"), "{round}");

@@ -68,7 +68,8 @@ pub struct Platform {
     pub address: SocketAddr,
     pub key: Arc<DeviceKey>,
     runtime: Option<Runtime>,
-    folder: tempfile::TempDir,
+    /// Where parts of files grow.
+    _folder: tempfile::TempDir,
 }
 
 impl Platform {
@@ -104,7 +105,7 @@ impl Platform {
                 );
             }
         });
-        Self { kept, address, key, runtime: Some(runtime), folder }
+        Self { kept, address, key, runtime: Some(runtime), _folder: folder }
     }
 
     /// Gone at once, as by `kill -9`, and back at the same address with what it kept.
@@ -121,7 +122,7 @@ impl Platform {
     }
 
     pub fn register(&self, station: &Station) {
-        let own = station.platform_link().own_fingerprint;
+        let own = station.platform_link().own_fingerprint.expect("a key");
         lock(&self.kept.known).insert(station.info().serial, own);
     }
 
@@ -155,10 +156,6 @@ impl Platform {
 
     pub fn run_future<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.as_ref().expect("it runs").block_on(future)
-    }
-
-    pub fn folder(&self) -> &std::path::Path {
-        self.folder.path()
     }
 }
 

@@ -6,7 +6,7 @@ use hookline_station::LinkState;
 use serde_json::{Value, json};
 use uplink::{DeviceKey, Fingerprint};
 
-use crate::house::{Platform, TestBox, change_link, lock, wait_for, wait_until};
+use crate::house::{Platform, TestBox, change_link, lock, wait_for, wait_for_records, wait_until};
 
 #[test]
 fn a_platform_is_told_nothing_before_its_key_is_accepted() {
@@ -56,7 +56,7 @@ fn a_station_waits_until_it_is_registered_and_says_why_it_is_refused() {
     assert!(sentence.contains("add it there"), "{sentence}");
 
     let own = station.platform_link().own_fingerprint;
-    assert_eq!(lock(&platform.kept.hellos)[0].fingerprint, own);
+    assert_eq!(Some(lock(&platform.kept.hellos)[0].fingerprint), own);
     let other = DeviceKey::make().expect("a key").fingerprint();
     lock(&platform.kept.known).insert(station.info().serial, other);
     wait_for(&station, LinkState::Refused);
@@ -68,6 +68,28 @@ fn a_station_waits_until_it_is_registered_and_says_why_it_is_refused() {
     drop(station);
     let station = test_box.start_idle();
     assert_eq!(station.platform_link().own_fingerprint, own, "the key stays");
+    wait_for(&station, LinkState::Connected);
+    station.stop().expect("it stops");
+}
+
+#[test]
+fn a_damaged_key_costs_the_platform_and_no_recording() {
+    let (test_box, platform) = (TestBox::new(), Platform::start());
+    let key_file = test_box.data().join("identity/device-key.pem");
+    std::fs::create_dir_all(test_box.data().join("identity")).expect("a folder");
+    std::fs::write(&key_file, "torn").expect("written");
+    let station = test_box.start();
+    assert_eq!(station.platform_link().own_fingerprint, None);
+    let pin = platform.key.fingerprint();
+    let address = platform.address.to_string();
+    change_link(&station, json!({"switched_on": true, "address": address, "fingerprint": pin}));
+    wait_until("it says so", || station.platform_link().trouble.is_some_and(|t| t.code == "own_key"));
+    wait_for_records(&station, 2);
+    assert_eq!(std::fs::read_to_string(&key_file).expect("there"), "torn", "it is never replaced");
+    // A person puts the kept copy back, or has a new one made.
+    std::fs::remove_file(&key_file).expect("removed");
+    wait_for(&station, LinkState::WaitingForPlatform);
+    platform.register(&station);
     wait_for(&station, LinkState::Connected);
     station.stop().expect("it stops");
 }

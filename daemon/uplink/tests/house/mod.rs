@@ -248,7 +248,7 @@ pub fn item(folder: &Path, item: u64, bytes: Option<usize>) -> Item {
         ItemFile { path, head: AudioHead { bytes: count as u64, sha256 } }
     });
     let payload = Bytes::from(format!("{{\"kind\": \"record\",  \"body\":{item}}}"));
-    Item { item, written_us: item as i64, layout: 1, payload, file }
+    Item { item, written_us: item as i64, layout: 1, payload, file, unavailable: None, covers_from: None }
 }
 
 pub fn hello(serial: &str) -> Hello {

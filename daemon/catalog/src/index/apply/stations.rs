@@ -15,11 +15,12 @@ impl Work<'_> {
     pub fn entry_of_station(&mut self, entry: &Entry, place: Place, from: &FromStation) -> Result<()> {
         let station = self.station(&from.serial)?;
         let number = signed(from.entry);
+        let covered = signed(from.covers_from.unwrap_or(from.entry).clamp(1, from.entry.max(1)));
         let first_time = !contains(self.sql, station, number)?;
         let Some(body) = from.body().filter(|body| first_time || matches!(body, Body::Record(_))) else {
-            return insert(self.sql, station, number, number);
+            return insert(self.sql, station, covered, number);
         };
-        insert(self.sql, station, number, number)?;
+        insert(self.sql, station, covered, number)?;
         let without_file = match (&body, &from.unavailable) {
             (Body::Record(record), Some(why)) if from.file.is_none() => {
                 Some((record.facts.id.sequence, why.clone()))
