@@ -1,20 +1,23 @@
-//! What a caller may see. Every query is held to it, and every thing that an address names is looked for within it: what
-//! lies outside is not there.
+//! What a caller may see and manage. Every query is held to it, and every thing that an address names is looked for
+//! within it: what lies outside is not there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use catalog::Scope;
+use catalog::{Catalog, Scope};
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::query::Query;
+use crate::role::Served;
 use crate::session::Caller;
 
 /// The part of the tree that a query asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
     /// Serial numbers; none: all.
-    stations: BTreeSet<String>,
+    pub stations: BTreeSet<String>,
     department: Option<String>,
 }
 
@@ -24,14 +27,67 @@ impl Part {
         let stations = query.many("station", "a serial number", |text| {
             (1..=64).contains(&text.len()).then(|| text.to_owned())
         })?;
-        Ok(Self { stations, department: query.text("department", 1..=64)? })
+        Ok(Self { stations, ..Self::department_only(query)? })
+    }
+
+    /// `department` alone, for lists of stations.
+    pub fn department_only(query: &mut Query) -> Result<Self, Problem> {
+        Ok(Self { stations: BTreeSet::new(), department: query.text("department", 1..=64)? })
     }
 }
 
-/// What the caller may see. Blocks.
-pub fn scope_of(_app: &App, _caller: &Caller) -> Result<Scope, Problem> {
-    // On a station everybody who has the right sees every port.
-    Ok(Scope::everything())
+/// Scopes that have been made, until a station or a department goes elsewhere.
+#[derive(Debug, Default)]
+pub struct Scopes {
+    made: Mutex<HashMap<String, (u64, Scope)>>,
+    /// Counts up with every change of the tree or of what belongs to it.
+    tree: AtomicU64,
+}
+
+impl Scopes {
+    /// What those of a department see: it and what lies below. `None`: everything. Blocks.
+    ///
+    /// # Errors
+    /// When the catalog cannot be read.
+    pub fn of(&self, catalog: &Catalog, department: Option<&str>) -> Result<Scope, Problem> {
+        let Some(department) = department else { return Ok(Scope::everything()) };
+        // Read before the catalog is: a change in between makes this scope an old one.
+        let tree = self.tree.load(Ordering::Acquire);
+        if let Some((_, scope)) = self.lock().get(department).filter(|(made, _)| *made == tree) {
+            return Ok(scope.clone());
+        }
+        let scope = catalog.scope_of_department(department)?;
+        self.lock().insert(department.to_owned(), (tree, scope.clone()));
+        Ok(scope)
+    }
+
+    fn changed(&self) {
+        self.tree.fetch_add(1, Ordering::AcqRel);
+        self.lock().clear();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (u64, Scope)>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// A station, a port or a department belongs elsewhere now: requests and open sockets know it from now on.
+    pub fn tree_changed(&self) {
+        self.scopes.changed();
+        self.sessions.look_again();
+    }
+}
+
+/// What the caller may see. On a station everybody who has the right sees every port. Blocks.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub fn scope_of(app: &App, caller: &Caller) -> Result<Scope, Problem> {
+    match &app.served {
+        Served::Station(_) => Ok(Scope::everything()),
+        Served::Platform(_) => app.scopes.of(app.catalog(), caller.department.as_deref()),
+    }
 }
 
 /// The part of it that a query asks for. Blocks.
@@ -39,12 +95,37 @@ pub fn scope_of(_app: &App, _caller: &Caller) -> Result<Scope, Problem> {
 /// # Errors
 /// `not_found` for a department that is not there, or not the caller's.
 pub fn scope_in(app: &App, caller: &Caller, part: &Part) -> Result<Scope, Problem> {
-    let mut scope = scope_of(app, caller)?;
-    if let Some(department) = &part.department {
-        return Err(Problem::not_found("department", department));
+    let scope = scope_of(app, caller)?;
+    match &part.department {
+        None => Ok(scope),
+        Some(department) => {
+            check_department(app, &scope, Some(department))?;
+            app.scopes.of(app.catalog(), Some(department))
+        }
     }
-    if !part.stations.is_empty() {
-        scope = scope.within_stations(&part.stations);
+}
+
+/// Whether what belongs to `department` (`None`: to nobody but those who see the whole tree) is the caller's to manage.
+pub fn manages(scope: &Scope, department: Option<&str>) -> bool {
+    scope.is_everything() || department.is_some_and(|name| scope.departments().allows(&name.to_owned()))
+}
+
+/// Where the caller would put something. Blocks.
+///
+/// # Errors
+/// `not_found` for a department that is not there or not the caller's; `department_not_yours` for the top of the tree.
+pub fn check_department(app: &App, scope: &Scope, department: Option<&str>) -> Result<(), Problem> {
+    let Some(name) = department else {
+        return if scope.is_everything() { Ok(()) } else { Err(not_yours()) };
+    };
+    let there = app.catalog().departments()?.iter().any(|one| one.name == name);
+    if there && manages(scope, department) {
+        return Ok(());
     }
-    Ok(scope)
+    Err(Problem::not_found("department", name))
+}
+
+pub fn not_yours() -> Problem {
+    let title = "Only somebody of a department above can do that: ask there.";
+    Problem::new(Code::DepartmentNotYours, title)
 }
