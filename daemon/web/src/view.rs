@@ -59,6 +59,14 @@ impl View {
     }
 }
 
+impl View {
+    /// The name behind a number that stands in no record yet. Blocks.
+    pub fn contact_of(&self, number: &str) -> Option<String> {
+        let contact = self.app.catalog().contact(number).ok().flatten()?;
+        may_read(&self.scope, &contact).then_some(contact.name)
+    }
+}
+
 /// A contact of no department is everybody's.
 pub fn may_read(scope: &Scope, contact: &catalog::Contact) -> bool {
     contact.department.is_empty() || scope.departments().allows(&contact.department)

@@ -46,7 +46,7 @@ pub async fn push(
     socket: WebSocket,
 ) -> Result<(), Problem> {
     let mut push = Push::new(socket, app);
-    let needs = Needs { right: Right::Live, port: None };
+    let needs = Needs::right(Right::Live);
     let mut changes = app.platform()?.changes();
     let mut told = look(app, caller, device.as_deref()).await?;
     let mut message = all(app, &told);
@@ -81,14 +81,11 @@ async fn look(app: &App, caller: &Caller, device: Option<&str>) -> Result<Told, 
         let platform = app.platform()?;
         let scope = scope_of(app, &caller)?;
         let alarms = alarm_counts_json(app.catalog().alarm_counts(&scope)?);
-        let ports = match device {
-            // A station that is not there any more, or not the caller's, has no ports.
-            Some(serial) => Some(match device_of(platform, &scope, &serial) {
-                Ok(now) => ports_json(&View::within(app, scope.clone()), &scope, &now, platform.now_us()),
-                Err(_) => Vec::new(),
-            }),
-            None => None,
-        };
+        // A station that is not there any more, or not the caller's, has no ports.
+        let ports = device.map(|serial| match device_of(platform, &scope, &serial) {
+            Ok(now) => ports_json(&View::within(app, scope.clone()), &scope, &now, platform.now_us()),
+            Err(_) => Vec::new(),
+        });
         let fleet = Fleet::look(app, platform, scope)?;
         let devices = fleet.devices(platform);
         let devices =

@@ -88,7 +88,7 @@ pub async fn list_devices(State(app): State<App>, caller: Caller, mut query: Que
         let now_us = platform.now_us();
         let mut found = fleet.devices(platform);
         found.retain(|now| asked.station_now(&now.device.serial, now_us) && filter.fits(&fleet, now, words_of));
-        found.sort_by(|one, other| place_of(one).cmp(&place_of(other)));
+        found.sort_by_cached_key(place_of);
         let total = found.len();
         let rest = found.into_iter().filter(|now| after.as_ref().is_none_or(|after| place_of(now) > *after));
         let mut page: Vec<DeviceNow> = rest.take(limit + 1).collect();
@@ -144,14 +144,15 @@ pub struct Asked {
     /// `Some(None)`: of nobody but those who see the whole tree.
     pub department: Option<Option<String>>,
     pub fingerprint: Option<Fingerprint>,
-    switched_on: Option<bool>,
-    limits: Option<Limits>,
+    pub switched_on: Option<bool>,
+    pub limits: Option<Limits>,
     pub note: Option<String>,
 }
 
-struct Limits {
-    audio_bytes_per_s: Option<u64>,
-    quiet_hours: Option<(u16, u16)>,
+pub struct Limits {
+    pub audio_bytes_per_s: Option<u64>,
+    /// Minutes of the day.
+    pub quiet_hours: Option<(u16, u16)>,
 }
 
 pub fn fingerprint_of(text: &str) -> Option<Fingerprint> {

@@ -245,8 +245,9 @@ pub async fn export_recordings(
     if ids.len() > MOST_IDS {
         return Err(Problem::field_invalid("ids", &expected));
     }
-    let filters = record_query(&mut query)?;
+    let mut filters = record_query(&mut query)?;
     let part = Part::of(&mut query)?;
+    filters.stations = part.stations.clone();
     query.finish()?;
     let ids = Some(ids).filter(|ids| !ids.is_empty());
     let scope = asked_scope(&app, &caller, part).await?;
@@ -262,8 +263,9 @@ pub async fn export_audit(
 ) -> Answer {
     let format = Format::of(&mut query)?;
     let language = language_of(&mut query, &caller)?;
-    let filters = audit_query(&mut query)?;
+    let mut filters = audit_query(&mut query)?;
     let part = Part::of(&mut query)?;
+    filters.stations = part.stations.clone();
     query.finish()?;
     let scope = asked_scope(&app, &caller, part).await?;
     let rows = AuditRows { scope, filters, after: None, at_end: false, language };
