@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
 
-use crate::password::Hasher;
 use crate::fleet::Standing;
+use crate::password::Hasher;
+use crate::jobs::Jobs;
 use crate::plays::Plays;
 use crate::problem::Problem;
 use crate::role::Served;
-use crate::scope::Scopes;
 use crate::session::Sessions;
 use crate::throttle::Throttle;
 use crate::turns::{self, Turns};
@@ -27,8 +27,8 @@ pub struct Shared {
     pub hasher: Hasher,
     pub plays: Plays,
     pub turns: Turns,
-    pub scopes: Scopes,
     pub standing: Standing,
+    pub jobs: Jobs,
     /// Folder on the data disk for what grows while it is made; empty at every start.
     pub temporary: PathBuf,
     people: Mutex<()>,
@@ -51,8 +51,8 @@ impl App {
             hasher,
             plays: Plays::default(),
             turns: Turns::default(),
-            scopes: Scopes::default(),
             standing: Standing::default(),
+            jobs: Jobs::default(),
             temporary,
             people: Mutex::new(()),
         }))

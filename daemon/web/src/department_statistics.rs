@@ -49,7 +49,8 @@ pub fn by_department(app: &App, scope: &Scope, filters: &RecordQuery) -> Result<
 
 /// The period, cut where something went elsewhere.
 fn pieces_of(devices: &BTreeMap<String, Device>, filters: &RecordQuery) -> Vec<(Option<i64>, Option<i64>)> {
-    let spans = devices.values().flat_map(|device| device.departments.iter().chain(device.ports.values().flatten()));
+    let spans =
+        devices.values().flat_map(|device| device.departments.iter().chain(device.ports.values().flatten()));
     let within = |us: &i64| {
         filters.from_us.is_none_or(|from_us| *us > from_us) && filters.to_us.is_none_or(|to_us| *us < to_us)
     };
@@ -84,9 +85,8 @@ mod tests {
         device.departments = vec![since(0, "east"), since(50, "west")];
         device.ports.insert(2, vec![since(70, "desk")]);
         let devices = BTreeMap::from([("A".to_owned(), device)]);
-        let pieces = |from_us, to_us| {
-            pieces_of(&devices, &RecordQuery { from_us, to_us, ..RecordQuery::default() })
-        };
+        let pieces =
+            |from_us, to_us| pieces_of(&devices, &RecordQuery { from_us, to_us, ..RecordQuery::default() });
         assert_eq!(pieces(Some(10), Some(40)), [(Some(10), Some(40))]);
         assert_eq!(pieces(Some(10), Some(60)), [(Some(10), Some(50)), (Some(50), Some(60))]);
         assert_eq!(pieces(Some(50), None), [(Some(50), Some(70)), (Some(70), None)]);

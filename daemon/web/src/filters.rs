@@ -34,7 +34,6 @@ pub fn record_query(query: &mut Query) -> Result<RecordQuery, Problem> {
     let score =
         |query: &mut Query, name| query.whole(name, 1..=10).map(|score| score.map(|score| score as u8));
     Ok(RecordQuery {
-        stations: BTreeSet::new(),
         from_us: query.time_us("from")?,
         to_us: query.time_us("to")?,
         stations: BTreeSet::new(),

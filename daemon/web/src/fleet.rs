@@ -79,12 +79,13 @@ impl Fleet {
                 }
             }
         }
-        let running = platform.commands(0).into_iter().filter_map(|command| match (command.what, command.state) {
-            (What::Synchronise { .. }, CommandState::Progress { done, total }) => {
-                Some((command.serial, (done, total)))
-            }
-            _ => None,
-        });
+        let running =
+            platform.commands(0).into_iter().filter_map(|command| match (command.what, command.state) {
+                (What::Synchronise { .. }, CommandState::Progress { done, total }) => {
+                    Some((command.serial, (done, total)))
+                }
+                _ => None,
+            });
         Ok(Self { scope, now_us, zone: app.zone(), alarms, progress: running.collect() })
     }
 
@@ -102,9 +103,10 @@ impl Fleet {
     /// Ports that the caller sees: those that are used, and those that are being recorded.
     pub fn ports_of(&self, device: &DeviceNow) -> (usize, usize) {
         let serial = &device.device.serial;
-        let seen = device.ports.values().filter(|port| {
-            port.state != "unused" && self.scope.port_now(serial, port.port, self.now_us)
-        });
+        let seen = device
+            .ports
+            .values()
+            .filter(|port| port.state != "unused" && self.scope.port_now(serial, port.port, self.now_us));
         seen.fold((0, 0), |(total, recording), port| {
             (total + 1, recording + usize::from(port.recording.is_some()))
         })
@@ -187,7 +189,8 @@ impl From<platform::PlatformError> for Problem {
             Error::NoDevice(serial) => Self::not_found("device", serial),
             Error::NoCommand(id) => Self::not_found("command", id),
             Error::DeviceExists(serial) => {
-                Self::new(Code::DeviceExists, format!("{serial} is registered already.")).with("serial", serial)
+                Self::new(Code::DeviceExists, format!("{serial} is registered already."))
+                    .with("serial", serial)
             }
             Error::DeviceInvalid { field, reason } => {
                 Self::new(Code::SettingInvalid, sentence).with("field", field).with("reason", reason)

@@ -20,6 +20,7 @@ mod first;
 mod fleet;
 mod guard;
 mod headers;
+mod jobs;
 mod pages;
 mod password;
 mod plays;

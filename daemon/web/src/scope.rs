@@ -1,11 +1,9 @@
 //! What a caller may see and manage. Every query is held to it, and every thing that an address names is looked for
 //! within it: what lies outside is not there.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeSet;
 
-use catalog::{Catalog, Scope};
+use catalog::Scope;
 
 use crate::app::App;
 use crate::problem::{Code, Problem};
@@ -36,45 +34,9 @@ impl Part {
     }
 }
 
-/// Scopes that have been made, until a station or a department goes elsewhere.
-#[derive(Debug, Default)]
-pub struct Scopes {
-    made: Mutex<HashMap<String, (u64, Scope)>>,
-    /// Counts up with every change of the tree or of what belongs to it.
-    tree: AtomicU64,
-}
-
-impl Scopes {
-    /// What those of a department see: it and what lies below. `None`: everything. Blocks.
-    ///
-    /// # Errors
-    /// When the catalog cannot be read.
-    pub fn of(&self, catalog: &Catalog, department: Option<&str>) -> Result<Scope, Problem> {
-        let Some(department) = department else { return Ok(Scope::everything()) };
-        // Read before the catalog is: a change in between makes this scope an old one.
-        let tree = self.tree.load(Ordering::Acquire);
-        if let Some((_, scope)) = self.lock().get(department).filter(|(made, _)| *made == tree) {
-            return Ok(scope.clone());
-        }
-        let scope = catalog.scope_of_department(department)?;
-        self.lock().insert(department.to_owned(), (tree, scope.clone()));
-        Ok(scope)
-    }
-
-    fn changed(&self) {
-        self.tree.fetch_add(1, Ordering::AcqRel);
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, (u64, Scope)>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl App {
-    /// A station, a port or a department belongs elsewhere now: requests and open sockets know it from now on.
+    /// A station, a port or a department belongs elsewhere now: open sockets look whether they may go on.
     pub fn tree_changed(&self) {
-        self.scopes.changed();
         self.sessions.look_again();
     }
 }
@@ -84,9 +46,9 @@ impl App {
 /// # Errors
 /// When the catalog cannot be read.
 pub fn scope_of(app: &App, caller: &Caller) -> Result<Scope, Problem> {
-    match &app.served {
-        Served::Station(_) => Ok(Scope::everything()),
-        Served::Platform(_) => app.scopes.of(app.catalog(), caller.department.as_deref()),
+    match (&app.served, &caller.department) {
+        (Served::Platform(_), Some(department)) => Ok(app.catalog().scope_of_department(department)?),
+        (Served::Platform(_), None) | (Served::Station(_), _) => Ok(Scope::everything()),
     }
 }
 
@@ -100,7 +62,7 @@ pub fn scope_in(app: &App, caller: &Caller, part: &Part) -> Result<Scope, Proble
         None => Ok(scope),
         Some(department) => {
             check_department(app, &scope, Some(department))?;
-            app.scopes.of(app.catalog(), Some(department))
+            Ok(app.catalog().scope_of_department(department)?)
         }
     }
 }

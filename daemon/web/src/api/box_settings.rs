@@ -51,7 +51,10 @@ pub async fn change_box_settings(State(app): State<App>, caller: Caller, mut fie
 }
 
 /// Settings that differ, before and after.
-pub fn difference(before: &impl Serialize, after: &impl Serialize) -> (Map<String, Value>, Map<String, Value>) {
+pub fn difference(
+    before: &impl Serialize,
+    after: &impl Serialize,
+) -> (Map<String, Value>, Map<String, Value>) {
     let (mut from, mut to) = (json!(before), json!(after));
     let (Some(from), Some(to)) = (from.as_object_mut(), to.as_object_mut()) else {
         return Default::default();

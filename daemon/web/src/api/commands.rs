@@ -117,10 +117,8 @@ pub async fn command_devices(State(app): State<App>, caller: Caller, mut fields:
     app.blocking(move |app| {
         let platform = app.platform()?;
         let scope = scope_of(app, &caller)?;
-        let devices = serials
-            .iter()
-            .map(|serial| managed(platform, &scope, serial))
-            .collect::<Result<Vec<_>, _>>()?;
+        let devices =
+            serials.iter().map(|serial| managed(platform, &scope, serial)).collect::<Result<Vec<_>, _>>()?;
         let trail = || Trail::of(&caller, "device", "command").entry();
         let ids = match asked {
             Asked::Same(what) => platform.command(&serials, &what, within, trail())?,
@@ -147,7 +145,7 @@ pub async fn command_devices(State(app): State<App>, caller: Caller, mut fields:
 /// Contacts that those of a department may read; of a station that belongs to nobody, those of no department. Blocks.
 fn contacts_for(app: &App, department: Option<&str>) -> Result<Vec<ContactToSet>, Problem> {
     let scope = match department {
-        Some(_) => app.scopes.of(app.catalog(), department)?,
+        Some(department) => app.catalog().scope_of_department(department)?,
         None => Scope::of([], Only::These(BTreeSet::new())),
     };
     let (mut contacts, mut after) = (Vec::new(), None);
@@ -394,6 +392,9 @@ mod tests {
             let problem = asked(command.clone()).err().unwrap_or_else(|| panic!("{command}"));
             assert_eq!(problem.params["field"], field, "{command}");
         }
-        assert_eq!(asked(json!({ "what": "restart" })).ok().and_then(|asked| asked.right()), Some(Right::System));
+        assert_eq!(
+            asked(json!({ "what": "restart" })).ok().and_then(|asked| asked.right()),
+            Some(Right::System)
+        );
     }
 }

@@ -262,11 +262,7 @@ fn may_change(
     }
 }
 
-pub async fn remove_department(
-    State(app): State<App>,
-    caller: Caller,
-    Path(name): Path<String>,
-) -> Answer {
+pub async fn remove_department(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Answer {
     app.blocking(move |app| {
         let _one_at_a_time = app.one_at_a_time();
         let (tree, scope) = (Tree::read(app)?, scope_of(app, &caller)?);
@@ -359,10 +355,14 @@ mod tests {
 
     #[test]
     fn names_prefixes_and_codes_are_plain() {
-        for (good, text) in [(true, "North 1"), (true, "城中派出所"), (false, " a"), (false, ".."), (false, "a/b")] {
+        for (good, text) in
+            [(true, "North 1"), (true, "城中派出所"), (false, " a"), (false, ".."), (false, "a/b")]
+        {
             assert_eq!(name_of(&json!(text)).is_some(), good, "{text}");
         }
-        for (good, text) in [(true, "A"), (true, "ABCD"), (false, "ABCDE"), (false, "a"), (false, ""), (false, "Ä")] {
+        for (good, text) in
+            [(true, "A"), (true, "ABCD"), (false, "ABCDE"), (false, "a"), (false, ""), (false, "Ä")]
+        {
             assert_eq!(prefix_of(&json!(text)).is_some(), good, "{text}");
         }
         assert!(code_of(&json!("320100000000")).is_some() && code_of(&json!("32-1")).is_none());

@@ -100,7 +100,8 @@ fn import(app: &App, caller: &Caller, bytes: &[u8], check: bool) -> Result<Respo
 fn add(app: &App, caller: &Caller, lines: &mut [Line]) -> Result<(), Problem> {
     let platform = app.platform()?;
     for some in lines.chunks_mut(AT_ONCE) {
-        let devices: Vec<Device> = some.iter().filter_map(|line| line.device.as_ref().ok()).cloned().collect();
+        let devices: Vec<Device> =
+            some.iter().filter_map(|line| line.device.as_ref().ok()).cloned().collect();
         if devices.is_empty() {
             continue;
         }
@@ -141,7 +142,8 @@ fn row_json(line: &Line, check: bool) -> Value {
 fn lines_of(app: &App, caller: &Caller, scope: &Scope, bytes: &[u8]) -> Result<Vec<Line>, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::field_invalid("", "text in UTF-8"))?;
     let text = text.trim_start_matches('\u{feff}');
-    let mut reader = csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
+    let mut reader =
+        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let heading = reader.headers().map_err(|error| unreadable(&error))?.clone();
     let columns = columns_of(&heading)?;
     let mut lines = Vec::new();

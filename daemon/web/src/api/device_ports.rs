@@ -123,9 +123,9 @@ pub async fn change_device_ports(
             for port in ports {
                 // What it had before with its station stays as it was; `null` goes back to where the station is now.
                 let spans = device.ports.entry(port).or_insert_with(|| device.departments.clone());
-                let own = department.clone().or_else(|| {
-                    device.departments.last().and_then(|span| span.department.clone())
-                });
+                let own = department
+                    .clone()
+                    .or_else(|| device.departments.last().and_then(|span| span.department.clone()));
                 belong(spans, since_us, own);
                 if department.is_none() && *spans == device.departments {
                     device.ports.remove(&port);

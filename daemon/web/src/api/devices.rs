@@ -87,7 +87,9 @@ pub async fn list_devices(State(app): State<App>, caller: Caller, mut query: Que
         };
         let now_us = platform.now_us();
         let mut found = fleet.devices(platform);
-        found.retain(|now| asked.station_now(&now.device.serial, now_us) && filter.fits(&fleet, now, words_of));
+        found.retain(|now| {
+            asked.station_now(&now.device.serial, now_us) && filter.fits(&fleet, now, words_of)
+        });
         found.sort_by_cached_key(place_of);
         let total = found.len();
         let rest = found.into_iter().filter(|now| after.as_ref().is_none_or(|after| place_of(now) > *after));
@@ -238,7 +240,8 @@ pub fn new_device(
     // What a station brought while it belonged to others stays theirs.
     let from_us = if known_before { time::now_us() } else { EVER_US };
     let mut device = Device::new(serial);
-    device.departments = department.map(|name| Since { from_us, department: Some(name) }).into_iter().collect();
+    device.departments =
+        department.map(|name| Since { from_us, department: Some(name) }).into_iter().collect();
     device.fingerprint = asked.fingerprint.map(|fingerprint| fingerprint.to_string());
     device.name = asked.name.unwrap_or_default();
     device.switched_on = asked.switched_on.unwrap_or(true);
@@ -263,10 +266,11 @@ pub fn trail_json(device: &Device) -> Value {
 
 pub async fn add_device(State(app): State<App>, caller: Caller, mut fields: Fields) -> Answer {
     let serial = fields.required("serial", SERIAL, |value| serial_of(value.as_str()?))?;
-    let fingerprint = match fields.optional("fingerprint", FINGERPRINT, |value| fingerprint_of(value.as_str()?))? {
-        Given::Value(fingerprint) => Some(fingerprint),
-        Given::Absent | Given::Null => None,
-    };
+    let fingerprint =
+        match fields.optional("fingerprint", FINGERPRINT, |value| fingerprint_of(value.as_str()?))? {
+            Given::Value(fingerprint) => Some(fingerprint),
+            Given::Absent | Given::Null => None,
+        };
     let asked = Asked { fingerprint, ..asked(&mut fields)? };
     fields.finish()?;
     app.blocking(move |app| {
@@ -326,7 +330,8 @@ pub async fn change_device(
             }
             device.switched_on = asked.switched_on.unwrap_or(device.switched_on);
             if let Some(limits) = asked.limits {
-                (device.audio_bytes_per_s, device.quiet_hours) = (limits.audio_bytes_per_s, limits.quiet_hours);
+                (device.audio_bytes_per_s, device.quiet_hours) =
+                    (limits.audio_bytes_per_s, limits.quiet_hours);
             }
             if let Some(note) = asked.note {
                 device.note = note;
@@ -435,7 +440,11 @@ pub async fn replace_key(
         }
         let kept = trail.clone();
         let entries = move |before: &Device, after: &Device| {
-            vec![kept.with("before", before.fingerprint.clone()).with("after", after.fingerprint.clone()).entry()]
+            vec![
+                kept.with("before", before.fingerprint.clone())
+                    .with("after", after.fingerprint.clone())
+                    .entry(),
+            ]
         };
         if let Err(error) = platform.accept_key(&serial, fingerprint, entries) {
             return trail.ended(app.catalog(), Err(error.into()));

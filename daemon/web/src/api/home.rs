@@ -145,7 +145,10 @@ mod tests {
         let zone = chrono_tz::Asia::Shanghai;
         // 2026-03-01 00:30 in Shanghai, still February in Greenwich.
         let days = last_days(1_772_296_200_000_000, zone);
-        assert_eq!((days.len(), days[0].to_string(), days[6].to_string()), (7, "2026-02-23".into(), "2026-03-01".into()));
+        assert_eq!(
+            (days.len(), days[0].to_string(), days[6].to_string()),
+            (7, "2026-02-23".into(), "2026-03-01".into())
+        );
         assert_eq!(midnight_us(days[6], zone), 1_772_294_400_000_000);
         // Clocks in Beirut go from 24:00 to 1:00.
         let skipped = NaiveDate::from_ymd_opt(2026, 3, 29).expect("a day");

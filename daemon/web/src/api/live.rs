@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use station::{PortLive, Station};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Answer, device_live};
 use super::meta::alarm_counts_json;
 use super::ports::{meter_json, port_json};
+use super::{Answer, device_live};
 use crate::app::App;
 use crate::contacts::Names;
 use crate::fleet::device_of;

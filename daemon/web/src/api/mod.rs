@@ -16,6 +16,7 @@ pub mod device_ports;
 pub mod devices;
 pub mod download;
 pub mod export;
+pub mod found;
 pub mod home;
 pub mod listen;
 pub mod live;

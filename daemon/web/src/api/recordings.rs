@@ -2,7 +2,7 @@
 
 use axum::extract::{Path, State};
 use catalog::{
-    Body, Change, DeletionRefusal, Deletions, Grade, GroupBy, RecordDetail, RecordRow, Tally,
+    Body, Change, DeletionRefusal, Deletions, Grade, GroupBy, RecordDetail, RecordRow, Scope, Tally,
     record_id_from_text, record_id_text,
 };
 use chrono_tz::Tz;
@@ -12,11 +12,11 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, created, done, expected_names, json_answer, page_json, page_request};
 use crate::app::App;
+use crate::department_statistics::by_department;
 use crate::fields::{Fields, Given};
 use crate::filters::record_query;
 use crate::problem::{Code, Problem};
 use crate::query::{Query, whole_of};
-use crate::department_statistics::by_department;
 use crate::scope::{Part, scope_in, scope_of};
 use crate::session::Caller;
 use crate::time;
@@ -265,8 +265,7 @@ pub async fn remove_tag(
 
 pub async fn list_tag_texts(State(app): State<App>, caller: Caller, query: Query) -> Answer {
     query.finish()?;
-    let texts =
-        app.blocking(move |app| Ok(app.catalog().tag_texts(&scope_of(app, &caller)?, 200)?)).await?;
+    let texts = app.blocking(move |app| Ok(app.catalog().tag_texts(&scope_of(app, &caller)?, 200)?)).await?;
     let items: Vec<Value> = texts.iter().map(|tag| json!({ "text": tag.text, "count": tag.count })).collect();
     Ok(json_answer(&json!({ "items": items })))
 }
@@ -322,26 +321,35 @@ pub async fn delete_recordings(State(app): State<App>, caller: Caller, mut field
         return Err(Problem::new(Code::CountMismatch, title).with("count", count).with("ids", ids.len()));
     }
     let answer = app.blocking(move |app| {
-        let of = |id: &RecordId| {
-            Trail::of(&caller, "recording", "delete").with("id", record_id_text(id).to_string())
-        };
-        let trail = |outcome: &Deletions| {
-            let deleted = outcome.deleted.iter().map(|row| of(&row.id).port(row.port).entry());
-            let refused = outcome.refused.iter().map(|(id, why)| of(id).refused(refusal_code(*why)));
-            deleted.chain(refused).collect()
-        };
-        let outcome = app.served.delete_recordings(&scope_of(app, &caller)?, &ids, &caller.account, trail);
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
+        let scope = scope_of(app, &caller)?;
+        match delete_some(app, &caller, &scope, &ids) {
+            Ok((deleted, refused)) => Ok(many_json(deleted, &refused)),
             Err(problem) => {
                 let trail = Trail::of(&caller, "recording", "delete").with("count", count);
-                return trail.ended(app.catalog(), Err(problem));
+                trail.ended(app.catalog(), Err(problem))
             }
-        };
-        let refused: Vec<_> = outcome.refused.into_iter().map(|(id, why)| (id, refusal_code(why))).collect();
-        Ok(many_json(outcome.deleted.len(), &refused))
+        }
     });
     Ok(json_answer(&answer.await?))
+}
+
+/// Deletes those that may be, each with its line in the audit trail: how many, and why not the others. Blocks.
+pub fn delete_some(
+    app: &App,
+    caller: &Caller,
+    scope: &Scope,
+    ids: &[RecordId],
+) -> Result<(usize, Vec<(RecordId, Code)>), Problem> {
+    let of =
+        |id: &RecordId| Trail::of(caller, "recording", "delete").with("id", record_id_text(id).to_string());
+    let trail = |outcome: &Deletions| {
+        let deleted = outcome.deleted.iter().map(|row| of(&row.id).port(row.port).entry());
+        let refused = outcome.refused.iter().map(|(id, why)| of(id).refused(refusal_code(*why)));
+        deleted.chain(refused).collect()
+    };
+    let outcome = app.served.delete_recordings(scope, ids, &caller.account, trail)?;
+    let refused = outcome.refused.into_iter().map(|(id, why)| (id, refusal_code(why))).collect();
+    Ok((outcome.deleted.len(), refused))
 }
 
 fn refusal_code(why: DeletionRefusal) -> Code {
