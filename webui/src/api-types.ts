@@ -1954,8 +1954,8 @@ export interface components {
             last_synchronised: components["schemas"]["Time"] | null;
             /** @description Of the key that the platform showed while none is pinned; accepted by setting it as `fingerprint`. */
             offered_fingerprint: string | null;
-            /** @description Of this station's key: the platform's operator compares it. */
-            own_fingerprint: string;
+            /** @description Of this station's key: the platform's operator compares it. `null` while there is none: see the alarms. */
+            own_fingerprint: string | null;
             platform_release: string | null;
             settings: components["schemas"]["PlatformLinkSettings"];
             since: components["schemas"]["Time"];

@@ -7,8 +7,8 @@ use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
 
 use crate::fleet::Standing;
-use crate::password::Hasher;
 use crate::jobs::Jobs;
+use crate::password::Hasher;
 use crate::plays::Plays;
 use crate::problem::Problem;
 use crate::role::Served;

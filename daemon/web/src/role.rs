@@ -5,6 +5,7 @@ use catalog::{AuditEntry, Catalog, Deletions, Scope};
 use chrono_tz::Tz;
 use platform::Platform;
 use recording::{DataDir, RecordId};
+use station::uplink::PlatformSettingsError;
 use station::{BoxSettingsError, ChannelError, Station, StationError};
 
 use crate::app::App;
@@ -197,7 +198,8 @@ impl From<StationError> for Problem {
                     .with("field", field)
                     .with("reason", reason)
             }
-            StationError::BoxSettings(BoxSettingsError::Invalid { field, reason }) => {
+            StationError::BoxSettings(BoxSettingsError::Invalid { field, reason })
+            | StationError::Platform(PlatformSettingsError::Invalid { field, reason }) => {
                 Self::new(Code::SettingInvalid, sentence).with("field", field).with("reason", reason)
             }
             StationError::Setting { port, reason } => Self::new(Code::SettingInvalid, sentence)

@@ -44,8 +44,7 @@ fn asked(query: &mut Query) -> Result<(RecordQuery, Part), Problem> {
 /// How many, and how long. Blocks.
 fn tally(app: &App, scope: &Scope, filters: &RecordQuery) -> Result<(u64, u64), Problem> {
     let statistics = app.catalog().statistics(scope, filters, GroupBy::Month, app.zone())?;
-    let mut totals = statistics.totals;
-    let total = totals.total();
+    let total = statistics.totals.total();
     Ok((total.count, total.duration_ms))
 }
 
@@ -77,7 +76,8 @@ pub async fn delete_found(
 ) -> Answer {
     let (mut filters, part) = asked(&mut query)?;
     query.finish()?;
-    let count = fields.required("count", "a whole number from 1", |value| value.as_u64().filter(|n| *n > 0))?;
+    let count =
+        fields.required("count", "a whole number from 1", |value| value.as_u64().filter(|n| *n > 0))?;
     fields.finish()?;
     filters.deleted = DeletedFilter::No;
     let job = app
@@ -105,14 +105,7 @@ pub async fn delete_found(
 }
 
 /// Deletes in steps until nothing is left, somebody stops it, or the account may not any more.
-async fn delete_all(
-    app: App,
-    caller: Caller,
-    job: Arc<Job>,
-    filters: RecordQuery,
-    part: Part,
-    trail: Trail,
-) {
+async fn delete_all(app: App, caller: Caller, job: Arc<Job>, filters: RecordQuery, part: Part, trail: Trail) {
     let mut after = None;
     let state = loop {
         if job.is_to_stop() {

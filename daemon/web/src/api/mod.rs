@@ -21,6 +21,7 @@ pub mod home;
 pub mod listen;
 pub mod live;
 pub mod meta;
+pub mod platform_link;
 pub mod ports;
 pub mod recordings;
 pub mod session;
