@@ -60,17 +60,23 @@ async fn a_station_is_registered_watched_and_told_what_to_do() {
     let fingerprint = admin.get("/box").await.expect(200)["fingerprint"].clone();
 
     // The station is told of its platform, and waits there until somebody adds it.
-    let settings = json!({ "address": format!("127.0.0.1:{port}"), "fingerprint": fingerprint, "switched_on": true });
-    let link = station.with_body(Method::PATCH, "/settings/platform", json!({ "settings": settings })).await.expect(200);
+    let settings =
+        json!({ "address": format!("127.0.0.1:{port}"), "fingerprint": fingerprint, "switched_on": true });
+    let link = station
+        .with_body(Method::PATCH, "/settings/platform", json!({ "settings": settings }))
+        .await
+        .expect(200);
     assert_eq!(link["settings"]["switched_on"], true);
-    let waiting = until(&admin, "/devices/waiting", |list| list["items"][0]["serial"] == serial.as_str()).await;
+    let waiting =
+        until(&admin, "/devices/waiting", |list| list["items"][0]["serial"] == serial.as_str()).await;
     assert_eq!(waiting["items"][0]["fingerprint"], link["own_fingerprint"]);
     assert_eq!(north.get("/devices/waiting").await.expect(200)["items"], json!([]), "it is nobody's yet");
     let device = json!({ "serial": serial, "name": "Exchange", "department": "North", "fingerprint": link["own_fingerprint"] });
     admin.post("/devices", device.clone()).await.expect(201);
     admin.post("/devices", device).await.refused(409, "device_exists");
     let path = format!("/devices/{serial}");
-    let device = until(&admin, &path, |device| device["online"] == true && device["ports"]["total"] == 2).await;
+    let device =
+        until(&admin, &path, |device| device["online"] == true && device["ports"]["total"] == 2).await;
     assert_eq!((&device["department"], &device["pinned"]), (&json!("North"), &json!(true)));
 
     // What it records is here, and can be heard.
@@ -93,7 +99,10 @@ async fn a_station_is_registered_watched_and_told_what_to_do() {
     let statistics = north.get("/recordings/statistics?by=department").await.expect(200);
     assert_eq!(statistics["rows"][0]["key"], "North");
     let by_station = north.get("/recordings/statistics?by=station").await.expect(200);
-    assert_eq!((&by_station["rows"][0]["key"], &by_station["rows"][0]["name"]), (&json!(serial), &json!("Exchange")));
+    assert_eq!(
+        (&by_station["rows"][0]["key"], &by_station["rows"][0]["name"]),
+        (&json!(serial), &json!("Exchange"))
+    );
 
     // It is seen and heard as it happens, by those to whom it belongs.
     let mut live = north.socket(&format!("/live?device={serial}"), None).await.expect("opened");
@@ -103,7 +112,9 @@ async fn a_station_is_registered_watched_and_told_what_to_do() {
     let mut seen = false;
     for _ in 0..100 {
         let change = next_live(&mut live).await;
-        seen |= change["ports"].as_array().is_some_and(|ports| ports.iter().any(|port| port["recording_since"].is_string()));
+        seen |= change["ports"]
+            .as_array()
+            .is_some_and(|ports| ports.iter().any(|port| port["recording_since"].is_string()));
         if seen {
             break;
         }
@@ -122,16 +133,25 @@ async fn a_station_is_registered_watched_and_told_what_to_do() {
 
     // Commands have an answer each.
     let command = json!({ "what": "synchronise", "from": "2026-03-01T00:00:00+08:00", "to": "2026-03-02T00:00:00+08:00" });
-    let asked = north.with_body(Method::POST, "/devices/commands", json!({ "serials": [serial], "command": command })).await;
+    let asked = north
+        .with_body(Method::POST, "/devices/commands", json!({ "serials": [serial], "command": command }))
+        .await;
     let id = asked.expect(202)["items"][0]["id"].as_str().expect("an id").to_owned();
     let done = until(&north, &format!("/commands/{id}"), |command| command["finished_at"].is_string()).await;
     assert_eq!(done["state"], "done", "{done}");
     north.bare(Method::POST, &format!("/commands/{id}/cancel")).await.refused(409, "command_over");
     let wrong = json!({ "what": "set_channels", "ports": [1], "settings": { "colour": "red" } });
-    let asked = north.with_body(Method::POST, "/devices/commands", json!({ "serials": [serial], "command": wrong })).await;
+    let asked = north
+        .with_body(Method::POST, "/devices/commands", json!({ "serials": [serial], "command": wrong }))
+        .await;
     let id = asked.expect(202)["items"][0]["id"].as_str().expect("an id").to_owned();
-    let failed = until(&north, &format!("/commands/{id}"), |command| command["finished_at"].is_string()).await;
-    assert_eq!((&failed["state"], &failed["code"]), (&json!("failed"), &json!("setting_invalid")), "{failed}");
+    let failed =
+        until(&north, &format!("/commands/{id}"), |command| command["finished_at"].is_string()).await;
+    assert_eq!(
+        (&failed["state"], &failed["code"]),
+        (&json!("failed"), &json!("setting_invalid")),
+        "{failed}"
+    );
 
     // It goes to another department: whoever listens hears nothing more from that moment on.
     admin.patch(&path, json!({ "department": "South" })).await.expect(200);
@@ -144,7 +164,10 @@ async fn a_station_is_registered_watched_and_told_what_to_do() {
             break;
         }
     }
-    assert!(!north.get(&filter).await.expect(200)["items"].as_array().expect("a list").is_empty(), "what was theirs stays");
+    assert!(
+        !north.get(&filter).await.expect(200)["items"].as_array().expect("a list").is_empty(),
+        "what was theirs stays"
+    );
 
     // Off: it is cut at once.
     south.with_body(Method::PATCH, &path, json!({ "switched_on": false })).await.expect(200);
@@ -177,14 +200,26 @@ async fn stations_come_from_a_file_line_by_line() {
     let check = import(&admin, "?check=true", &text).await.expect(200);
     assert_eq!((&check["added"], &check["refused"]), (&json!(0), &json!(5)), "{check:#}");
     let report = import(&admin, "", &text).await.expect(200);
-    let codes: Vec<&str> = report["rows"].as_array().expect("rows").iter().map(|row| row["code"].as_str().unwrap_or("-")).collect();
-    assert_eq!(codes, ["-", "not_found", "device_exists", "device_exists", "field_invalid", "-", "field_invalid"]);
+    let codes: Vec<&str> = report["rows"]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(|row| row["code"].as_str().unwrap_or("-"))
+        .collect();
+    assert_eq!(
+        codes,
+        ["-", "not_found", "device_exists", "device_exists", "field_invalid", "-", "field_invalid"]
+    );
     assert_eq!(report["rows"][0]["line"], 2);
     assert_eq!(admin.get("/devices/HKLN-12").await.expect(200)["name"], "twelve, with comma");
     assert_eq!(north.get("/devices/HKLN-10").await.expect(200)["department"], "North");
     // Whoever does not see the whole tree reads the fingerprint off the box.
-    let own = import(&north, "", "serial,fingerprint\nHKLN-20,\nHKLN-21,".to_owned().as_str()).await.expect(200);
-    assert_eq!((&own["rows"][0]["code"], &own["rows"][0]["field"]), (&json!("field_missing"), &json!("fingerprint")));
+    let own =
+        import(&north, "", "serial,fingerprint\nHKLN-20,\nHKLN-21,".to_owned().as_str()).await.expect(200);
+    assert_eq!(
+        (&own["rows"][0]["code"], &own["rows"][0]["field"]),
+        (&json!("field_missing"), &json!("fingerprint"))
+    );
     let page = admin.get("/devices?limit=2").await.expect(200);
     let next = page["next"].as_str().expect("more").replace(' ', "%20").replace(',', "%2C");
     let rest = admin.get(&format!("/devices?limit=200&after={next}")).await.expect(200);
@@ -207,7 +242,9 @@ async fn departments_are_a_tree_and_nobody_reaches_above_their_own() {
     assert_eq!(names(&north.get("/departments").await.expect(200)), ["North", "North 1"]);
     assert_eq!(names(&north.get("/accounts").await.expect(200)), ["northerner", "northerner1"]);
     let department = |name: &str, prefix: &str, parent: Option<&str>| json!({ "name": name, "prefix": prefix, "parent": parent });
-    for (body, field) in [(department("x", "n", Some("North")), "prefix"), (department("", "X", Some("North")), "name")] {
+    for (body, field) in
+        [(department("x", "n", Some("North")), "prefix"), (department("", "X", Some("North")), "name")]
+    {
         assert_eq!(north.post("/departments", body).await.refused(422, "field_invalid")["field"], field);
     }
     let taken = north.post("/departments", department("x", "S", Some("North"))).await;
@@ -218,9 +255,15 @@ async fn departments_are_a_tree_and_nobody_reaches_above_their_own() {
     north.patch("/departments/North%201", move_to("North 2")).await.refused(409, "department_cycle");
     north.patch("/departments/North", move_to("North 2")).await.refused(403, "department_not_yours");
     admin.patch("/departments/North", move_to("North 2")).await.refused(409, "department_cycle");
-    north.patch("/departments/North%202", json!({ "code": "320100000000", "parent": "North" })).await.expect(200);
+    north
+        .patch("/departments/North%202", json!({ "code": "320100000000", "parent": "North" }))
+        .await
+        .expect(200);
     let used = admin.bare(Method::DELETE, "/departments/North").await.refused(409, "department_in_use");
-    assert_eq!((&used["devices"], &used["accounts"], &used["departments"]), (&json!(1), &json!(1), &json!(2)));
+    assert_eq!(
+        (&used["devices"], &used["accounts"], &used["departments"]),
+        (&json!(1), &json!(1), &json!(2))
+    );
     north.bare(Method::DELETE, "/departments/North").await.refused(403, "department_not_yours");
     north.bare(Method::DELETE, "/departments/North%202").await.expect(204);
 
@@ -259,7 +302,10 @@ async fn the_past_stays_where_it_was() {
     admin.patch(&path, back).await.expect(200);
     assert_eq!(count(&north.get("/recordings").await.expect(200)), Some(2));
     // A department that goes leaves its past to the one above.
-    admin.patch(&path, json!({ "department": "North 1", "since": "2026-02-01T00:00:00+08:00" })).await.expect(200);
+    admin
+        .patch(&path, json!({ "department": "North 1", "since": "2026-02-01T00:00:00+08:00" }))
+        .await
+        .expect(200);
     admin.patch(&path, json!({ "department": "South" })).await.expect(200);
     admin.bare(Method::DELETE, "/accounts/northerner1").await.expect(204);
     admin.bare(Method::DELETE, "/departments/North%201").await.expect(204);
@@ -285,7 +331,10 @@ async fn what_a_query_found_is_counted_deleted_and_archived() {
     north.patch("/recordings/HKLN-00000000000001:7", json!({ "grade": "permanent" })).await.expect(200);
     let silent = north.get(&format!("/recordings/{}/audio", things.silent)).await;
     assert_eq!(silent.refused(409, "audio_not_here")["reason"], "file_missing");
-    north.bare(Method::POST, &format!("/recordings/{}/fetch", things.silent)).await.refused(409, "device_offline");
+    north
+        .bare(Method::POST, &format!("/recordings/{}/fetch", things.silent))
+        .await
+        .refused(409, "device_offline");
 
     let found = admin.get("/recordings/found?number=110").await.expect(200);
     assert_eq!(found["count"], 498);
@@ -296,19 +345,27 @@ async fn what_a_query_found_is_counted_deleted_and_archived() {
     let job = north.post(&path, json!({ "count": 498 })).await.expect(202);
     let id = job["id"].as_str().expect("an id");
     let done = until(&north, &format!("/jobs/{id}"), |job| job["state"] != "running").await;
-    assert_eq!((&done["state"], &done["changed"], &done["refused"]), (&json!("done"), &json!(497), &json!(1)), "{done}");
+    assert_eq!(
+        (&done["state"], &done["changed"], &done["refused"]),
+        (&json!("done"), &json!(497), &json!(1)),
+        "{done}"
+    );
     south.get(&format!("/jobs/{id}")).await.refused(404, "not_found");
     north.bare(Method::POST, &format!("/jobs/{id}/cancel")).await.refused(409, "job_over");
     assert_eq!(north.get("/recordings?number=110").await.expect(200)["total"], 1);
     assert_eq!(admin.get("/recordings/found").await.expect(200)["count"], 5);
     let trail = north.get("/audit?operation=delete_found").await.expect(200);
-    assert_eq!((trail["items"].as_array().map(Vec::len), &trail["items"][0]["parameters"]["changed"]), (Some(3), &json!(497)));
+    assert_eq!(
+        (trail["items"].as_array().map(Vec::len), &trail["items"][0]["parameters"]["changed"]),
+        (Some(3), &json!(497))
+    );
     assert_eq!(trail["items"][0]["department"], "North");
 
     let archive = north.post("/recordings/found/download?number=5550001", json!({})).await;
     archive.expect(200);
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(archive.body.to_vec())).expect("a ZIP");
-    let manifest: Value = serde_json::from_reader(zip.by_name("manifest.json").expect("there")).expect("JSON");
+    let manifest: Value =
+        serde_json::from_reader(zip.by_name("manifest.json").expect("there")).expect("JSON");
     assert_eq!(manifest["recordings"].as_array().map(Vec::len), Some(2));
     let export = north.get("/recordings/export?format=csv").await;
     assert!(!String::from_utf8_lossy(&export.body).contains(SOUTH));
@@ -331,18 +388,38 @@ async fn every_mistake_is_told_by_name_here_too() {
         (Method::POST, "/devices", json!({ "serial": "A", "name": "" }), "name"),
         (Method::POST, "/devices", json!({ "serial": "A", "colour": 1 }), "colour"),
         (Method::PATCH, device.as_str(), json!({}), "name"),
-        (Method::PATCH, device.as_str(), json!({ "since": "2026-01-01T00:00:00Z" }), "department"),
+        (Method::PATCH, device.as_str(), json!({ "name": "x", "since": "2026-01-01T00:00:00Z" }), "department"),
         (Method::PATCH, device.as_str(), json!({ "department": "North", "since": "x" }), "since"),
         (Method::PATCH, device.as_str(), json!({ "limits": {} }), "limits"),
-        (Method::PATCH, device.as_str(), json!({ "limits": { "audio_bytes_per_s": 5, "quiet_hours": null } }), "limits"),
-        (Method::PATCH, device.as_str(), json!({ "limits": { "audio_bytes_per_s": null, "quiet_hours": { "from": "25:00", "to": "1:00" } } }), "limits"),
+        (
+            Method::PATCH,
+            device.as_str(),
+            json!({ "limits": { "audio_bytes_per_s": 5, "quiet_hours": null } }),
+            "limits",
+        ),
+        (
+            Method::PATCH,
+            device.as_str(),
+            json!({ "limits": { "audio_bytes_per_s": null, "quiet_hours": { "from": "25:00", "to": "1:00" } } }),
+            "limits",
+        ),
         (Method::PATCH, ports.as_str(), json!({ "ports": [], "department": null }), "ports"),
         (Method::PATCH, ports.as_str(), json!({ "ports": [1] }), "department"),
         (Method::POST, key.as_str(), json!({ "fingerprint": "zz", "confirm": NORTH }), "fingerprint"),
         (Method::POST, key.as_str(), json!({ "fingerprint": good }), "confirm"),
         (Method::POST, "/devices/commands", json!({ "serials": [], "command": {} }), "serials"),
-        (Method::POST, "/devices/commands", json!({ "serials": [NORTH], "command": { "what": "explode" } }), "what"),
-        (Method::POST, "/devices/commands", json!({ "serials": [NORTH], "command": { "what": "restart" }, "within_s": 1 }), "within_s"),
+        (
+            Method::POST,
+            "/devices/commands",
+            json!({ "serials": [NORTH], "command": { "what": "explode" } }),
+            "what",
+        ),
+        (
+            Method::POST,
+            "/devices/commands",
+            json!({ "serials": [NORTH], "command": { "what": "restart" }, "within_s": 1 }),
+            "within_s",
+        ),
         (Method::POST, "/departments", json!({ "name": "a/b", "prefix": "A" }), "name"),
         (Method::POST, "/departments", json!({ "name": "x", "prefix": "ABCDE" }), "prefix"),
         (Method::POST, "/departments", json!({ "name": "x", "prefix": "A", "code": "1-2" }), "code"),
@@ -373,7 +450,7 @@ async fn every_mistake_is_told_by_name_here_too() {
     admin.post(&key, json!({ "fingerprint": good, "confirm": NORTH })).await.expect(200);
     for (kind, text, code) in [
         ("application/json", "{}", "media_type_wrong"),
-        ("text/csv", "", "field_unknown"),
+        ("text/csv", "", "field_missing"),
         ("text/csv", "name\nx\n", "field_missing"),
         ("text/csv", "serial,colour\n1,2\n", "field_unknown"),
         ("text/csv", "serial,serial\n1,2\n", "field_invalid"),

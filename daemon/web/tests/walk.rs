@@ -119,12 +119,15 @@ fn foreign_requests(operation: &Operation, of: &Things) -> Vec<(String, Value, E
             let account = json!({ "name": "mole", "rights": [], "password": NEW_PASSWORD, "department": of.department });
             same(account, NotFound)
         }
-        "create_contact" => same(json!({ "number": "99", "name": "x", "department": of.department }), NotFound),
+        "create_contact" => {
+            same(json!({ "number": "99", "name": "x", "department": of.department }), NotFound)
+        }
         "create_department" => {
             same(json!({ "name": "x", "prefix": "XX", "parent": of.department }), NotFound)
         }
         "add_device" => {
-            let device = json!({ "serial": "HKLN-9", "department": of.department, "fingerprint": "ab".repeat(32) });
+            let device =
+                json!({ "serial": "HKLN-9", "department": of.department, "fingerprint": "ab".repeat(32) });
             same(device, NotFound)
         }
         // These name nothing of another department: oneself, a file that is judged line by line, the platform.
@@ -198,8 +201,7 @@ async fn walk_addresses(client: &Client, theirs: &Things, who: &str) -> usize {
     let mut walked = 0;
     for operation in operations().iter().filter(|one| one.is_of("platform") && one.path.contains('{')) {
         let body = operation.has_body.then(|| body_for(operation));
-        let (path, nowhere) =
-            (address_of(&operation.path, theirs), address_of(&operation.path, &absent()));
+        let (path, nowhere) = (address_of(&operation.path, theirs), address_of(&operation.path, &absent()));
         let asked = ask(client, &operation.method, &path, body.clone()).await;
         let what = format!("{who}: {}", operation.what());
         assert_eq!(asked.status, 404, "{what}: {}", String::from_utf8_lossy(&asked.body));
@@ -217,7 +219,8 @@ async fn walk_lists(client: &Client, theirs: &Things, who: &str) -> usize {
         let what = format!("{who}: {}", operation.what());
         if operation.method == Method::GET {
             for query in queries_of(operation, theirs) {
-                let answer = ask(client, &operation.method, &format!("{}{query}", operation.path), None).await;
+                let answer =
+                    ask(client, &operation.method, &format!("{}{query}", operation.path), None).await;
                 let fine = [200, 404, 403, 426].contains(&answer.status);
                 assert!(fine, "{what}{query}: {} {}", answer.status, String::from_utf8_lossy(&answer.body));
                 if answer.status == 200 && operation.id != "get_openapi" {
@@ -235,11 +238,19 @@ async fn walk_lists(client: &Client, theirs: &Things, who: &str) -> usize {
                 Expected::Mismatch => assert_eq!(answer.refused(409, "count_mismatch")["found"], 0, "{what}"),
                 Expected::NotYours => drop(answer.refused(403, "department_not_yours")),
                 Expected::Nothing => {
-                    assert_eq!((answer.status, &answer.json()["changed"]), (200, &json!(0)), "{what}: {text}");
+                    assert_eq!(
+                        (answer.status, &answer.json()["changed"]),
+                        (200, &json!(0)),
+                        "{what}: {text}"
+                    );
                     assert_eq!(answer.json()["refused"][0]["code"], "not_found", "{what}");
                 }
                 Expected::Everything => {
-                    assert_eq!((answer.status, reveals(&answer, "northerner")), (200, None), "{what}: {text}");
+                    assert_eq!(
+                        (answer.status, reveals(&answer, "northerner")),
+                        (200, None),
+                        "{what}: {text}"
+                    );
                 }
             }
             walked += 1;
@@ -292,7 +303,10 @@ async fn what_belongs_to_another_department_is_not_there() {
 
     // Nothing of all that has been done.
     let recording = south.get(&format!("/recordings/{}", southern.recording)).await.expect(200);
-    assert_eq!((&recording["note"], &recording["grade"], &recording["deleted"]), (&json!(null), &json!("normal"), &json!(null)));
+    assert_eq!(
+        (&recording["note"], &recording["grade"], &recording["deleted"]),
+        (&json!(null), &json!("normal"), &json!(null))
+    );
     assert_eq!(recording["tags"].as_array().map(Vec::len), Some(1));
     assert_eq!(south.get(&format!("/devices/{SOUTH}")).await.expect(200)["name"], "Sudbury");
 
@@ -326,7 +340,8 @@ async fn every_route_wants_a_login_its_right_and_a_password_of_ones_own() {
     admin.post("/accounts", account).await.expect(201);
     let mut new = organisation.serving.client();
     new.login("new", "first words of all").await.expect(200);
-    let disabled = organisation.serving.person_with(&mut admin, json!({ "name": "gone", "rights": EVERY_RIGHT })).await;
+    let disabled =
+        organisation.serving.person_with(&mut admin, json!({ "name": "gone", "rights": EVERY_RIGHT })).await;
     admin.patch("/accounts/gone", json!({ "disabled": true })).await.expect(200);
 
     for operation in operations().iter().filter(|one| one.is_of("platform") && one.right != "none") {

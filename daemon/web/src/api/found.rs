@@ -134,7 +134,6 @@ async fn delete_all(app: App, caller: Caller, job: Arc<Job>, filters: RecordQuer
             }
         }
     };
-    job.end(state, time::now_us());
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(std::sync::atomic::Ordering::Relaxed);
     let trail = trail.with("job", job.id).with("state", state.name());
     let trail = trail.with("changed", count(&job.changed)).with("refused", count(&job.refused));
@@ -145,6 +144,8 @@ async fn delete_all(app: App, caller: Caller, job: Arc<Job>, filters: RecordQuer
     if let Err(problem) = written.await {
         eprintln!("web: the end of job {} could not be written down: {}", job.id, problem.title);
     }
+    // Over when its end is written down.
+    job.end(state, time::now_us());
 }
 
 /// The caller as the account is now, also when its session has ended meanwhile. Blocks.
