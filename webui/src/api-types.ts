@@ -381,7 +381,7 @@ export interface paths {
         };
         /**
          * A port of a station live, through the platform (WebSocket).
-         * @description Binary messages: 16-bit little-endian mono, 8000 Hz, 60 ms each. Closed with 4001 when the session ends.
+         * @description Binary messages: 16-bit little-endian mono, 8000 Hz, 60 ms each. Closed with 4001 when the session ends or the port is not the caller's any more, with 4002 when the station ends it; the reason is a code.
          */
         get: operations["listen_device"];
         put?: never;
@@ -1447,8 +1447,6 @@ export interface components {
             detail: {
                 [key: string]: unknown;
             };
-            /** @description Given up then. */
-            ends_at: components["schemas"]["Time"];
             finished_at: components["schemas"]["Time"] | null;
             id: string;
             params: {
@@ -1482,10 +1480,10 @@ export interface components {
             items: components["schemas"]["Command"][];
         };
         /**
-         * @description `waiting`: the station is not connected, or has others to do first.
+         * @description `failed` with the code `device_offline` when the station is not connected.
          * @enum {string}
          */
-        CommandState: "waiting" | "sent" | "running" | "done" | "failed" | "cancelled" | "expired";
+        CommandState: "sent" | "running" | "done" | "failed" | "cancelled" | "expired";
         /** @description What is to be done. `restart` and `set_time` need the right `system` as well. */
         CommandWhat: {
             from: components["schemas"]["Time"];
@@ -1602,6 +1600,13 @@ export interface components {
             name: string;
             note: string;
             online: boolean;
+            /** @description A box with this serial number and another key has knocked lately; it was not let in. */
+            other_key: {
+                address: string;
+                fingerprint: string;
+                first_at: components["schemas"]["Time"];
+                last_at: components["schemas"]["Time"];
+            } | null;
             /** @description `false`: the first box that comes with this serial number is taken for it. */
             pinned: boolean;
             ports: {
@@ -1616,6 +1621,8 @@ export interface components {
             release: string | null;
             serial: string;
             switched_on: boolean;
+            /** @description Why it does not synchronise, in English. */
+            trouble: string | null;
             /** @description Items not yet here, as the station said last. */
             waiting: number | null;
         };
@@ -1947,8 +1954,8 @@ export interface components {
             last_synchronised: components["schemas"]["Time"] | null;
             /** @description Of the key that the platform showed while none is pinned; accepted by setting it as `fingerprint`. */
             offered_fingerprint: string | null;
-            /** @description Of this station's key: the platform's operator compares it. */
-            own_fingerprint: string;
+            /** @description Of this station's key: the platform's operator compares it. `null` while there is none: see the alarms. */
+            own_fingerprint: string | null;
             platform_release: string | null;
             settings: components["schemas"]["PlatformLinkSettings"];
             since: components["schemas"]["Time"];
@@ -1991,15 +1998,16 @@ export interface components {
         /** @description The platform as a whole. */
         PlatformSettings: {
             cpu_high_percent: number;
+            /** @description Alarm below this share of free space. */
             disk_nearly_full_percent: number;
-            /** @description Kept free: below it nothing is taken from stations. */
-            disk_reserve_bytes: number;
+            /** @description Kept free: with less, nothing is taken from stations. `null`: 1 GiB or 2 % of the disk, whichever is less. */
+            disk_reserve_bytes: number | null;
             high_for_s: number;
             memory_high_percent: number;
             name: string;
-            /** @description So does one that is there and has sent nothing. */
+            /** @description So is one that is there and has sent nothing for so long. */
             nothing_received_after_min: number;
-            /** @description A station that has been away for so long raises an alarm. */
+            /** @description A station that has been away for so long is an alarm. */
             station_offline_after_min: number;
             temperature_high_celsius: number;
             /** @description IANA name; `null`: the system's. */
@@ -2017,15 +2025,16 @@ export interface components {
         };
         PlatformSettingsPatch: {
             cpu_high_percent?: number;
+            /** @description Alarm below this share of free space. */
             disk_nearly_full_percent?: number;
-            /** @description Kept free: below it nothing is taken from stations. */
-            disk_reserve_bytes?: number;
+            /** @description Kept free: with less, nothing is taken from stations. `null`: 1 GiB or 2 % of the disk, whichever is less. */
+            disk_reserve_bytes?: number | null;
             high_for_s?: number;
             memory_high_percent?: number;
             name?: string;
-            /** @description So does one that is there and has sent nothing. */
+            /** @description So is one that is there and has sent nothing for so long. */
             nothing_received_after_min?: number;
-            /** @description A station that has been away for so long raises an alarm. */
+            /** @description A station that has been away for so long is an alarm. */
             station_offline_after_min?: number;
             temperature_high_celsius?: number;
             /** @description IANA name; `null`: the system's. */
@@ -2442,7 +2451,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description A part of the box does not work: `parts` names which of `capturing` (a unit gives nothing, or capture has ended), `recording` (there is no room for what is captured) and `catalog_following` (lists are not kept up). */
+        /** @description A part of the box does not work: `parts` names which. On a station `capturing` (a unit gives nothing, or capture has ended), `recording` (there is no room for what is captured); on a platform `intake` (stations cannot connect), `keeping` (the disk does not take what they send); on both `catalog_following` (lists are not kept up). */
         NotWell: {
             headers: {
                 [name: string]: unknown;

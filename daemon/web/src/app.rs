@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
 
+use crate::fleet::Standing;
+use crate::jobs::Jobs;
 use crate::password::Hasher;
 use crate::plays::Plays;
 use crate::problem::Problem;
@@ -25,6 +27,8 @@ pub struct Shared {
     pub hasher: Hasher,
     pub plays: Plays,
     pub turns: Turns,
+    pub standing: Standing,
+    pub jobs: Jobs,
     /// Folder on the data disk for what grows while it is made; empty at every start.
     pub temporary: PathBuf,
     people: Mutex<()>,
@@ -47,6 +51,8 @@ impl App {
             hasher,
             plays: Plays::default(),
             turns: Turns::default(),
+            standing: Standing::default(),
+            jobs: Jobs::default(),
             temporary,
             people: Mutex::new(()),
         }))

@@ -36,6 +36,11 @@ impl Fields {
         }
     }
 
+    /// Of an object within another.
+    pub fn of(members: Map<String, Value>) -> Self {
+        Self { members }
+    }
+
     /// Reads a member as `parse` understands it; `expected` completes "must be …".
     pub fn optional<T>(
         &mut self,

@@ -13,6 +13,7 @@ use tokio::time::{Interval, timeout};
 use crate::app::App;
 use crate::guard::not_logged_in;
 use crate::problem::{Code, Problem};
+use crate::scope::scope_of;
 use crate::session::Caller;
 
 /// How often the session is looked at, so that an open page counts as in use; its end is told at once.
@@ -48,6 +49,20 @@ pub struct Push {
     checked: Instant,
     /// Tells that a session has ended or changed.
     sessions: watch::Receiver<()>,
+}
+
+/// What whoever reads must still be allowed.
+#[derive(Clone, Debug)]
+pub struct Needs {
+    pub right: Right,
+    /// A port of a station that the caller must see.
+    pub port: Option<(String, u16)>,
+}
+
+impl Needs {
+    pub fn right(right: Right) -> Self {
+        Self { right, port: None }
+    }
 }
 
 /// The client has gone, or its session has ended.
@@ -89,7 +104,7 @@ impl Push {
         tick: &mut Interval,
         app: &App,
         caller: &Caller,
-        right: Right,
+        needs: &Needs,
     ) -> Result<(), Gone> {
         loop {
             tokio::select! {
@@ -99,7 +114,7 @@ impl Push {
                     Some(Ok(_)) => {}
                 },
                 // Whose session ends sees and hears nothing more from that moment on.
-                Ok(()) = self.sessions.changed() => self.check(app, caller, right).await?,
+                Ok(()) = self.sessions.changed() => self.check(app, caller, needs).await?,
                 _ = tick.tick() => break,
             }
         }
@@ -107,20 +122,32 @@ impl Push {
             return Err(Gone);
         }
         if self.checked.elapsed() >= CHECK_EVERY {
-            self.check(app, caller, right).await?;
+            self.check(app, caller, needs).await?;
         }
         Ok(())
     }
 
     /// Ends the connection of a session that is over or has lost the right.
-    async fn check(&mut self, app: &App, caller: &Caller, right: Right) -> Result<(), Gone> {
+    async fn check(&mut self, app: &App, caller: &Caller, needs: &Needs) -> Result<(), Gone> {
         self.checked = Instant::now();
         let now = app.sessions.caller(caller.key, caller.ip, Instant::now());
-        if now.is_some_and(|now| now.has(right) && !now.must_change_password) {
+        if let Some(now) = now.filter(|now| now.has(needs.right) && !now.must_change_password)
+            && sees(app, now, needs.port.clone()).await
+        {
             return Ok(());
         }
         let reason = not_logged_in().code.name().into();
         self.send(Message::Close(Some(CloseFrame { code: SESSION_OVER, reason }))).await?;
         Err(Gone)
     }
+}
+
+/// Whether the port is still the caller's to hear.
+async fn sees(app: &App, caller: Caller, port: Option<(String, u16)>) -> bool {
+    let Some((serial, port)) = port else { return true };
+    let look = move |app: &App| {
+        let now_us = app.platform()?.now_us();
+        Ok(scope_of(app, &caller)?.port_now(&serial, port, now_us))
+    };
+    app.blocking(look).await.unwrap_or(false)
 }

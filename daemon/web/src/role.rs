@@ -1,9 +1,11 @@
-//! What a box is: a station or a platform. What both have is asked of the `App`; what only one has is reached through
-//! `app.station()`, in routes that the other does not have.
+//! What a box is: a station or a platform. What both have is asked of `Served`; what only one has is reached through
+//! `app.station()` and `app.platform()`, in routes that the other does not have.
 
 use catalog::{AuditEntry, Catalog, Deletions, Scope};
 use chrono_tz::Tz;
+use platform::Platform;
 use recording::{DataDir, RecordId};
+use station::uplink::PlatformSettingsError;
 use station::{BoxSettingsError, ChannelError, Station, StationError};
 
 use crate::app::App;
@@ -30,11 +32,18 @@ impl Role {
 #[derive(Clone)]
 pub enum Served {
     Station(Station),
+    Platform(Platform),
 }
 
 impl From<Station> for Served {
     fn from(station: Station) -> Self {
         Self::Station(station)
+    }
+}
+
+impl From<Platform> for Served {
+    fn from(platform: Platform) -> Self {
+        Self::Platform(platform)
     }
 }
 
@@ -51,24 +60,28 @@ impl Served {
     pub fn role(&self) -> Role {
         match self {
             Self::Station(_) => Role::Station,
+            Self::Platform(_) => Role::Platform,
         }
     }
 
     pub fn catalog(&self) -> &Catalog {
         match self {
             Self::Station(station) => station.catalog(),
+            Self::Platform(platform) => platform.catalog(),
         }
     }
 
     pub fn data_dir(&self) -> &DataDir {
         match self {
             Self::Station(station) => station.data_dir(),
+            Self::Platform(platform) => platform.data_dir(),
         }
     }
 
     pub fn zone(&self) -> Tz {
         match self {
             Self::Station(station) => station.time_zone(),
+            Self::Platform(platform) => platform.time_zone(),
         }
     }
 
@@ -76,6 +89,7 @@ impl Served {
     pub fn now(&self) -> String {
         match self {
             Self::Station(station) => station.now(),
+            Self::Platform(platform) => platform.now(),
         }
     }
 
@@ -83,6 +97,7 @@ impl Served {
     pub fn clock_quality(&self) -> recording::ClockQuality {
         match self {
             Self::Station(station) => station.clock_quality(),
+            Self::Platform(platform) => platform.clock_quality(),
         }
     }
 
@@ -92,22 +107,34 @@ impl Served {
                 let info = station.info();
                 Info { serial: info.serial, name: info.name, version: info.version, started: info.started }
             }
+            Self::Platform(platform) => {
+                let info = platform.info();
+                Info { serial: info.serial, name: info.name, version: info.version, started: info.started }
+            }
         }
     }
 
     /// Parts of the box that do not work now, by their names in the contract.
     pub fn not_well(&self) -> Vec<&'static str> {
-        match self {
+        let parts = match self {
             Self::Station(station) => {
                 let health = station.health();
-                let parts = [
+                [
                     ("capturing", health.capturing),
                     ("recording", health.recording),
                     ("catalog_following", health.catalog_following),
-                ];
-                parts.iter().filter(|(_, well)| !well).map(|(part, _)| *part).collect()
+                ]
             }
-        }
+            Self::Platform(platform) => {
+                let health = platform.health();
+                [
+                    ("intake", health.intake),
+                    ("keeping", health.keeping),
+                    ("catalog_following", health.catalog_following),
+                ]
+            }
+        };
+        parts.iter().filter(|(_, well)| !well).map(|(part, _)| *part).collect()
     }
 
     /// Deletes those that may be: first the entries with the audit entries that `trail` gives, then the files. Blocks.
@@ -123,6 +150,7 @@ impl Served {
     ) -> Result<Deletions, Problem> {
         match self {
             Self::Station(station) => Ok(station.delete_recordings(scope, ids, account, trail)?),
+            Self::Platform(platform) => Ok(platform.delete_recordings(scope, ids, account, trail)?),
         }
     }
 }
@@ -135,6 +163,18 @@ impl App {
     pub fn station(&self) -> Result<&Station, Problem> {
         match &self.served {
             Served::Station(station) => Ok(station),
+            Served::Platform(_) => Err(Problem::internal("a platform was asked for its station")),
+        }
+    }
+
+    /// The platform, in routes that only a platform has.
+    ///
+    /// # Errors
+    /// Never in such a route: the table keeps a station out of it.
+    pub fn platform(&self) -> Result<&Platform, Problem> {
+        match &self.served {
+            Served::Platform(platform) => Ok(platform),
+            Served::Station(_) => Err(Problem::internal("a station was asked for its platform")),
         }
     }
 }
@@ -158,7 +198,8 @@ impl From<StationError> for Problem {
                     .with("field", field)
                     .with("reason", reason)
             }
-            StationError::BoxSettings(BoxSettingsError::Invalid { field, reason }) => {
+            StationError::BoxSettings(BoxSettingsError::Invalid { field, reason })
+            | StationError::Platform(PlatformSettingsError::Invalid { field, reason }) => {
                 Self::new(Code::SettingInvalid, sentence).with("field", field).with("reason", reason)
             }
             StationError::Setting { port, reason } => Self::new(Code::SettingInvalid, sentence)

@@ -1,20 +1,21 @@
-//! What a caller may see. Every query is held to it, and every thing that an address names is looked for within it: what
-//! lies outside is not there.
+//! What a caller may see and manage. Every query is held to it, and every thing that an address names is looked for
+//! within it: what lies outside is not there.
 
 use std::collections::BTreeSet;
 
 use catalog::Scope;
 
 use crate::app::App;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::query::Query;
+use crate::role::Served;
 use crate::session::Caller;
 
 /// The part of the tree that a query asks for.
 #[derive(Clone, Debug, Default)]
 pub struct Part {
     /// Serial numbers; none: all.
-    stations: BTreeSet<String>,
+    pub stations: BTreeSet<String>,
     department: Option<String>,
 }
 
@@ -24,14 +25,31 @@ impl Part {
         let stations = query.many("station", "a serial number", |text| {
             (1..=64).contains(&text.len()).then(|| text.to_owned())
         })?;
-        Ok(Self { stations, department: query.text("department", 1..=64)? })
+        Ok(Self { stations, ..Self::department_only(query)? })
+    }
+
+    /// `department` alone, for lists of stations.
+    pub fn department_only(query: &mut Query) -> Result<Self, Problem> {
+        Ok(Self { stations: BTreeSet::new(), department: query.text("department", 1..=64)? })
     }
 }
 
-/// What the caller may see. Blocks.
-pub fn scope_of(_app: &App, _caller: &Caller) -> Result<Scope, Problem> {
-    // On a station everybody who has the right sees every port.
-    Ok(Scope::everything())
+impl App {
+    /// A station, a port or a department belongs elsewhere now: open sockets look whether they may go on.
+    pub fn tree_changed(&self) {
+        self.sessions.look_again();
+    }
+}
+
+/// What the caller may see. On a station everybody who has the right sees every port. Blocks.
+///
+/// # Errors
+/// When the catalog cannot be read.
+pub fn scope_of(app: &App, caller: &Caller) -> Result<Scope, Problem> {
+    match (&app.served, &caller.department) {
+        (Served::Platform(_), Some(department)) => Ok(app.catalog().scope_of_department(department)?),
+        (Served::Platform(_), None) | (Served::Station(_), _) => Ok(Scope::everything()),
+    }
 }
 
 /// The part of it that a query asks for. Blocks.
@@ -39,12 +57,37 @@ pub fn scope_of(_app: &App, _caller: &Caller) -> Result<Scope, Problem> {
 /// # Errors
 /// `not_found` for a department that is not there, or not the caller's.
 pub fn scope_in(app: &App, caller: &Caller, part: &Part) -> Result<Scope, Problem> {
-    let mut scope = scope_of(app, caller)?;
-    if let Some(department) = &part.department {
-        return Err(Problem::not_found("department", department));
+    let scope = scope_of(app, caller)?;
+    match &part.department {
+        None => Ok(scope),
+        Some(department) => {
+            check_department(app, &scope, Some(department))?;
+            Ok(app.catalog().scope_of_department(department)?)
+        }
     }
-    if !part.stations.is_empty() {
-        scope = scope.within_stations(&part.stations);
+}
+
+/// Whether what belongs to `department` (`None`: to nobody but those who see the whole tree) is the caller's to manage.
+pub fn manages(scope: &Scope, department: Option<&str>) -> bool {
+    scope.is_everything() || department.is_some_and(|name| scope.departments().allows(&name.to_owned()))
+}
+
+/// Where the caller would put something. Blocks.
+///
+/// # Errors
+/// `not_found` for a department that is not there or not the caller's; `department_not_yours` for the top of the tree.
+pub fn check_department(app: &App, scope: &Scope, department: Option<&str>) -> Result<(), Problem> {
+    let Some(name) = department else {
+        return if scope.is_everything() { Ok(()) } else { Err(not_yours()) };
+    };
+    let there = app.catalog().departments()?.iter().any(|one| one.name == name);
+    if there && manages(scope, department) {
+        return Ok(());
     }
-    Ok(scope)
+    Err(Problem::not_found("department", name))
+}
+
+pub fn not_yours() -> Problem {
+    let title = "Only somebody of a department above can do that: ask there.";
+    Problem::new(Code::DepartmentNotYours, title)
 }

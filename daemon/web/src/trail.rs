@@ -27,7 +27,7 @@ impl Trail {
                 params: Map::new(),
                 result: AuditResult::Ok,
                 detail: None,
-                department: None,
+                department: caller.department.clone(),
             },
         }
     }

@@ -1,19 +1,21 @@
-//! What lists need to know beside their rows: the box's time zone, and the names of stations.
+//! What rows need to be shown with: the box's time zone, names of stations, and whose names of people may be read.
 
-use std::collections::HashMap;
-
+use catalog::Scope;
 use chrono_tz::Tz;
 
 use crate::app::App;
 use crate::problem::Problem;
 use crate::role::Served;
+use crate::scope::scope_of;
+use crate::session::Caller;
 
-/// How rows are shown.
+/// How a caller is shown rows.
 pub struct View {
+    app: App,
+    scope: Scope,
     pub zone: Tz,
-    /// Of this box, about which are rows that name no station.
-    pub own_serial: String,
-    names: HashMap<String, String>,
+    own_serial: String,
+    own_name: String,
 }
 
 impl View {
@@ -21,17 +23,59 @@ impl View {
     ///
     /// # Errors
     /// When the catalog cannot be read.
-    pub fn of(app: &App) -> Result<Self, Problem> {
+    pub fn of(app: &App, caller: &Caller) -> Result<Self, Problem> {
+        Ok(Self::within(app, scope_of(app, caller)?))
+    }
+
+    pub fn within(app: &App, scope: Scope) -> Self {
         let info = app.served.info();
-        let own_serial = info.serial.clone();
-        let names = match &app.served {
-            Served::Station(_) => HashMap::from([(info.serial, info.name)]),
-        };
-        Ok(Self { zone: app.zone(), own_serial, names })
+        Self { app: app.clone(), scope, zone: app.zone(), own_serial: info.serial, own_name: info.name }
+    }
+
+    /// The station of a row; one that names none is about this box.
+    pub fn station<'a>(&'a self, serial: Option<&'a str>) -> &'a str {
+        serial.unwrap_or(&self.own_serial)
     }
 
     /// `None` when the station is not known here (any more).
-    pub fn station_name(&self, serial: &str) -> Option<&str> {
-        self.names.get(serial).map(String::as_str)
+    pub fn station_name(&self, serial: &str) -> Option<String> {
+        if serial == self.own_serial {
+            return Some(self.own_name.clone());
+        }
+        match &self.app.served {
+            Served::Station(_) => None,
+            Served::Platform(platform) => platform.device(serial).map(|device| device_name(&device)),
+        }
+    }
+
+    /// The name behind a number, if it may be read: contacts of other departments stay with them. Blocks.
+    pub fn contact(&self, number: Option<&str>, name: Option<&str>) -> Option<String> {
+        let name = name?;
+        if self.scope.is_everything() {
+            return Some(name.to_owned());
+        }
+        let contact = self.app.catalog().contact(number?).ok().flatten()?;
+        may_read(&self.scope, &contact).then(|| name.to_owned())
+    }
+}
+
+impl View {
+    /// The name behind a number that stands in no record yet. Blocks.
+    pub fn contact_of(&self, number: &str) -> Option<String> {
+        let contact = self.app.catalog().contact(number).ok().flatten()?;
+        may_read(&self.scope, &contact).then_some(contact.name)
+    }
+}
+
+/// A contact of no department is everybody's.
+pub fn may_read(scope: &Scope, contact: &catalog::Contact) -> bool {
+    contact.department.is_empty() || scope.departments().allows(&contact.department)
+}
+
+/// What people call a station: by the name the platform gave it, or by its own.
+pub fn device_name(device: &platform::DeviceNow) -> String {
+    match (device.device.name.as_str(), &device.own_name) {
+        ("", Some(own)) => own.clone(),
+        (name, _) => name.to_owned(),
     }
 }

@@ -66,6 +66,8 @@ fn find(table: Table, code: &str) -> Option<&'static Words> {
 }
 
 const COLUMNS: Table = &[
+    ("station", Words("录音设备", "錄音設備", "Station")),
+    ("serial", Words("序列号", "序號", "Serial number")),
     ("sn", Words("录音SN", "錄音SN", "SN")),
     ("id", Words("记录编号", "紀錄編號", "Record")),
     ("port", Words("录音端口", "線路埠", "Port")),

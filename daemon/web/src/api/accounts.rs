@@ -7,10 +7,12 @@ use serde_json::{Value, json};
 
 use super::{Answer, created, done, expected_names, json_answer};
 use crate::app::App;
-use crate::fields::Fields;
+use crate::fields::{Fields, Given};
 use crate::password;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
+use crate::role::Role;
+use crate::scope::{check_department, manages, scope_of};
 use crate::session::Caller;
 use crate::time;
 use crate::trail::Trail;
@@ -26,21 +28,31 @@ fn account_json(row: &AccountRow, zone: Tz) -> Value {
         "language": account.language.as_deref().and_then(Language::from_name).map(Language::name),
         "must_change_password": account.must_change,
         "created_at": time::in_zone(row.created_us, zone),
-        "department": null,
+        "department": account.department,
         "last_login_at": row.last_login_us.map(|us| time::in_zone(us, zone)),
     })
 }
 
 /// What the audit trail may know of an account.
 fn trail_json(account: &Account) -> Value {
-    json!({ "display_name": account.display_name, "rights": account.rights, "disabled": account.disabled })
+    json!({
+        "display_name": account.display_name,
+        "department": account.department,
+        "rights": account.rights,
+        "disabled": account.disabled,
+    })
 }
 
-pub async fn list_accounts(State(app): State<App>, query: Query) -> Answer {
+pub async fn list_accounts(State(app): State<App>, caller: Caller, query: Query) -> Answer {
     query.finish()?;
-    let rows = app.blocking(|app| Ok(app.catalog().accounts()?)).await?;
-    let items: Vec<Value> = rows.iter().map(|row| account_json(row, app.zone())).collect();
-    Ok(json_answer(&json!({ "items": items })))
+    app.blocking(move |app| {
+        let scope = scope_of(app, &caller)?;
+        let mut rows = app.catalog().accounts()?;
+        rows.retain(|row| manages(&scope, row.account.department.as_deref()));
+        let items: Vec<Value> = rows.iter().map(|row| account_json(row, app.zone())).collect();
+        Ok(json_answer(&json!({ "items": items })))
+    })
+    .await
 }
 
 fn rights_of(fields: &mut Fields) -> Result<Option<Vec<Right>>, Problem> {
@@ -67,9 +79,21 @@ fn check_rights<'a>(caller: &Caller, rights: impl IntoIterator<Item = &'a Right>
     }
 }
 
-/// Somebody must be left who can manage accounts.
+/// `department` of a request: only a platform has any.
+fn department_of(app: &App, fields: &mut Fields) -> Result<Given<String>, Problem> {
+    match app.served.role() {
+        Role::Platform => fields.nullable_text("department", 1..=64),
+        Role::Station => Ok(Given::Absent),
+    }
+}
+
+/// Somebody must be left who can manage accounts, on a platform those of the whole tree.
+fn manages_all(account: &Account) -> bool {
+    account.has(Right::Accounts) && !account.disabled && account.department.is_none()
+}
+
 fn check_one_left(app: &App, changed: &str, still_manages: bool) -> Result<(), Problem> {
-    let manages = |account: &Account| account.has(Right::Accounts) && !account.disabled;
+    let manages = manages_all;
     let others =
         app.catalog().accounts()?.iter().any(|row| row.account.name != changed && manages(&row.account));
     if still_manages || others {
@@ -97,6 +121,11 @@ pub async fn create_account(State(app): State<App>, caller: Caller, mut fields: 
     let display_name = fields.text("display_name", 0..=64)?.unwrap_or_default();
     let rights = rights_of(&mut fields)?.ok_or_else(|| Problem::field_missing("rights"))?;
     let disabled = fields.flag("disabled")?.unwrap_or(false);
+    let department = match department_of(&app, &mut fields)? {
+        Given::Absent => caller.department.clone(),
+        Given::Null => None,
+        Given::Value(name) => Some(name),
+    };
     let password = fields.required("password", "text", |value| value.as_str().map(str::to_owned))?;
     fields.finish()?;
     check_rights(&caller, &rights)?;
@@ -105,6 +134,7 @@ pub async fn create_account(State(app): State<App>, caller: Caller, mut fields: 
     let row = app
         .blocking(move |app| {
             let _one_at_a_time = app.one_at_a_time();
+            check_department(app, &scope_of(app, &caller)?, department.as_deref())?;
             if app.catalog().account(&name)?.is_some() {
                 let title = format!("There is already an account {name}.");
                 return Err(Problem::new(Code::AccountExists, title).with("name", name));
@@ -118,19 +148,23 @@ pub async fn create_account(State(app): State<App>, caller: Caller, mut fields: 
                 must_change: true,
                 disabled,
                 language: None,
-                department: None,
+                department,
             };
             let trail = Trail::of(&caller, "account", "create").with("name", name.as_str());
             let trail = trail.with("after", trail_json(&account));
             trail.ended(app.catalog(), app.catalog().set_account(account).map_err(Problem::from))?;
-            found(app, &name)
+            found(app, &caller, &name)
         })
         .await?;
     Ok(created(&account_json(&row, app.zone())))
 }
 
-fn found(app: &App, name: &str) -> Result<AccountRow, Problem> {
-    app.catalog().account(name)?.ok_or_else(|| Problem::not_found("account", name))
+/// The account an address names, if it is of the caller's department or one below.
+fn found(app: &App, caller: &Caller, name: &str) -> Result<AccountRow, Problem> {
+    let scope = scope_of(app, caller)?;
+    let row = app.catalog().account(name)?;
+    row.filter(|row| manages(&scope, row.account.department.as_deref()))
+        .ok_or_else(|| Problem::not_found("account", name))
 }
 
 pub async fn change_account(
@@ -142,9 +176,11 @@ pub async fn change_account(
     let display_name = fields.text("display_name", 0..=64)?;
     let rights = rights_of(&mut fields)?;
     let disabled = fields.flag("disabled")?;
+    let department = department_of(&app, &mut fields)?;
     let password = fields.maybe("password", "text", |value| value.as_str().map(str::to_owned))?;
     fields.finish()?;
-    if display_name.is_none() && rights.is_none() && disabled.is_none() && password.is_none() {
+    let nothing = display_name.is_none() && rights.is_none() && disabled.is_none() && password.is_none();
+    if nothing && department == Given::Absent {
         return Err(Problem::field_missing("display_name"));
     }
     let password_hash = match password {
@@ -157,7 +193,7 @@ pub async fn change_account(
     let row = app
         .blocking(move |app| {
             let _one_at_a_time = app.one_at_a_time();
-            let mut row = found(app, &name)?;
+            let mut row = found(app, &caller, &name)?;
             let before = row.account.clone();
             let account = &mut row.account;
             if let Some(display_name) = display_name {
@@ -169,6 +205,11 @@ pub async fn change_account(
                 account.rights = rights.iter().map(|right| right.name().to_owned()).chain(unknown).collect();
             }
             account.disabled = disabled.unwrap_or(before.disabled);
+            match department {
+                Given::Absent => {}
+                Given::Null => account.department = None,
+                Given::Value(name) => account.department = Some(name),
+            }
             let new_password = password_hash.is_some();
             if let Some(hash) = password_hash {
                 account.password_hash = hash;
@@ -180,7 +221,8 @@ pub async fn change_account(
             let allowed = may_change(app, &caller, &before, account);
             let changed = allowed.and_then(|()| Ok(app.catalog().set_account(account.clone())?));
             trail.ended(app.catalog(), changed)?;
-            if account.rights != before.rights || account.disabled || new_password {
+            let moved = account.department != before.department;
+            if account.rights != before.rights || account.disabled || new_password || moved {
                 app.sessions.close_all(&before.name, None);
             } else {
                 app.sessions.update(account);
@@ -195,13 +237,16 @@ fn may_change(app: &App, caller: &Caller, before: &Account, after: &Account) -> 
     // A new password is a way into the account: also what it keeps must be the caller's own.
     check_rights(caller, &before.known_rights())?;
     check_rights(caller, &after.known_rights())?;
-    check_one_left(app, &before.name, after.has(Right::Accounts) && !after.disabled)
+    if after.department != before.department {
+        check_department(app, &scope_of(app, caller)?, after.department.as_deref())?;
+    }
+    check_one_left(app, &before.name, manages_all(after))
 }
 
 pub async fn delete_account(State(app): State<App>, caller: Caller, Path(name): Path<String>) -> Answer {
     app.blocking(move |app| {
         let _one_at_a_time = app.one_at_a_time();
-        let row = found(app, &name)?;
+        let row = found(app, &caller, &name)?;
         let name = row.account.name.clone();
         let allowed = if name == caller.account {
             let title = "Nobody can remove their own account: let somebody else do it.";

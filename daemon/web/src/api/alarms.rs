@@ -10,7 +10,7 @@ use crate::fields::{Fields, Given};
 use crate::filters::alarm_query;
 use crate::problem::Problem;
 use crate::query::{Query, whole_of};
-use crate::scope::{Part, scope_in};
+use crate::scope::{Part, scope_in, scope_of};
 use crate::session::Caller;
 use crate::time;
 use crate::trail::Trail;
@@ -18,7 +18,7 @@ use crate::view::View;
 
 fn alarm_json(alarm: &AlarmRow, view: &View) -> Value {
     let at = |us: i64| time::in_zone(us, view.zone);
-    let station = view.own_serial.as_str();
+    let station = view.station(alarm.station.as_deref());
     let acknowledged = alarm
         .acknowledged
         .as_ref()
@@ -38,18 +38,19 @@ fn alarm_json(alarm: &AlarmRow, view: &View) -> Value {
         "acknowledged": acknowledged,
         "station": station,
         "station_name": view.station_name(station),
-        "reported_at": at(alarm.raised_us),
+        "reported_at": at(alarm.reported_us),
     })
 }
 
 pub async fn list_alarms(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
     let page = page_request(&mut query)?;
-    let filters = alarm_query(&mut query)?;
+    let mut filters = alarm_query(&mut query)?;
     let part = Part::of(&mut query)?;
+    filters.stations = part.stations.clone();
     query.finish()?;
     app.blocking(move |app| {
         let scope = scope_in(app, &caller, &part)?;
-        let (page, view) = (app.catalog().alarms(&scope, &filters, page)?, View::of(app)?);
+        let (page, view) = (app.catalog().alarms(&scope, &filters, page)?, View::of(app, &caller)?);
         Ok(json_answer(&page_json(&page, |alarm| alarm_json(alarm, &view))))
     })
     .await
@@ -68,10 +69,13 @@ pub async fn acknowledge_alarm(
     fields.finish()?;
     let number = whole_of(&id).ok_or_else(|| Problem::not_found("alarm", &id))?;
     app.blocking(move |app| {
+        if app.catalog().alarm(&scope_of(app, &caller)?, number)?.is_none() {
+            return Err(Problem::not_found("alarm", number));
+        }
         let alarm = app.catalog().acknowledge(number, &caller.account, note.as_deref());
         let trail = Trail::of(&caller, "alarm", "acknowledge").with("id", number.to_string());
         let alarm = trail.with("note", note).ended(app.catalog(), alarm.map_err(Problem::from))?;
-        Ok(json_answer(&alarm_json(&alarm, &View::of(app)?)))
+        Ok(json_answer(&alarm_json(&alarm, &View::of(app, &caller)?)))
     })
     .await
 }

@@ -37,6 +37,11 @@ pub fn kept_file(app: &App, row: &RecordRow) -> Result<PathBuf, Problem> {
     if row.deleted.is_some() {
         return Err(Problem::new(Code::RecordingDeleted, format!("{id} has been deleted.")).with("id", id));
     }
+    if let Some(reason) = row.unavailable.as_deref().filter(|_| row.file.is_none()) {
+        let title = format!("The station has not sent the sound of {id}: have it fetched.");
+        let problem = Problem::new(Code::AudioNotHere, title).with("id", id);
+        return Err(problem.with("serial", row.id.serial.as_str()).with("reason", reason));
+    }
     let Some(file) = row.file.as_deref() else {
         return Err(Problem::new(Code::AudioAbsent, format!("{id} was a call without audio.")).with("id", id));
     };

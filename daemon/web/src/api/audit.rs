@@ -14,7 +14,7 @@ use crate::time;
 use crate::view::View;
 
 fn audit_json(row: &AuditRow, view: &View) -> Value {
-    let station = view.own_serial.as_str();
+    let station = view.station(row.station.as_deref());
     json!({
         "id": row.id.to_string(),
         "time": time::in_zone(row.utc_us, view.zone),
@@ -29,18 +29,19 @@ fn audit_json(row: &AuditRow, view: &View) -> Value {
         "detail": row.entry.detail,
         "station": station,
         "station_name": view.station_name(station),
-        "department": null,
+        "department": row.entry.department,
     })
 }
 
 pub async fn list_audit(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
     let page = page_request(&mut query)?;
-    let filters = audit_query(&mut query)?;
+    let mut filters = audit_query(&mut query)?;
     let part = Part::of(&mut query)?;
+    filters.stations = part.stations.clone();
     query.finish()?;
     app.blocking(move |app| {
         let scope = scope_in(app, &caller, &part)?;
-        let (page, view) = (app.catalog().audit_trail(&scope, &filters, page)?, View::of(app)?);
+        let (page, view) = (app.catalog().audit_trail(&scope, &filters, page)?, View::of(app, &caller)?);
         Ok(json_answer(&page_json(&page, |row| audit_json(row, &view))))
     })
     .await

@@ -22,6 +22,7 @@ use crate::session::Caller;
 use crate::stream;
 use crate::time;
 use crate::trail::Trail;
+use crate::turns::Place;
 
 /// `caller-callee-time.wav`; by line and peer where the direction is unknown.
 pub fn file_name(row: &RecordRow) -> String {
@@ -75,16 +76,20 @@ pub async fn download_recordings(
         })
         .await?;
     let now = time::in_zone(time::now_us(), app.zone());
-    let name =
-        format!("recordings-{}.zip", now.get(..19).unwrap_or(&now).replace([':', '-'], "").replace('T', "_"));
-    let archive = Archive::new(&app, &caller, rows, language, now);
-    let mut response = Response::new(stream::export(&app, archive, place));
+    let archive = Archive::new(&app, &caller, rows, language, now.clone());
+    Ok(zip_response(&app, archive, place, &now))
+}
+
+/// `now`: RFC 3339, for the name of the file.
+pub fn zip_response(app: &App, archive: Archive, place: Place, now: &str) -> Response {
+    let moment = now.get(..19).unwrap_or(now).replace([':', '-'], "").replace('T', "_");
+    let mut response = Response::new(stream::export(app, archive, place));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
-    if let Ok(value) = HeaderValue::from_str(&content_disposition(&name)) {
+    if let Ok(value) = HeaderValue::from_str(&content_disposition(&format!("recordings-{moment}.zip"))) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }
-    Ok(response)
+    response
 }
 
 /// Ids from JSON, or from a form with the CSRF token as a field of its own.

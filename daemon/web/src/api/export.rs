@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::filters::{audit_query, record_query};
 use crate::problem::Problem;
 use crate::query::Query;
+use crate::role::Role;
 use crate::scope::{Part, scope_in};
 use crate::session::Caller;
 use crate::stream::{self, Pieces};
@@ -28,6 +29,7 @@ use crate::table::{Cell, Sheet, csv_row};
 use crate::time;
 use crate::trail::Trail;
 use crate::turns::Place;
+use crate::view::View;
 use crate::words::Language;
 
 /// Rows read from the catalog at a time.
@@ -57,6 +59,9 @@ const RECORD_COLUMNS: [(&str, f64); 21] = [
     ("play_count", 10.0),
     ("deleted", 20.0),
 ];
+
+/// Before the others on a platform, where rows are of many stations.
+const STATION_COLUMNS: [(&str, f64); 2] = [("station", 16.0), ("serial", 24.0)];
 
 const AUDIT_COLUMNS: [(&str, f64); 10] = [
     ("time", 20.0),
@@ -121,6 +126,7 @@ trait Rows: Send + 'static {
 
 struct RecordRows {
     scope: Scope,
+    view: View,
     filters: RecordQuery,
     /// Instead of the filters.
     ids: Option<VecDeque<RecordId>>,
@@ -147,11 +153,24 @@ impl Rows for RecordRows {
             (self.after, self.at_end) = (page.next, page.next.is_none());
             page.items
         };
-        Ok(rows.iter().map(|row| record_cells(row, self.language)).collect())
+        let cells = |row: &RecordRow| {
+            let mut cells = station_cells(app, &self.view, &row.id.serial);
+            cells.extend(record_cells(row, &self.view, self.language));
+            cells
+        };
+        Ok(rows.iter().map(cells).collect())
     }
 }
 
-fn record_cells(row: &RecordRow, language: Language) -> Vec<Cell> {
+/// Name and serial number of the station of a row, on a platform.
+fn station_cells(app: &App, view: &View, serial: &str) -> Vec<Cell> {
+    match app.served.role() {
+        Role::Station => Vec::new(),
+        Role::Platform => vec![Cell::optional(view.station_name(serial)), Cell::Text(serial.to_owned())],
+    }
+}
+
+fn record_cells(row: &RecordRow, view: &View, language: Language) -> Vec<Cell> {
     let word = |column, code: &str| Cell::Text(language.value(column, code).to_owned());
     let tags: Vec<&str> = row.tags.iter().map(|tag| tag.text.as_str()).collect();
     vec![
@@ -165,8 +184,8 @@ fn record_cells(row: &RecordRow, language: Language) -> Vec<Cell> {
         Cell::optional(row.callee()),
         Cell::optional(row.line_number.as_deref()),
         Cell::optional(row.peer_number.as_deref()),
-        Cell::optional(row.line_contact.as_deref()),
-        Cell::optional(row.peer_contact.as_deref()),
+        Cell::optional(view.contact(row.line_number.as_deref(), row.line_contact.as_deref())),
+        Cell::optional(view.contact(row.peer_number.as_deref(), row.peer_contact.as_deref())),
         word("call_type", row.call_type.name()),
         word("start_mode", row.start_mode.name()),
         word("stop_mode", row.stop_mode.name()),
@@ -183,6 +202,7 @@ fn record_cells(row: &RecordRow, language: Language) -> Vec<Cell> {
 
 struct AuditRows {
     scope: Scope,
+    view: View,
     filters: AuditQuery,
     after: Option<Cursor>,
     at_end: bool,
@@ -197,7 +217,12 @@ impl Rows for AuditRows {
         let page = PageRequest { after: self.after, limit: ROWS_AT_ONCE, count_up_to: 0 };
         let page = app.catalog().audit_trail(&self.scope, &self.filters, page)?;
         (self.after, self.at_end) = (page.next, page.next.is_none());
-        Ok(page.items.iter().map(|row| audit_cells(row, app.zone(), self.language)).collect())
+        let cells = |row: &AuditRow| {
+            let mut cells = station_cells(app, &self.view, self.view.station(row.station.as_deref()));
+            cells.extend(audit_cells(row, app.zone(), self.language));
+            cells
+        };
+        Ok(page.items.iter().map(cells).collect())
     }
 }
 
@@ -227,9 +252,9 @@ fn offset_s(us: i64, zone: Tz) -> i32 {
     moment.with_timezone(&zone).offset().fix().local_minus_utc()
 }
 
-async fn asked_scope(app: &App, caller: &Caller, part: Part) -> Result<Scope, Problem> {
+async fn asked_scope(app: &App, caller: &Caller, part: Part) -> Result<(Scope, View), Problem> {
     let caller = caller.clone();
-    app.blocking(move |app| scope_in(app, &caller, &part)).await
+    app.blocking(move |app| Ok((scope_in(app, &caller, &part)?, View::of(app, &caller)?))).await
 }
 
 pub async fn export_recordings(
@@ -245,12 +270,13 @@ pub async fn export_recordings(
     if ids.len() > MOST_IDS {
         return Err(Problem::field_invalid("ids", &expected));
     }
-    let filters = record_query(&mut query)?;
+    let mut filters = record_query(&mut query)?;
     let part = Part::of(&mut query)?;
+    filters.stations = part.stations.clone();
     query.finish()?;
     let ids = Some(ids).filter(|ids| !ids.is_empty());
-    let scope = asked_scope(&app, &caller, part).await?;
-    let rows = RecordRows { scope, filters, ids, after: None, at_end: false, language };
+    let (scope, view) = asked_scope(&app, &caller, part).await?;
+    let rows = RecordRows { scope, view, filters, ids, after: None, at_end: false, language };
     file(app, caller, "recording", format, language, &RECORD_COLUMNS, rows, asked).await
 }
 
@@ -262,11 +288,12 @@ pub async fn export_audit(
 ) -> Answer {
     let format = Format::of(&mut query)?;
     let language = language_of(&mut query, &caller)?;
-    let filters = audit_query(&mut query)?;
+    let mut filters = audit_query(&mut query)?;
     let part = Part::of(&mut query)?;
+    filters.stations = part.stations.clone();
     query.finish()?;
-    let scope = asked_scope(&app, &caller, part).await?;
-    let rows = AuditRows { scope, filters, after: None, at_end: false, language };
+    let (scope, view) = asked_scope(&app, &caller, part).await?;
+    let rows = AuditRows { scope, view, filters, after: None, at_end: false, language };
     file(app, caller, "audit", format, language, &AUDIT_COLUMNS, rows, asked).await
 }
 
@@ -284,6 +311,11 @@ async fn file(
     let place = app.turns.export().await?;
     let trail = Trail::of(&caller, item, "export").with("format", format.ending()).with("query", asked);
     app.blocking(move |app| trail.ok(app.catalog())).await?;
+    let stations: &[(&str, f64)] = match app.served.role() {
+        Role::Station => &[],
+        Role::Platform => &STATION_COLUMNS,
+    };
+    let columns: Vec<(&'static str, f64)> = stations.iter().chain(columns).copied().collect();
     let headings: Vec<&'static str> = columns.iter().map(|(code, _)| language.column(code)).collect();
     let body = match format {
         Format::Csv => csv_body(&app, &headings, rows, place),
@@ -379,7 +411,7 @@ mod tests {
 
     #[test]
     fn every_column_has_a_word_in_every_language() {
-        for (code, _) in RECORD_COLUMNS.iter().chain(&AUDIT_COLUMNS) {
+        for (code, _) in STATION_COLUMNS.iter().chain(&RECORD_COLUMNS).chain(&AUDIT_COLUMNS) {
             assert!(!Language::Simplified.column(code).is_ascii(), "{code}");
             assert!(!Language::Traditional.column(code).is_ascii(), "{code}");
             assert_ne!(Language::English.column(code), *code, "{code}");

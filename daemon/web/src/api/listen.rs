@@ -15,18 +15,18 @@ use super::Answer;
 use super::ports::port_of;
 use crate::app::App;
 use crate::problem::Problem;
-use crate::push::{Push, own_upgrade};
+use crate::push::{Needs, Push, own_upgrade};
 use crate::session::Caller;
 use crate::trail::Trail;
 
 /// 60 ms at 8000 Hz.
-const MESSAGE_SAMPLES: usize = 480;
+pub const MESSAGE_SAMPLES: usize = 480;
 /// How often the ring is looked at; a part of a message, so that the delay stays near one message.
-const POLL_EVERY: Duration = Duration::from_millis(20);
+pub const POLL_EVERY: Duration = Duration::from_millis(20);
 /// Messages between two questions whether they have arrived: 300 ms.
-const CONFIRM_EVERY: u32 = 5;
+pub const CONFIRM_EVERY: u32 = 5;
 /// What the client has not confirmed for so long it is not given more of: the delay stays under a second.
-const MOST_BEHIND: Duration = Duration::from_millis(500);
+pub const MOST_BEHIND: Duration = Duration::from_millis(500);
 
 pub async fn listen_live(
     State(app): State<App>,
@@ -63,10 +63,11 @@ pub async fn listen_live(
 
 async fn pass_on(app: &App, caller: &Caller, mut listener: Listener, socket: WebSocket) {
     let mut push = Push::new(socket, app);
+    let needs = Needs::right(Right::Listen);
     let mut tick = interval(POLL_EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut samples, mut filled, mut unconfirmed) = ([0_i16; MESSAGE_SAMPLES], 0, 0);
-    while push.next_tick(&mut tick, app, caller, Right::Listen).await.is_ok() {
+    while push.next_tick(&mut tick, app, caller, &needs).await.is_ok() {
         loop {
             filled += listener.read(&mut samples[filled..]);
             if filled < MESSAGE_SAMPLES {

@@ -1,4 +1,4 @@
-//! `/live`: the state of all ports by push. A client gets what is true now; what it was too slow for is skipped.
+//! `/live` of a station: the state of all ports by push. A client gets what is true now; what it was too slow for is skipped.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,16 @@ use serde_json::{Value, json};
 use station::{PortLive, Station};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::Answer;
 use super::meta::alarm_counts_json;
 use super::ports::{meter_json, port_json};
+use super::{Answer, device_live};
 use crate::app::App;
 use crate::contacts::Names;
+use crate::fleet::device_of;
 use crate::problem::Problem;
-use crate::push::{Push, own_upgrade};
+use crate::push::{Needs, Push, own_upgrade};
+use crate::query::Query;
+use crate::role::{Role, Served};
 use crate::scope::scope_of;
 use crate::session::Caller;
 
@@ -30,12 +33,26 @@ pub async fn live(
     State(app): State<App>,
     caller: Caller,
     headers: HeaderMap,
+    mut query: Query,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Answer {
+    let device = match app.served.role() {
+        Role::Platform => query.text("device", 1..=64)?,
+        Role::Station => None,
+    };
+    query.finish()?;
+    if let Some(serial) = device.clone() {
+        let who = caller.clone();
+        let there = move |app: &App| device_of(app.platform()?, &scope_of(app, &who)?, &serial).map(drop);
+        app.blocking(there).await?;
+    }
     let upgrade = own_upgrade(&headers, upgrade)?;
-    let station = app.station()?.clone();
     Ok(upgrade.on_upgrade(move |socket| async move {
-        if let Err(problem) = push(&app, &station, &caller, socket).await {
+        let pushed = match app.served.clone() {
+            Served::Station(station) => push(&app, &station, &caller, socket).await,
+            Served::Platform(_) => device_live::push(&app, &caller, device, socket).await,
+        };
+        if let Err(problem) = pushed {
             eprintln!("web: live push ended: {}", problem.title);
         }
     }))
@@ -43,6 +60,7 @@ pub async fn live(
 
 async fn push(app: &App, station: &Station, caller: &Caller, socket: WebSocket) -> Result<(), Problem> {
     let mut push = Push::new(socket, app);
+    let needs = Needs::right(Right::Live);
     let mut known = station.live().ports();
     let mut names = Names::of_ports(app, &known).await?;
     let mut alarms = alarm_counts(app, caller).await?;
@@ -58,7 +76,7 @@ async fn push(app: &App, station: &Station, caller: &Caller, socket: WebSocket) 
         }
         // One state under way at a time: a slow client sees fewer, but never old ones.
         loop {
-            if push.next_tick(&mut tick, app, caller, Right::Live).await.is_err() {
+            if push.next_tick(&mut tick, app, caller, &needs).await.is_err() {
                 return Ok(());
             }
             if push.behind().is_zero() {

@@ -2,15 +2,18 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use catalog::AlarmCounts;
+use catalog::{AlarmCounts, Scope};
 use hyper::header;
 use line::{PortState, Severity};
 use serde_json::{Value, json};
 
+use super::devices::waiting_for;
 use super::{Answer, json_answer};
 use crate::app::App;
+use crate::fleet::Fleet;
 use crate::problem::{Code, Problem};
 use crate::query::Query;
+use crate::role::Served;
 use crate::scope::scope_of;
 use crate::session::Caller;
 
@@ -32,20 +35,19 @@ pub async fn get_health(State(app): State<App>) -> Answer {
 
 pub async fn get_box(State(app): State<App>, caller: Caller, query: Query) -> Answer {
     query.finish()?;
-    let (disk, counts) = app
+    let (disk, counts, sums) = app
         .blocking(move |app| {
             let disk = app
                 .served
                 .data_dir()
                 .free_space()
                 .map_err(|error| Problem::storage("ask for free space", error))?;
-            Ok((disk, app.catalog().alarm_counts(&scope_of(app, &caller)?)?))
+            let scope = scope_of(app, &caller)?;
+            let counts = app.catalog().alarm_counts(&scope)?;
+            Ok((disk, counts, sums(app, &caller, scope)?))
         })
         .await?;
     let info = app.served.info();
-    let ports = app.station()?.live().ports();
-    let used = ports.iter().filter(|port| port.state != PortState::Unused).count();
-    let recording = ports.iter().filter(|port| port.recording_since.is_some()).count();
     Ok(json_answer(&json!({
         "serial": info.serial,
         "name": info.name,
@@ -56,12 +58,52 @@ pub async fn get_box(State(app): State<App>, caller: Caller, query: Query) -> An
         "clock_quality": app.served.clock_quality(),
         "started_at": info.started,
         "disk": { "total_bytes": disk.total_bytes, "free_bytes": disk.free_bytes },
-        "ports": { "total": used, "recording": recording },
+        "ports": { "total": sums.ports, "recording": sums.recording },
         "alarms": alarm_counts_json(counts),
-        "fingerprint": null,
-        "devices": null,
-        "waiting": null,
+        "fingerprint": sums.fingerprint,
+        "devices": sums.devices.map(|(online, total)| json!({ "online": online, "total": total })),
+        "waiting": sums.waiting,
     })))
+}
+
+/// What the box has, as far as the caller sees it.
+struct Sums {
+    ports: usize,
+    recording: usize,
+    /// Of the key by which the other side of the uplink knows this box.
+    fingerprint: Option<String>,
+    /// Online, all.
+    devices: Option<(usize, usize)>,
+    waiting: Option<usize>,
+}
+
+/// Blocks.
+fn sums(app: &App, caller: &Caller, scope: Scope) -> Result<Sums, Problem> {
+    match &app.served {
+        Served::Station(station) => {
+            let ports = station.live().ports();
+            Ok(Sums {
+                ports: ports.iter().filter(|port| port.state != PortState::Unused).count(),
+                recording: ports.iter().filter(|port| port.recording_since.is_some()).count(),
+                fingerprint: None,
+                devices: None,
+                waiting: None,
+            })
+        }
+        Served::Platform(platform) => {
+            let fleet = Fleet::look(app, platform, scope)?;
+            let devices = fleet.devices(platform);
+            let ports = devices.iter().map(|now| fleet.ports_of(now));
+            let (ports, recording) = ports.fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+            Ok(Sums {
+                ports,
+                recording,
+                fingerprint: Some(platform.fingerprint().to_string()),
+                devices: Some((devices.iter().filter(|now| now.online).count(), devices.len())),
+                waiting: waiting_for(app, caller)?.map(|waiting| waiting.len()),
+            })
+        }
+    }
 }
 
 pub fn alarm_counts_json(counts: AlarmCounts) -> Value {

@@ -80,7 +80,7 @@ pub async fn recall(
     let port = port_of(&app, &port)?.port;
     app.blocking(move |app| {
         let rows = app.catalog().recent(&scope_of(app, &caller)?, port, count)?;
-        let view = View::of(app)?;
+        let view = View::of(app, &caller)?;
         let items: Vec<Value> = rows.iter().map(|row| record_json(row, &view)).collect();
         Ok(json_answer(&json!({
             "total": items.len(), "items": items, "next": null, "total_is_least": rows.len() == count as usize,

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, created, done, expected_names, json_answer, page_json, page_request};
 use crate::app::App;
+use crate::department_statistics::by_department;
 use crate::fields::{Fields, Given};
 use crate::filters::record_query;
 use crate::problem::{Code, Problem};
@@ -60,8 +61,8 @@ fn record_members(row: &RecordRow, view: &View) -> Map<String, Value> {
         "peer_name": row.peer_name,
         "caller": row.caller(),
         "callee": row.callee(),
-        "line_contact": row.line_contact,
-        "peer_contact": row.peer_contact,
+        "line_contact": view.contact(row.line_number.as_deref(), row.line_contact.as_deref()),
+        "peer_contact": view.contact(row.peer_number.as_deref(), row.peer_contact.as_deref()),
         "has_audio": is_playable(row),
         "withheld": row.withheld,
         "tracks": if row.has_audio() { row.tracks } else { 0 },
@@ -74,7 +75,7 @@ fn record_members(row: &RecordRow, view: &View) -> Map<String, Value> {
         "file_missing": row.file_missing,
         "deleted": deleted,
         "station_name": view.station_name(&row.id.serial),
-        "not_here": null,
+        "not_here": row.unavailable.as_ref().filter(|_| row.file.is_none()),
     });
     match members {
         Value::Object(members) => members,
@@ -87,7 +88,7 @@ pub fn seconds(ms: u64) -> f64 {
 }
 
 fn is_playable(row: &RecordRow) -> bool {
-    row.has_audio() && row.deleted.is_none() && !row.file_missing
+    row.has_audio() && row.file.is_some() && row.deleted.is_none() && !row.file_missing
 }
 
 fn tag_json(tag: &catalog::Tag, zone: Tz) -> Value {
@@ -132,12 +133,13 @@ pub fn row_of(app: &App, caller: &Caller, id: &RecordId) -> Result<RecordRow, Pr
 
 pub async fn list_recordings(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
     let page = page_request(&mut query)?;
-    let filters = record_query(&mut query)?;
+    let mut filters = record_query(&mut query)?;
     let part = Part::of(&mut query)?;
+    filters.stations = part.stations.clone();
     query.finish()?;
     app.blocking(move |app| {
         let scope = scope_in(app, &caller, &part)?;
-        let (page, view) = (app.catalog().records(&scope, &filters, page)?, View::of(app)?);
+        let (page, view) = (app.catalog().records(&scope, &filters, page)?, View::of(app, &caller)?);
         Ok(json_answer(&page_json(&page, |row| record_json(row, &view))))
     })
     .await
@@ -162,7 +164,7 @@ fn detail_answer(app: &App, caller: &Caller, id: &RecordId) -> Answer {
         .ok_or_else(|| Problem::not_found("recording", record_id_text(id)))?;
     let path = detail.row.file.as_deref().and_then(|file| app.served.data_dir().recording(file));
     let file_bytes = path.and_then(|path| std::fs::metadata(path).ok()).map(|metadata| metadata.len());
-    Ok(json_answer(&detail_json(&detail, file_bytes, &View::of(app)?)))
+    Ok(json_answer(&detail_json(&detail, file_bytes, &View::of(app, caller)?)))
 }
 
 fn grade_of(fields: &mut Fields) -> Result<Option<Grade>, Problem> {
@@ -261,9 +263,9 @@ pub async fn remove_tag(
     Ok(done())
 }
 
-pub async fn list_tag_texts(State(app): State<App>, query: Query) -> Answer {
+pub async fn list_tag_texts(State(app): State<App>, caller: Caller, query: Query) -> Answer {
     query.finish()?;
-    let texts = app.blocking(|app| Ok(app.catalog().tag_texts(&Scope::everything(), 200)?)).await?;
+    let texts = app.blocking(move |app| Ok(app.catalog().tag_texts(&scope_of(app, &caller)?, 200)?)).await?;
     let items: Vec<Value> = texts.iter().map(|tag| json!({ "text": tag.text, "count": tag.count })).collect();
     Ok(json_answer(&json!({ "items": items })))
 }
@@ -319,26 +321,35 @@ pub async fn delete_recordings(State(app): State<App>, caller: Caller, mut field
         return Err(Problem::new(Code::CountMismatch, title).with("count", count).with("ids", ids.len()));
     }
     let answer = app.blocking(move |app| {
-        let of = |id: &RecordId| {
-            Trail::of(&caller, "recording", "delete").with("id", record_id_text(id).to_string())
-        };
-        let trail = |outcome: &Deletions| {
-            let deleted = outcome.deleted.iter().map(|row| of(&row.id).port(row.port).entry());
-            let refused = outcome.refused.iter().map(|(id, why)| of(id).refused(refusal_code(*why)));
-            deleted.chain(refused).collect()
-        };
-        let outcome = app.served.delete_recordings(&scope_of(app, &caller)?, &ids, &caller.account, trail);
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
+        let scope = scope_of(app, &caller)?;
+        match delete_some(app, &caller, &scope, &ids) {
+            Ok((deleted, refused)) => Ok(many_json(deleted, &refused)),
             Err(problem) => {
                 let trail = Trail::of(&caller, "recording", "delete").with("count", count);
-                return trail.ended(app.catalog(), Err(problem));
+                trail.ended(app.catalog(), Err(problem))
             }
-        };
-        let refused: Vec<_> = outcome.refused.into_iter().map(|(id, why)| (id, refusal_code(why))).collect();
-        Ok(many_json(outcome.deleted.len(), &refused))
+        }
     });
     Ok(json_answer(&answer.await?))
+}
+
+/// Deletes those that may be, each with its line in the audit trail: how many, and why not the others. Blocks.
+pub fn delete_some(
+    app: &App,
+    caller: &Caller,
+    scope: &Scope,
+    ids: &[RecordId],
+) -> Result<(usize, Vec<(RecordId, Code)>), Problem> {
+    let of =
+        |id: &RecordId| Trail::of(caller, "recording", "delete").with("id", record_id_text(id).to_string());
+    let trail = |outcome: &Deletions| {
+        let deleted = outcome.deleted.iter().map(|row| of(&row.id).port(row.port).entry());
+        let refused = outcome.refused.iter().map(|(id, why)| of(id).refused(refusal_code(*why)));
+        deleted.chain(refused).collect()
+    };
+    let outcome = app.served.delete_recordings(scope, ids, &caller.account, trail)?;
+    let refused = outcome.refused.into_iter().map(|(id, why)| (id, refusal_code(why))).collect();
+    Ok((outcome.deleted.len(), refused))
 }
 
 fn refusal_code(why: DeletionRefusal) -> Code {
@@ -350,28 +361,45 @@ fn refusal_code(why: DeletionRefusal) -> Code {
 }
 
 pub async fn recording_statistics(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
-    let (by, name) = query.required("by", "one of hour, day, month, port", |text| match text {
-        "hour" => Some((GroupBy::Hour, "hour")),
-        "day" => Some((GroupBy::Day, "day")),
-        "month" => Some((GroupBy::Month, "month")),
-        "port" => Some((GroupBy::Port, "port")),
+    let names = "one of hour, day, month, port, station, station_port, department";
+    let (by, name) = query.required("by", names, |text| match text {
+        "hour" => Some((Some(GroupBy::Hour), "hour")),
+        "day" => Some((Some(GroupBy::Day), "day")),
+        "month" => Some((Some(GroupBy::Month), "month")),
+        "port" => Some((Some(GroupBy::Port), "port")),
+        "station" => Some((Some(GroupBy::Station), "station")),
+        "station_port" => Some((Some(GroupBy::StationPort), "station_port")),
+        "department" => Some((None, "department")),
         _ => None,
     })?;
-    let filters = record_query(&mut query)?;
+    let mut filters = record_query(&mut query)?;
     let part = Part::of(&mut query)?;
+    filters.stations = part.stations.clone();
     query.finish()?;
-    let statistics = app
-        .blocking(move |app| {
-            let scope = scope_in(app, &caller, &part)?;
-            Ok(app.catalog().statistics(&scope, &filters, by, app.zone())?)
-        })
-        .await?;
-    let rows: Vec<Value> = statistics
-        .rows
-        .iter()
-        .map(|(key, totals)| json!({ "key": key, "name": null, "totals": totals_json(totals) }))
-        .collect();
-    Ok(json_answer(&json!({ "by": name, "rows": rows, "totals": totals_json(&statistics.totals) })))
+    app.blocking(move |app| {
+        let scope = scope_in(app, &caller, &part)?;
+        let statistics = match by {
+            Some(by) => app.catalog().statistics(&scope, &filters, by, app.zone())?,
+            None => by_department(app, &scope, &filters)?,
+        };
+        let view = View::of(app, &caller)?;
+        let rows: Vec<Value> = statistics
+            .rows
+            .iter()
+            .map(|(key, totals)| {
+                let name = match by {
+                    Some(GroupBy::Station) => view.station_name(key),
+                    Some(GroupBy::StationPort) => {
+                        key.rsplit_once(':').and_then(|(serial, _)| view.station_name(serial))
+                    }
+                    _ => None,
+                };
+                json!({ "key": key, "name": name, "totals": totals_json(totals) })
+            })
+            .collect();
+        Ok(json_answer(&json!({ "by": name, "rows": rows, "totals": totals_json(&statistics.totals) })))
+    })
+    .await
 }
 
 fn totals_json(totals: &catalog::CallTotals) -> Value {

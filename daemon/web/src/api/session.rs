@@ -226,7 +226,7 @@ fn session_json(app: &App, caller: &Caller) -> Value {
     json!({
         "account": caller.account,
         "display_name": caller.display_name,
-        "department": null,
+        "department": caller.department,
         "rights": caller.rights.iter().map(|right| right.name()).collect::<Vec<_>>(),
         "language": caller.language.as_deref().and_then(Language::from_name).map(Language::name),
         "csrf": caller.csrf,

@@ -26,7 +26,11 @@ export interface ServerForm extends Record<NumberName, string> {
 const scale = (name: NumberName) => (name === 'disk_reserve_bytes' ? BYTES_PER_GB : 1)
 
 export function formOf(settings: PlatformSettings): ServerForm {
-  const numbers = NUMBERS.map(({ name }) => [name, String(settings[name] / scale(name))])
+  const textOf = (name: NumberName) => {
+    const value = settings[name]
+    return value === null ? '' : String(value / scale(name))
+  }
+  const numbers = NUMBERS.map(({ name }) => [name, textOf(name)])
   return {
     name: settings.name,
     time_zone: settings.time_zone ?? '',
@@ -43,6 +47,8 @@ export function wrongFields(form: ServerForm): string[] {
   const wrong: string[] = length < 1 || length > 64 ? ['name'] : []
   for (const { name, least, most, whole } of NUMBERS) {
     const value = numberOf(form[name])
+    // Empty: as much as the platform chooses.
+    if (name === 'disk_reserve_bytes' && form[name].trim() === '') continue
     if (!(value >= least && value <= most) || (whole && !Number.isInteger(value))) wrong.push(name)
   }
   return wrong
@@ -54,8 +60,13 @@ export function changes(form: ServerForm, settings: PlatformSettings): PlatformS
   if (form.name.trim() !== settings.name) out.name = form.name.trim()
   if ((form.time_zone || null) !== settings.time_zone) out.time_zone = form.time_zone || null
   for (const { name } of NUMBERS) {
-    const value = numberOf(form[name]) * scale(name)
-    if (value !== settings[name]) out[name] = name === 'disk_reserve_bytes' ? Math.round(value) : value
+    if (name === 'disk_reserve_bytes') {
+      const value = form[name].trim() === '' ? null : Math.round(numberOf(form[name]) * scale(name))
+      if (value !== settings[name]) out[name] = value
+      continue
+    }
+    const value = numberOf(form[name])
+    if (value !== settings[name]) out[name] = value
   }
   return Object.keys(out).length > 0 ? out : null
 }

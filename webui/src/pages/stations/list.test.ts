@@ -24,6 +24,8 @@ const station = (serial: string, over: Partial<Device> = {}): Device => ({
   clock_offset_s: null,
   limits: { audio_bytes_per_s: null, quiet_hours: null },
   may_manage: true,
+  other_key: null,
+  trouble: null,
   note: '',
   ...over,
 })

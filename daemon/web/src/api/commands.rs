@@ -1,0 +1,400 @@
+//! What stations are told to do from the platform (PF-04, PF-16), and what became of it.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use axum::extract::{Path, State};
+use catalog::{Only, PageRequest, Right, Scope};
+use hyper::StatusCode;
+use platform::{CommandNow, CommandState, ContactToSet, Platform, What};
+use serde_json::{Map, Value, json};
+
+use super::devices::{SERIAL, serial_of};
+use super::recordings::{id_of, row_of};
+use super::{Answer, json_answer};
+use crate::app::App;
+use crate::fields::Fields;
+use crate::fleet::{device_of, managed};
+use crate::guard::right_missing;
+use crate::problem::{Code, Problem};
+use crate::query::{Query, whole_of};
+use crate::scope::{manages, scope_of};
+use crate::session::Caller;
+use crate::time;
+use crate::trail::Trail;
+use crate::view::View;
+
+/// Stations that one request may name.
+const MOST_STATIONS: usize = 1000;
+const WITHIN: Duration = Duration::from_secs(60);
+/// A period is long, and its recordings are many.
+const SYNCHRONISED_WITHIN: Duration = Duration::from_secs(3600);
+const FETCHED_WITHIN: Duration = Duration::from_secs(300);
+/// Contacts that a station is given.
+const MOST_CONTACTS: usize = 10_000;
+const CONTACTS_AT_ONCE: u32 = 200;
+
+/// What is asked of each station.
+enum Asked {
+    Same(What),
+    /// Those that its department may read.
+    Contacts,
+    /// The platform's time, when it is sent.
+    Time,
+}
+
+impl Asked {
+    fn of(members: Map<String, Value>) -> Result<Self, Problem> {
+        let mut fields = Fields::of(members);
+        let names = "one of synchronise, set_channels, set_contacts, set_box, restart, set_time";
+        let what = fields.required("what", names, |value| {
+            let name = value.as_str()?;
+            ["synchronise", "set_channels", "set_contacts", "set_box", "restart", "set_time"]
+                .into_iter()
+                .find(|known| *known == name)
+        })?;
+        let asked = match what {
+            "synchronise" => {
+                let (from_us, to_us) = (time_of(&mut fields, "from")?, time_of(&mut fields, "to")?);
+                if to_us <= from_us {
+                    return Err(Problem::field_invalid("to", "later than `from`"));
+                }
+                Self::Same(What::Synchronise { from_us, to_us })
+            }
+            "set_channels" => {
+                let ports = fields.list("ports", "port numbers", 1000, |value| {
+                    u16::try_from(value.as_u64()?).ok().filter(|port| *port > 0)
+                })?;
+                Self::Same(What::SetChannels { ports, settings: settings_of(&mut fields)? })
+            }
+            "set_box" => Self::Same(What::SetBox { settings: settings_of(&mut fields)? }),
+            "restart" => Self::Same(What::Restart),
+            "set_time" => Self::Time,
+            _ => Self::Contacts,
+        };
+        fields.finish()?;
+        Ok(asked)
+    }
+
+    fn right(&self) -> Option<Right> {
+        matches!(self, Self::Same(What::Restart) | Self::Time).then_some(Right::System)
+    }
+
+    fn within(&self) -> Duration {
+        match self {
+            Self::Same(What::Synchronise { .. }) => SYNCHRONISED_WITHIN,
+            _ => WITHIN,
+        }
+    }
+}
+
+fn time_of(fields: &mut Fields, name: &str) -> Result<i64, Problem> {
+    fields.required(name, "a time such as 2026-03-01T08:00:00+08:00", |value| {
+        chrono::DateTime::parse_from_rfc3339(value.as_str()?).ok().map(|time| time.timestamp_micros())
+    })
+}
+
+fn settings_of(fields: &mut Fields) -> Result<Map<String, Value>, Problem> {
+    let settings = fields.object("settings")?;
+    if settings.is_empty() {
+        return Err(Problem::field_invalid("settings", "an object with at least one setting"));
+    }
+    Ok(settings)
+}
+
+pub async fn command_devices(State(app): State<App>, caller: Caller, mut fields: Fields) -> Answer {
+    let serials = fields.list("serials", SERIAL, MOST_STATIONS, |value| serial_of(value.as_str()?))?;
+    let members = fields.object("command")?;
+    let within_s = fields.maybe("within_s", "a whole number from 5 to 86400", |value| {
+        value.as_u64().filter(|seconds| (5..=86_400).contains(seconds))
+    })?;
+    fields.finish()?;
+    let asked = Asked::of(members)?;
+    if let Some(right) = asked.right().filter(|right| !caller.has(*right)) {
+        return Err(right_missing(right));
+    }
+    let within = within_s.map_or_else(|| asked.within(), Duration::from_secs);
+    app.blocking(move |app| {
+        let platform = app.platform()?;
+        let scope = scope_of(app, &caller)?;
+        let devices =
+            serials.iter().map(|serial| managed(platform, &scope, serial)).collect::<Result<Vec<_>, _>>()?;
+        let trail = || Trail::of(&caller, "device", "command").entry();
+        let ids = match asked {
+            Asked::Same(what) => platform.command(&serials, &what, within, trail())?,
+            Asked::Time => {
+                let what = What::SetTime { utc_us: platform.now_us() };
+                platform.command(&serials, &what, within, trail())?
+            }
+            Asked::Contacts => {
+                let mut ids = Vec::new();
+                for device in devices {
+                    let department = device.device.department_at(None, platform.now_us());
+                    let what = What::SetContacts { contacts: contacts_for(app, department)? };
+                    let serial = [device.device.serial.clone()];
+                    ids.extend(platform.command(&serial, &what, within, trail())?);
+                }
+                ids
+            }
+        };
+        asked_answer(app, &caller, platform, &ids)
+    })
+    .await
+}
+
+/// Contacts that those of a department may read; of a station that belongs to nobody, those of no department. Blocks.
+fn contacts_for(app: &App, department: Option<&str>) -> Result<Vec<ContactToSet>, Problem> {
+    let scope = match department {
+        Some(department) => app.catalog().scope_of_department(department)?,
+        None => Scope::of([], Only::These(BTreeSet::new())),
+    };
+    let (mut contacts, mut after) = (Vec::new(), None);
+    loop {
+        let page = PageRequest { after, limit: CONTACTS_AT_ONCE, count_up_to: 0 };
+        let page = app.catalog().contacts(&scope, None, page)?;
+        contacts.extend(page.items.into_iter().map(|contact| ContactToSet {
+            number: contact.number,
+            name: contact.name,
+            department: contact.department,
+            note: contact.note,
+        }));
+        after = page.next;
+        if contacts.len() > MOST_CONTACTS {
+            let title = format!("A station takes {MOST_CONTACTS} contacts at once, and here are more.");
+            let problem = Problem::new(Code::TooManyFound, title);
+            return Err(problem.with("found", contacts.len()).with("most", MOST_CONTACTS));
+        }
+        if after.is_none() {
+            return Ok(contacts);
+        }
+    }
+}
+
+/// 202 with the commands of these numbers.
+fn asked_answer(app: &App, caller: &Caller, platform: &Platform, ids: &[u64]) -> Answer {
+    let view = View::of(app, caller)?;
+    let wanted: HashSet<u64> = ids.iter().copied().collect();
+    let mut commands: Vec<CommandNow> =
+        platform.commands(0).into_iter().filter(|command| wanted.contains(&command.id)).collect();
+    commands.sort_unstable_by_key(|command| command.id);
+    let items: Vec<Value> = commands.iter().map(|command| command_json(command, &view)).collect();
+    let mut response = json_answer(&json!({ "items": items }));
+    *response.status_mut() = StatusCode::ACCEPTED;
+    Ok(response)
+}
+
+fn command_json(command: &CommandNow, view: &View) -> Value {
+    let empty = Map::new();
+    let (state, progress, code, detail) = match &command.state {
+        CommandState::Sent => ("sent", None, None, &empty),
+        CommandState::Progress { done, total } => ("running", Some((done, total)), None, &empty),
+        CommandState::Done { detail } => ("done", None, None, detail),
+        CommandState::Failed { code, params } => {
+            let state = match code.as_str() {
+                "cancelled" => "cancelled",
+                "too_late" => "expired",
+                _ => "failed",
+            };
+            (state, None, Some(code), params)
+        }
+    };
+    let params = match serde_json::to_value(&command.what) {
+        // Thousands of contacts are of no use here.
+        Ok(Value::Object(mut members)) => {
+            members.remove("what");
+            if let Some(contacts) = members.get_mut("contacts") {
+                *contacts = contacts.as_array().map_or(0, Vec::len).into();
+            }
+            members
+        }
+        _ => Map::new(),
+    };
+    let at = |us: i64| time::in_zone(us, view.zone);
+    json!({
+        "id": command.id.to_string(),
+        "serial": command.serial,
+        "station_name": view.station_name(&command.serial),
+        "what": command.what.name(),
+        "params": params,
+        "account": command.account,
+        "asked_at": at(command.begun_us),
+        "state": state,
+        "progress": progress.map(|(done, total)| json!({ "done": done, "total": total })),
+        "code": code,
+        "detail": detail,
+        "finished_at": command.ended_us.map(at),
+    })
+}
+
+/// The caller's own, and those of stations that the caller manages.
+fn is_seen(platform: &Platform, scope: &Scope, caller: &Caller, command: &CommandNow) -> bool {
+    let department = || {
+        let device = platform.device(&command.serial)?;
+        device.device.department_at(None, platform.now_us()).map(str::to_owned)
+    };
+    let sees = |serial: &str| scope.station_now(serial, platform.now_us());
+    scope.is_everything()
+        || manages(scope, department().as_deref())
+        || (command.account.as_deref() == Some(caller.account.as_str()) && sees(&command.serial))
+}
+
+pub async fn list_commands(State(app): State<App>, caller: Caller, mut query: Query) -> Answer {
+    let limit = query.whole("limit", 1..=200)?.unwrap_or(50) as usize;
+    let after = query.one("after", "the `next` of a page of this list", whole_of)?;
+    let serials: BTreeSet<String> = query.many("serial", SERIAL, serial_of)?;
+    let open = query
+        .one("state", "one of open, finished, all", |text| match text {
+            "open" => Some(Some(true)),
+            "finished" => Some(Some(false)),
+            "all" => Some(None),
+            _ => None,
+        })?
+        .flatten();
+    query.finish()?;
+    app.blocking(move |app| {
+        let platform = app.platform()?;
+        let (scope, view) = (scope_of(app, &caller)?, View::of(app, &caller)?);
+        let mut found = platform.commands(0);
+        found.retain(|command| {
+            (serials.is_empty() || serials.contains(&command.serial))
+                && open.is_none_or(|open| open != command.state.has_ended())
+                && is_seen(platform, &scope, &caller, command)
+        });
+        let total = found.len();
+        found.retain(|command| after.is_none_or(|after| command.id < after));
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| more).map(|last| last.id.to_string());
+        let items: Vec<Value> = found.iter().map(|command| command_json(command, &view)).collect();
+        Ok(json_answer(&json!({
+            "items": items,
+            "next": next,
+            "total": after.is_none().then_some(total),
+            "total_is_least": false,
+        })))
+    })
+    .await
+}
+
+/// The command an address names, if the caller may see it.
+fn command_of(
+    platform: &Platform,
+    scope: &Scope,
+    caller: &Caller,
+    text: &str,
+) -> Result<CommandNow, Problem> {
+    let number = whole_of(text).ok_or_else(|| Problem::not_found("command", text))?;
+    platform
+        .commands(0)
+        .into_iter()
+        .find(|command| command.id == number)
+        .filter(|command| is_seen(platform, scope, caller, command))
+        .ok_or_else(|| Problem::not_found("command", text))
+}
+
+pub async fn get_command(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<String>,
+    query: Query,
+) -> Answer {
+    query.finish()?;
+    app.blocking(move |app| {
+        let command = command_of(app.platform()?, &scope_of(app, &caller)?, &caller, &id)?;
+        Ok(json_answer(&command_json(&command, &View::of(app, &caller)?)))
+    })
+    .await
+}
+
+pub async fn cancel_command(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
+    app.blocking(move |app| {
+        let platform = app.platform()?;
+        let scope = scope_of(app, &caller)?;
+        let command = command_of(platform, &scope, &caller, &id)?;
+        let trail = Trail::of(&caller, "device", "command_cancel").with("serial", command.serial.as_str());
+        let trail = trail.with("command", command.id).with("what", command.what.name());
+        let cancelled = platform.cancel(command.id).map_err(|error| match error {
+            platform::PlatformError::NoCommand(_) => {
+                let title = format!("Command {id} is over.");
+                Problem::new(Code::CommandOver, title).with("id", id.as_str())
+            }
+            other => other.into(),
+        });
+        trail.ended(app.catalog(), cancelled)?;
+        let command = command_of(platform, &scope, &caller, &id)?;
+        Ok(json_answer(&command_json(&command, &View::of(app, &caller)?)))
+    })
+    .await
+}
+
+/// Has the station send what it has not sent, or could not.
+pub async fn fetch_recording(State(app): State<App>, caller: Caller, Path(id): Path<String>) -> Answer {
+    let id = id_of(&id)?;
+    app.blocking(move |app| {
+        let platform = app.platform()?;
+        let row = row_of(app, &caller, &id)?;
+        let text = catalog::record_id_text(&id).to_string();
+        if row.deleted.is_some() {
+            let title = format!("{text} has been deleted.");
+            return Err(Problem::new(Code::RecordingDeleted, title).with("id", text));
+        }
+        if row.file.is_some() && !row.file_missing {
+            return Err(Problem::new(Code::AudioHere, format!("{text} is here already.")).with("id", text));
+        }
+        if !row.has_audio() {
+            let title = format!("{text} was a call without audio.");
+            return Err(Problem::new(Code::AudioAbsent, title).with("id", text));
+        }
+        // Of a station that is not the caller's any more, or not known, nothing can be fetched.
+        let scope = scope_of(app, &caller)?;
+        let now = device_of(platform, &scope, &id.serial)?;
+        if !now.online {
+            return Err(platform::PlatformError::Offline(id.serial).into());
+        }
+        let trail = Trail::of(&caller, "recording", "fetch").port(row.port).with("id", text);
+        let what = What::Fetch { sequence: id.sequence };
+        let ids = platform.command(&[id.serial], &what, FETCHED_WITHIN, trail.entry())?;
+        let command = platform.commands(0).into_iter().find(|command| ids.contains(&command.id));
+        let command = command.ok_or_else(|| Problem::internal("a command that was given is not there"))?;
+        let mut response = json_answer(&command_json(&command, &View::of(app, &caller)?));
+        *response.status_mut() = StatusCode::ACCEPTED;
+        Ok(response)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(value: Value) -> Result<Asked, Problem> {
+        match value {
+            Value::Object(members) => Asked::of(members),
+            other => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_a_command_names_its_member() {
+        let time = "2026-03-01T08:00:00+08:00";
+        for (command, field) in [
+            (json!({}), "what"),
+            (json!({ "what": "explode" }), "what"),
+            (json!({ "what": "fetch", "sequence": 1 }), "what"),
+            (json!({ "what": "synchronise", "from": time }), "to"),
+            (json!({ "what": "synchronise", "from": time, "to": time }), "to"),
+            (json!({ "what": "synchronise", "from": "x", "to": time }), "from"),
+            (json!({ "what": "set_channels", "ports": [0], "settings": { "name": "x" } }), "ports"),
+            (json!({ "what": "set_channels", "ports": [1], "settings": {} }), "settings"),
+            (json!({ "what": "set_box", "settings": [] }), "settings"),
+            (json!({ "what": "restart", "now": true }), "now"),
+        ] {
+            let problem = asked(command.clone()).err().unwrap_or_else(|| panic!("{command}"));
+            assert_eq!(problem.params["field"], field, "{command}");
+        }
+        assert_eq!(
+            asked(json!({ "what": "restart" })).ok().and_then(|asked| asked.right()),
+            Some(Right::System)
+        );
+    }
+}
