@@ -28,7 +28,7 @@ use crate::table::{Cell, Sheet, csv_row};
 use crate::time;
 use crate::trail::Trail;
 use crate::turns::Place;
-use crate::words::Language;
+use crate::words::{Language, TableWords};
 
 /// Rows read from the catalog at a time.
 const ROWS_AT_ONCE: u32 = 500;
