@@ -1,6 +1,7 @@
 //! What a box is: a station or a platform. What both have is asked of the `App`; what only one has is reached through
 //! `app.station()`, in routes that the other does not have.
 
+use ::mail::Mail;
 use catalog::{AuditEntry, Catalog, Deletions, Scope};
 use chrono_tz::Tz;
 use recording::{DataDir, RecordId};
@@ -76,6 +77,13 @@ impl Served {
     pub fn now(&self) -> String {
         match self {
             Self::Station(station) => station.now(),
+        }
+    }
+
+    /// E-mail push.
+    pub fn mail(&self) -> &Mail {
+        match self {
+            Self::Station(station) => station.mail(),
         }
     }
 

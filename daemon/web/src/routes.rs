@@ -10,8 +10,8 @@ use catalog::Right;
 use hyper::Method;
 
 use crate::api::{
-    accounts, alarms, audio, audit, box_settings, channels, contacts, download, export, listen, live, meta,
-    ports, recordings, session,
+    accounts, alarms, audio, audit, box_settings, channels, contacts, download, export, listen, live, mail,
+    meta, ports, recordings, session,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};
@@ -66,7 +66,7 @@ fn filter(method: &Method) -> MethodFilter {
 #[rustfmt::skip] // a table
 pub fn table() -> Vec<Route> {
     use Access::{Entering, Open, Right as R, RightByForm, Session};
-    use Right::{Accounts, Alarms, Annotate, Audit, Delete, Download, Listen, Live, Settings};
+    use Right::{Accounts, Alarms, Annotate, Audit, Delete, Download, Listen, Live, Settings, System};
     let (get, head, post, patch, delete) = (Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE);
     vec![
         route(post.clone(), "/login", BOTH, Open, session::login),
@@ -110,6 +110,10 @@ pub fn table() -> Vec<Route> {
 
         route(get.clone(), "/settings/box", STATION, R(Settings), box_settings::get_box_settings),
         route(patch.clone(), "/settings/box", STATION, R(Settings), box_settings::change_box_settings),
+
+        route(get.clone(), "/settings/mail", BOTH, R(System), mail::get_mail),
+        route(patch.clone(), "/settings/mail", BOTH, R(System), mail::change_mail),
+        route(post.clone(), "/settings/mail/test", BOTH, R(System), mail::test_mail),
 
         route(get.clone(), "/audit", BOTH, R(Audit), audit::list_audit),
         route(get.clone(), "/audit/export", BOTH, R(Audit), export::export_audit),

@@ -35,6 +35,8 @@ pub struct Caller {
     pub account: String,
     pub display_name: String,
     pub rights: Vec<Right>,
+    /// Whose things the account sees and manages, with those of departments below; `None`: everything.
+    pub department: Option<String>,
     pub language: Option<String>,
     pub must_change_password: bool,
     pub csrf: String,
@@ -113,6 +115,7 @@ impl Sessions {
             account: session.account.name.clone(),
             display_name: session.account.display_name.clone(),
             rights: session.account.known_rights(),
+            department: session.account.department.clone(),
             language: session.account.language.clone(),
             must_change_password: session.account.must_change,
             csrf: session.csrf.clone(),

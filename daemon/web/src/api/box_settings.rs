@@ -1,8 +1,8 @@
 //! Settings of the box as a whole: name, time zone, codec, rules for grades, when the disk counts as nearly full.
 
 use axum::extract::State;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
-use station::BoxSettings;
 
 use super::{Answer, json_answer};
 use crate::app::App;
@@ -37,7 +37,7 @@ pub async fn change_box_settings(State(app): State<App>, caller: Caller, mut fie
         let trail = Trail::of(&caller, "box", "change");
         match app.station()?.change_box_settings(&patch).map_err(Problem::from) {
             Ok((before, after)) => {
-                let (from, to) = difference(&before, &after);
+                let (from, to) = difference(&*before, &*after);
                 trail.with("before", from).with("after", to).ok(app.catalog())?;
                 Ok(json_answer(&settings_json(app)?))
             }
@@ -51,7 +51,10 @@ pub async fn change_box_settings(State(app): State<App>, caller: Caller, mut fie
 }
 
 /// Settings that differ, before and after.
-fn difference(before: &BoxSettings, after: &BoxSettings) -> (Map<String, Value>, Map<String, Value>) {
+pub fn difference(
+    before: &impl Serialize,
+    after: &impl Serialize,
+) -> (Map<String, Value>, Map<String, Value>) {
     let (mut from, mut to) = (json!(before), json!(after));
     let (Some(from), Some(to)) = (from.as_object_mut(), to.as_object_mut()) else {
         return Default::default();

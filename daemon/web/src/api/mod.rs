@@ -11,6 +11,7 @@ pub mod download;
 pub mod export;
 pub mod listen;
 pub mod live;
+pub mod mail;
 pub mod meta;
 pub mod ports;
 pub mod recordings;
