@@ -13,6 +13,7 @@ const PAGES = [
   'accounts',
   'contacts',
   'audit',
+  'mail',
   'settings',
   'about',
 ]

@@ -1,6 +1,6 @@
 //! Alarms from their real causes (ST-11): lines, units, clock, load, power. Each is raised by what is wrong, and cleared
-//! when that is right again. Those of the disk stand in `alarms_disk.rs`, those of the way to the platform with its tests
-//! in the room `station`.
+//! when that is right again. Those of the disk stand in `alarms_disk.rs`, those of the way to the platform and of e-mail with
+//! their tests in the rooms `station` and `mail`.
 
 mod support;
 
@@ -38,6 +38,7 @@ fn test_of(code: AlarmCode) -> Option<&'static str> {
             "a_box_that_works_too_hard_says_so"
         }
         AlarmCode::Overloaded => "live_state_that_came_late_is_made_good_and_told",
+        AlarmCode::EmailFailed => "what_waits_for_a_lost_server_is_sent_once_over_restarts",
         AlarmCode::PowerLossRestart => "a_start_after_a_power_cut_is_told",
         // Of a platform: tested in its own room.
         AlarmCode::StationOffline
@@ -57,7 +58,8 @@ fn test_of(code: AlarmCode) -> Option<&'static str> {
 #[test]
 fn every_alarm_has_its_test() {
     let platform = include_str!("../../daemon/station/tests/uplink/alarms.rs");
-    let tests = [include_str!("alarms.rs"), include_str!("alarms_disk.rs"), platform].concat();
+    let mail = include_str!("../../daemon/mail/tests/push.rs");
+    let tests = [include_str!("alarms.rs"), include_str!("alarms_disk.rs"), platform, mail].concat();
     for code in AlarmCode::ALL {
         if let Some(name) = test_of(*code) {
             assert!(tests.contains(&format!("#[test]\nfn {name}()")), "{} has no test {name}", code.name());

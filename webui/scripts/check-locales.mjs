@@ -23,6 +23,10 @@ const ENUMERATIONS = {
     ErrorCode: 'problem',
     AuditResult: 'audit_result',
     AlarmCategory: 'alarm_category',
+    MailKind: 'mail_kind',
+    MailReason: 'mail_reason',
+    MailSecurity: 'mail_security',
+    MailTestState: 'mail_state',
 }
 
 /** `{a: {b: 'x'}}` as `a.b → x`. */

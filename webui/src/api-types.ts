@@ -1025,6 +1025,41 @@ export interface paths {
         patch: operations["change_box_settings"];
         trace?: never;
     };
+    "/settings/mail": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** E-mail push: settings, how each address fares, the last test. */
+        get: operations["get_mail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change settings; what is not named stays. What failed is tried again at once. */
+        patch: operations["change_mail"];
+        trace?: never;
+    };
+    "/settings/mail/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Send a text to all addresses that are set, switched on or not; GET /settings/mail tells how it goes. */
+        post: operations["test_mail"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/settings/platform": {
         parameters: {
             query?: never;
@@ -1888,6 +1923,120 @@ export interface components {
             name: string;
             password: string;
         };
+        MailFailure: {
+            /** @description The server's own words, or those of the system. */
+            detail: string;
+            /** @description Refused for good: it is not sent again. */
+            permanent: boolean;
+            reason: components["schemas"]["MailReason"];
+        };
+        /** @enum {string} */
+        MailKind: "alarms" | "summary" | "test";
+        MailNow: {
+            /** @description Kinds of alarms that can be sent from here. */
+            kinds: string[];
+            /** @description In the order of the settings. */
+            recipients: components["schemas"]["MailRecipient"][];
+            /** @description There is a secret. */
+            secret_set: boolean;
+            settings: components["schemas"]["MailSettings"];
+            /** @description The last test since the start. */
+            test: components["schemas"]["MailTest"] | null;
+        };
+        /**
+         * @description Why a message could not be sent.
+         * @enum {string}
+         */
+        MailReason: "unreachable" | "timed_out" | "closed" | "no_mail_server" | "no_tls" | "tls_failed" | "certificate_refused" | "no_login" | "login_refused" | "sender_refused" | "recipient_refused" | "message_refused";
+        MailRecipient: {
+            address: string;
+            /** @description The last sending; null: nothing was sent yet. */
+            last: {
+                /** @description null: the server took it. */
+                failure: components["schemas"]["MailFailure"] | null;
+                time: components["schemas"]["Time"];
+                what: components["schemas"]["MailKind"];
+            } | null;
+            /** @description When what waits is tried again; null: nothing waits. */
+            next_try: components["schemas"]["Time"] | null;
+        };
+        /**
+         * @description `tls`: from the first byte; `starttls`: after the greeting; the certificate is checked in both. `none`: everybody on the way can read mail and secret.
+         * @enum {string}
+         */
+        MailSecurity: "tls" | "starttls" | "none";
+        MailSettings: {
+            /** @description Name to log in with; null: the sender's address. There is no login without a secret. */
+            account: string | null;
+            /** @description Kinds of alarms that are sent, of `kinds`. */
+            alarms: string[];
+            /** @description PEM of authorities that are trusted beside the public ones, for a mail server of a closed network. */
+            ca_certificate: string | null;
+            /** @description Whether it is also sent that an alarm has cleared. */
+            cleared: boolean;
+            /** @description For how long alarms are collected into one message. */
+            collect_s: number;
+            language: components["schemas"]["Language"];
+            port: number;
+            recipients: string[];
+            security: components["schemas"]["MailSecurity"];
+            /** @description Address that mail comes from; empty: not configured. */
+            sender: string;
+            /** @description Name or address of the SMTP server; empty: not configured. */
+            server: string;
+            /** @description Whether a summary is sent every day. */
+            summary: boolean;
+            /** @description HH:MM in the box's zone; it tells of the day until then. */
+            summary_at: string;
+            /** @description Nothing is sent while it is off. Needs server, sender and a recipient. */
+            switched_on: boolean;
+        };
+        MailSettingsChange: {
+            settings: components["schemas"]["MailSettingsPatch"];
+        };
+        MailSettingsPatch: {
+            /** @description Name to log in with; null: the sender's address. There is no login without a secret. */
+            account?: string | null;
+            /** @description Kinds of alarms that are sent, of `kinds`. */
+            alarms?: string[];
+            /** @description PEM of authorities that are trusted beside the public ones, for a mail server of a closed network. */
+            ca_certificate?: string | null;
+            /** @description Whether it is also sent that an alarm has cleared. */
+            cleared?: boolean;
+            /** @description For how long alarms are collected into one message. */
+            collect_s?: number;
+            language?: components["schemas"]["Language"];
+            port?: number;
+            recipients?: string[];
+            /** @description Password, or the code that the provider gave for programs; null takes it away. Never told again; has to be given again where it would go to another server, port or authority, or unprotected. */
+            secret?: string | null;
+            security?: components["schemas"]["MailSecurity"];
+            /** @description Address that mail comes from; empty: not configured. */
+            sender?: string;
+            /** @description Name or address of the SMTP server; empty: not configured. */
+            server?: string;
+            /** @description Whether a summary is sent every day. */
+            summary?: boolean;
+            /** @description HH:MM in the box's zone; it tells of the day until then. */
+            summary_at?: string;
+            /** @description Nothing is sent while it is off. Needs server, sender and a recipient. */
+            switched_on?: boolean;
+        };
+        MailTest: {
+            begun: components["schemas"]["Time"];
+            recipients: {
+                address: string;
+                failure: components["schemas"]["MailFailure"] | null;
+                state: components["schemas"]["MailTestState"];
+            }[];
+            running: boolean;
+            text: string;
+        };
+        MailTestRequest: {
+            text: string;
+        };
+        /** @enum {string} */
+        MailTestState: "waiting" | "sending" | "sent" | "failed";
         /** @description What became of each. */
         ManyResult: {
             changed: number;
@@ -5368,6 +5517,95 @@ export interface operations {
             415: components["responses"]["MediaType"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
+        };
+    };
+    get_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailNow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailSettingsChange"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailNow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    test_mail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailTestRequest"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailNow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
         };
     };
     get_platform_link: {

@@ -35,6 +35,13 @@ export type Job = Schemas['Job']
 export type Language = Schemas['Language']
 export type LiveMessage = Schemas['LiveMessage']
 export type LivePlatformMessage = Schemas['LivePlatformMessage']
+export type MailFailure = Schemas['MailFailure']
+export type MailNow = Schemas['MailNow']
+export type MailRecipient = Schemas['MailRecipient']
+export type MailSecurity = Schemas['MailSecurity']
+export type MailSettings = Schemas['MailSettings']
+export type MailSettingsPatch = Schemas['MailSettingsPatch']
+export type MailTestState = Schemas['MailTestState']
 export type Mark = Schemas['Mark']
 export type Meter = Schemas['Meter']
 export type Peaks = Schemas['Peaks']
@@ -165,6 +172,10 @@ export const api = {
   box: () => get<Box>('/box'),
   boxSettings: () => get<BoxSettingsNow>('/settings/box'),
   changeBoxSettings: (settings: BoxSettingsPatch) => patch<BoxSettingsNow>('/settings/box', { settings }),
+
+  mail: () => get<MailNow>('/settings/mail'),
+  changeMail: (settings: MailSettingsPatch) => patch<MailNow>('/settings/mail', { settings }),
+  testMail: (text: string) => post<MailNow>('/settings/mail/test', { text }),
 
   recall: (port: number, limit = 10) => get<Schemas['RecordingList']>(`/ports/${port}/recordings`, { limit }),
   record: (port: number, action: 'start' | 'stop') => post<Port>(`/ports/${port}/record`, { action }),

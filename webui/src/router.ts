@@ -12,6 +12,8 @@ export interface Place {
   right?: Right
   /** Only boxes of this role have it. */
   role?: Role
+  /** On a platform: only for accounts of no department, who see everything. */
+  whole?: boolean
 }
 
 export type Group = 'device' | 'organisation' | 'system'
@@ -36,6 +38,7 @@ const PLACES: readonly (Place & { group?: Group; platform_group?: Group })[] = [
   },
   { name: 'contacts', path: '/contacts', right: 'live', group: 'system', platform_group: 'organisation' },
   { name: 'audit', path: '/audit', right: 'audit', group: 'system' },
+  { name: 'mail', path: '/mail', right: 'system', whole: true, group: 'system' },
   { name: 'settings', path: '/settings', right: 'settings', role: 'station', group: 'system' },
   { name: 'server', path: '/server', right: 'system', role: 'platform', group: 'system' },
   { name: 'about', path: '/about', group: 'system' },
@@ -61,6 +64,7 @@ const PAGES: Record<string, () => Promise<unknown>> = {
   accounts: () => import('./pages/accounts/Accounts.vue'),
   contacts: () => import('./pages/contacts/Contacts.vue'),
   audit: () => import('./pages/audit/Audit.vue'),
+  mail: () => import('./pages/mail/Mail.vue'),
   settings: () => import('./pages/settings/Settings.vue'),
   about: () => import('./pages/about/About.vue'),
 }
@@ -68,7 +72,10 @@ const PAGES: Record<string, () => Promise<unknown>> = {
 const Nowhere = () => import('./pages/nowhere/Nowhere.vue')
 
 const role = (): Role => (isPlatform.value ? 'platform' : 'station')
-const isOpen = (place: Place) => (!place.role || place.role === role()) && (!place.right || can(place.right))
+const isOpen = (place: Place) =>
+  (!place.role || place.role === role()) &&
+  (!place.right || can(place.right)) &&
+  (!place.whole || !session.value?.department)
 
 /** Pages that this account may open on this box, with the heading that each stands below. */
 export const openPlaces = () =>

@@ -45,6 +45,8 @@ line::names! {
         Overloaded = "overloaded",
         PowerLossRestart = "power_loss_restart",
         UpgradeFailed = "upgrade_failed",
+        /// E-mail does not reach an address, for ten minutes or for good; `thing` the address.
+        EmailFailed = "email_failed",
         // Of a platform, about one of its stations; `thing` its serial number.
         StationOffline = "station_offline",
         /// Nothing has come of it for a long time.
@@ -66,6 +68,18 @@ impl AlarmCode {
     /// The severity it has unless a policy says otherwise.
     pub fn severity(self) -> Severity {
         self.kind().1
+    }
+
+    /// Raised by a platform about one of its stations.
+    pub fn is_about_a_station(self) -> bool {
+        matches!(
+            self,
+            Self::StationOffline
+                | Self::NothingReceived
+                | Self::TwoBoxesOneSerial
+                | Self::SynchronisationFailed
+                | Self::StationClockWrong
+        )
     }
 
     fn kind(self) -> (AlarmCategory, Severity) {
@@ -102,6 +116,7 @@ impl AlarmCode {
             Self::TwoBoxesOneSerial => (Network, Critical),
             Self::SynchronisationFailed => (Network, Critical),
             Self::StationClockWrong => (Time, Critical),
+            Self::EmailFailed => (Network, Minor),
         }
     }
 }

@@ -205,11 +205,14 @@ impl Care {
     }
 
     /// Clears what the runs before left raised and this one has not. Damage to the journal stands until a reindex, and
-    /// of missing files their own watch knows; alarms about stations end by what they are about, or with the station.
+    /// of missing files and of e-mail their own watch knows; alarms about stations end by what they are about, or with the station.
     fn clear_stale(&mut self) -> Result<(), catalog::Error> {
         let told_otherwise = |code| {
             OF_STATIONS.contains(&code)
-                || matches!(code, AlarmCode::JournalDamaged | AlarmCode::RecordingMissing)
+                || matches!(
+                    code,
+                    AlarmCode::JournalDamaged | AlarmCode::RecordingMissing | AlarmCode::EmailFailed
+                )
         };
         self.alarms.clear_stale(&self.inner.catalog, told_otherwise)?;
         for key in alarm_keys(&self.inner.catalog, &AlarmQuery::default())? {

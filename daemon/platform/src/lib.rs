@@ -10,6 +10,7 @@
 //! accept_key(serial, fingerprint, trail)
 //! command(serials, what, within, trail) -> ids ; commands(since) ; cancel(id)
 //! listen(serial, port) -> PortAudio
+//! mail() -> &Mail
 //! delete_recordings(scope, ids, account, trail) -> Deletions
 //! ```
 //!
@@ -22,6 +23,7 @@ mod error;
 mod intake;
 mod keeping;
 mod listening;
+mod mail_host;
 pub mod maintenance;
 mod orders;
 mod platform;

@@ -104,6 +104,7 @@ pub(crate) struct Inner {
     pub listening: Listening,
     pub vitals: Mutex<VitalsNow>,
     pub notices: Sender<Notice>,
+    pub mail: mail::Mail,
     pub peaks: Mutex<Option<SyncSender<PathBuf>>>,
     pub running: Mutex<Option<Running>>,
 }
@@ -140,6 +141,7 @@ impl Platform {
         let Some(running) = lock(&self.inner.running).take() else { return };
         let Running { runtime, care, peaks } = running;
         let connections = &self.inner.door.connections;
+        self.inner.mail.stop();
         let until = Instant::now() + STOP_WITHIN;
         let busy = || {
             connections.available_permits() < MOST_CONNECTIONS

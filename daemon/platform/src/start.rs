@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use catalog::{Catalog, Options};
+use mail::{Mail, MailConfig};
 use recording::DataDir;
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
@@ -23,6 +24,7 @@ use crate::intake::{self, Door};
 use crate::keeping;
 use crate::listening::Listening;
 use crate::lock;
+use crate::mail_host::PlatformHost;
 use crate::orders::Orders;
 use crate::platform::{
     Background, Inner, KEEPS_AT_ONCE, Platform, PlatformConfig, PlatformInfo, Running, VitalsNow,
@@ -71,6 +73,20 @@ impl Platform {
         let clock = BoxClock::new(tuning.clock.clone(), settings.now().zone());
         let (notices, notices_out) = channel();
         let (peaks, peaks_out) = sync_channel(PEAKS_WAITING);
+        let host = Arc::new(PlatformHost {
+            serial: serial.clone(),
+            settings: settings.clone(),
+            clock: clock.clone(),
+            data: data.clone(),
+            platform: OnceLock::new(),
+        });
+        let mail = Mail::start(MailConfig {
+            data: data.path().to_owned(),
+            catalog: catalog.clone(),
+            host: host.clone(),
+            tuning: mail::Tuning::default(),
+        });
+        let mail = mail.map_err(|source| PlatformError::Thread { source })?;
         let inner = Arc::new(Inner {
             info: PlatformInfo {
                 serial,
@@ -97,7 +113,9 @@ impl Platform {
             notices,
             peaks: Mutex::new(Some(peaks)),
             running: Mutex::new(None),
+            mail,
         });
+        let _ = host.platform.set(Arc::downgrade(&inner));
         // A catalog that is being made again is waited for by the care thread; stations are busy with their own until
         // then.
         if let Err(error) = inner.load_devices() {

@@ -187,10 +187,11 @@ impl Care {
     }
 }
 
-/// Damage to the journal stands until a reindex; of missing files and of the platform those know who look for them.
+/// Damage to the journal stands until a reindex; of missing files, the platform and e-mail those know
+/// who look for them.
 fn told_otherwise(code: AlarmCode) -> bool {
-    use AlarmCode::{ClockWrong, JournalDamaged, PlatformUnreachable, RecordingMissing};
-    matches!(code, JournalDamaged | RecordingMissing | PlatformUnreachable | ClockWrong)
+    use AlarmCode::{ClockWrong, EmailFailed, JournalDamaged, PlatformUnreachable, RecordingMissing};
+    matches!(code, JournalDamaged | RecordingMissing | PlatformUnreachable | ClockWrong | EmailFailed)
 }
 
 fn withheld(port: u16, number: Option<String>) -> AuditEntry {

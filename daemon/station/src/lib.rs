@@ -36,6 +36,7 @@ mod health;
 pub mod history;
 pub mod listen;
 pub mod live;
+mod mail_host;
 pub mod maintenance;
 mod play;
 pub mod replay;

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use capture::{Scenario, ScenarioSource};
 use catalog::Catalog;
+use mail::{Mail, MailConfig};
 use recording::DataDir;
 use rtrb::RingBuffer;
 use signal::SampleIndex;
@@ -22,6 +23,7 @@ use crate::group::{Group, Member};
 use crate::health::Pulse;
 use crate::identity::{self, Role};
 use crate::live::{Live, PortLive};
+use crate::mail_host::StationHost;
 use crate::replay::{group_ranges, members};
 use crate::station::{BoxInfo, Inner, RUNNING_MARK, Running, Station, StationConfig};
 use crate::timekeeper::Timekeeper;
@@ -129,6 +131,19 @@ impl Station {
             told_dropped.clone(),
         );
         let care = spawn("care", move || care.run(&notices_out, after_power_loss))?;
+        let host = StationHost {
+            serial: serial.clone(),
+            settings: settings.clone(),
+            keeper: keeper.clone(),
+            data: data.clone(),
+        };
+        let mail = Mail::start(MailConfig {
+            data: data.path().to_owned(),
+            catalog: catalog.clone(),
+            host: Arc::new(host),
+            tuning: mail::Tuning::default(),
+        });
+        let mail = mail.map_err(|source| StationError::Thread { source })?;
         let info = BoxInfo {
             serial,
             name: settings.now().name.clone(),
@@ -151,6 +166,7 @@ impl Station {
             pulse,
             recorder,
             link,
+            mail,
             running: Mutex::default(),
         });
         let world = uplink::World {

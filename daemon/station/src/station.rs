@@ -75,6 +75,7 @@ pub(crate) struct Inner {
     pub calibrations: Mutex<HashMap<u16, Calibration>>,
     pub requests: Sender<Request>,
     pub notices: Sender<Notice>,
+    pub mail: mail::Mail,
     /// To the thread that tells times of the week.
     pub changes: Sender<Vec<Channel>>,
     pub told_dropped: Arc<AtomicU64>,
@@ -108,6 +109,7 @@ impl Station {
     /// A recording that could not be made into a file now; it is, at the next start.
     pub fn stop(&self) -> Result<(), StationError> {
         let Some(running) = lock(&self.inner.running).take() else { return Ok(()) };
+        self.inner.mail.stop();
         let _ = self.inner.requests.send(Request::Finish);
         self.inner.link.stop();
         let _ = running.capture.join();

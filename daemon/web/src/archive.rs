@@ -23,7 +23,7 @@ use crate::session::Caller;
 use crate::stream::Pieces;
 use crate::table::csv_line;
 use crate::time;
-use crate::words::Language;
+use crate::words::{Language, TableWords};
 
 /// Bytes made and sent at a time.
 const PIECE_BYTES: usize = 64 * 1024;

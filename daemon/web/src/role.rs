@@ -1,6 +1,7 @@
 //! What a box is: a station or a platform. What both have is asked of `Served`; what only one has is reached through
 //! `app.station()` and `app.platform()`, in routes that the other does not have.
 
+use ::mail::Mail;
 use catalog::{AuditEntry, Catalog, Deletions, Scope};
 use chrono_tz::Tz;
 use platform::Platform;
@@ -90,6 +91,13 @@ impl Served {
         match self {
             Self::Station(station) => station.now(),
             Self::Platform(platform) => platform.now(),
+        }
+    }
+
+    /// E-mail push.
+    pub fn mail(&self) -> &Mail {
+        match self {
+            Self::Station(station) => station.mail(),
         }
     }
 

@@ -11,7 +11,7 @@ use hyper::Method;
 
 use crate::api::{
     accounts, alarms, audio, audit, box_settings, channels, commands, contacts, departments, device_import,
-    device_listen, device_ports, devices, download, export, found, home, listen, live, meta, platform_link,
+    device_listen, device_ports, devices, download, export, found, home, listen, live, mail, meta, platform_link,
     ports, recordings, session,
 };
 use crate::app::App;
@@ -147,6 +147,9 @@ pub fn table() -> Vec<Route> {
 
         route(get.clone(), "/settings/platform", STATION, R(Settings), platform_link::get_platform_link),
         route(patch.clone(), "/settings/platform", STATION, R(Settings), platform_link::change_platform_link),
+        route(get.clone(), "/settings/mail", BOTH, R(System), mail::get_mail),
+        route(patch.clone(), "/settings/mail", BOTH, R(System), mail::change_mail),
+        route(post.clone(), "/settings/mail/test", BOTH, R(System), mail::test_mail),
 
         route(get.clone(), "/audit", BOTH, R(Audit), audit::list_audit),
         route(get.clone(), "/audit/export", BOTH, R(Audit), export::export_audit),

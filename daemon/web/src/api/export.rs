@@ -30,7 +30,7 @@ use crate::time;
 use crate::trail::Trail;
 use crate::turns::Place;
 use crate::view::View;
-use crate::words::Language;
+use crate::words::{Language, TableWords};
 
 /// Rows read from the catalog at a time.
 const ROWS_AT_ONCE: u32 = 500;

@@ -20,6 +20,7 @@ pub mod found;
 pub mod home;
 pub mod listen;
 pub mod live;
+pub mod mail;
 pub mod meta;
 pub mod platform_link;
 pub mod ports;

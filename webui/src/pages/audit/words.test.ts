@@ -16,6 +16,12 @@ describe('words of the audit trail', () => {
     expect(parameterText({ rights: ['live', 'listen'] })).toBe('权限 查看实时状态 听录音')
   })
 
+  it('tells settings of e-mail in their own words', () => {
+    const after = { switched_on: true, security: 'none', secret_set: true }
+    expect(parameterText({ after }, 'mail')).toBe('修改后 启用邮件推送 是; 连接方式 不加密; 已给出授权码 是')
+    expect(parameterText({ switched_on: true })).not.toContain('邮件')
+  })
+
   it('shows what it does not know as it is', () => {
     expect(operationText('of_a_newer_release')).toBe('of_a_newer_release')
     expect(parameterText({ colour: 'red', grade: 'golden', note: null })).toBe(

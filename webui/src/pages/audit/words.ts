@@ -16,15 +16,16 @@ const WORDS: Record<string, string> = {
   stop_modes: 'stop_mode',
   rights: 'right',
   what: 'command_what',
+  security: 'mail_security',
 }
 
-function valueText(value: unknown, name = ''): string {
+function valueText(value: unknown, item: string, name = ''): string {
   if (value === null) return '–'
   if (Array.isArray(value) && value.length === 0) return '–'
-  if (Array.isArray(value)) return value.map((one) => valueText(one, name)).join(' ')
+  if (Array.isArray(value)) return value.map((one) => valueText(one, item, name)).join(' ')
   if (typeof value === 'object') {
     return Object.entries(value)
-      .map(([inside, inner]) => `${nameText(inside)} ${valueText(inner, inside)}`)
+      .map(([inside, inner]) => `${nameText(inside, item)} ${valueText(inner, item, inside)}`)
       .join('; ')
   }
   if (typeof value === 'boolean') return known(`yes_no.${value}`, String(value))
@@ -32,9 +33,13 @@ function valueText(value: unknown, name = ''): string {
   return words ? known(`${words}.${String(value)}`, String(value)) : String(value)
 }
 
-const nameText = (name: string) => known(`setting.${name}`, known(`field.${name}`, name))
+/** E-mail has settings of its own with names that others have too. */
+function nameText(name: string, item: string): string {
+  const general = known(`setting.${name}`, known(`field.${name}`, name))
+  return item === 'mail' ? known(`mail.${name}`, general) : general
+}
 
 /** `端口 3; 摘机门限 21`: what the action was done with. */
-export function parameterText(parameters: Record<string, unknown>): string {
-  return valueText(parameters)
+export function parameterText(parameters: Record<string, unknown>, item = ''): string {
+  return valueText(parameters, item)
 }
