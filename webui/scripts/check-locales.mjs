@@ -23,6 +23,8 @@ const ENUMERATIONS = {
     ErrorCode: 'problem',
     AuditResult: 'audit_result',
     AlarmCategory: 'alarm_category',
+    StatisticsBy: 'reports_by',
+    CommandState: 'command_state',
 }
 
 /** `{a: {b: 'x'}}` as `a.b → x`. */

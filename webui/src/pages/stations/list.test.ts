@@ -25,6 +25,8 @@ const station = (serial: string, over: Partial<Device> = {}): Device => ({
   limits: { audio_bytes_per_s: null, quiet_hours: null },
   may_manage: true,
   note: '',
+  other_key: null,
+  trouble: null,
   ...over,
 })
 const department = (name: string, parent: string | null): Department => ({
