@@ -1,7 +1,5 @@
 // Every page in every language: whole words, nothing in the console, nothing that an assistive reader cannot use.
-import { createRequire } from 'node:module'
-import { readFileSync } from 'node:fs'
-import type { Page } from '@playwright/test'
+import { accessibilityFaults, cutMenuWords, overhang, rawKeys } from './checks'
 import { change, expect, LANGUAGES, shown, speak, test } from './station'
 
 const PAGES = [
@@ -10,6 +8,7 @@ const PAGES = [
   'alarms',
   'reports',
   'channels',
+  'platform',
   'accounts',
   'contacts',
   'audit',
@@ -17,41 +16,6 @@ const PAGES = [
   'settings',
   'about',
 ]
-const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-interface Axe {
-  run: (
-    context: Document,
-    options: object,
-  ) => Promise<{ violations: { id: string; help: string; nodes: { html: string }[] }[] }>
-}
-
-async function accessibilityFaults(page: Page): Promise<string[]> {
-  await page.evaluate(axeSource)
-  return page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: Axe }
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']
-    const { violations } = await axe.run(document, { runOnly: { type: 'tag', values: tags } })
-    return violations.map(
-      ({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 200)).join(' | ')}`,
-    )
-  })
-}
-
-/** Words as `recording.start` are keys that have no text. */
-async function rawKeys(page: Page): Promise<string[]> {
-  const text = await page.evaluate(() => {
-    const said = [...document.querySelectorAll('[aria-label], [title], [placeholder]')].flatMap((one) =>
-      ['aria-label', 'title', 'placeholder'].map((name) => one.getAttribute(name) ?? ''),
-    )
-    return [document.body.innerText, ...said].join('\n')
-  })
-  return (
-    text.match(/\b[a-z_]{3,}\.[a-z_]+(?:\.[a-z_]+)*\b/g)?.filter((found) => !/\.(json|wav)$/.test(found)) ??
-    []
-  )
-}
-
 for (const language of LANGUAGES) {
   test(`pages in ${language}`, async ({ page }) => {
     await speak(page, language)
@@ -97,19 +61,8 @@ for (const [width, height] of [
     for (const name of PAGES) {
       await page.goto(`/${name}`)
       await shown(page)
-      const wider = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
-      expect(wider, name).toBeLessThanOrEqual(0)
-      const cut = await page
-        .getByRole('navigation')
-        .locator('a')
-        .evaluateAll((links) =>
-          links.flatMap((link) => {
-            const word = link.querySelector('.word') ?? link
-            const outside = word.scrollWidth > word.clientWidth || link.scrollWidth > link.clientWidth
-            return outside ? [link.textContent?.trim()] : []
-          }),
-        )
-      expect(cut, `${name}: words of the menu that are cut`).toEqual([])
+      expect(await overhang(page), name).toBeLessThanOrEqual(0)
+      expect(await cutMenuWords(page), `${name}: words of the menu that are cut`).toEqual([])
       const outside = await page.locator('header.top').evaluate((bar) =>
         [...bar.querySelectorAll('button, strong')].flatMap((one) => {
           const { right, left } = one.getBoundingClientRect()

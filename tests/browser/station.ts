@@ -21,6 +21,8 @@ export const LANGUAGES: readonly Language[] = ['zh-CN', 'zh-TW', 'en']
 export interface Station {
   url: string
   firstPassword: string
+  /** What it has written for its installer. */
+  said: () => string
   stop: () => Promise<void>
   /** Stops without a word, as a pulled cable does: connections stay open and nothing comes. */
   freeze: () => void
@@ -42,22 +44,18 @@ function ended(child: ChildProcess): Promise<unknown> {
   return child.exitCode !== null || child.signalCode !== null ? Promise.resolve() : once(child, 'exit')
 }
 
-/** Runs the binary on a data folder and waits until it has told its address; gives what it said. */
-async function launch(data: string, https: string): Promise<{ child: ChildProcess; said: () => string }> {
-  const child = spawn(
-    program,
-    ['station', '--data', data, '--scenario', demo, '--https', https, '--http', 'none'],
-    { stdio: ['ignore', 'pipe', 'pipe'] },
-  )
+/** Runs the binary in a role and waits until it has told the address of its pages; gives what it said. */
+async function launch(...role: string[]): Promise<{ child: ChildProcess; said: () => string }> {
+  const child = spawn(program, [...role, '--http', 'none'], { stdio: ['ignore', 'pipe', 'pipe'] })
   let said = ''
   const listen = (chunk: Buffer) => (said += chunk.toString())
   child.stdout.on('data', listen)
   child.stderr.on('data', listen)
   const began = Date.now()
   while (!/pages: /.test(said)) {
-    if (child.exitCode !== null) throw new Error(`the station ended with ${child.exitCode}:\n${said}`)
+    if (child.exitCode !== null) throw new Error(`the ${role[0]} ended with ${child.exitCode}:\n${said}`)
     if (Date.now() - began > START_MS)
-      throw new Error(`the station did not start in ${START_MS} ms:\n${said}`)
+      throw new Error(`the ${role[0]} did not start in ${START_MS} ms:\n${said}`)
     await new Promise((done) => setTimeout(done, 50))
   }
   return { child, said: () => said }
@@ -77,35 +75,42 @@ async function end(child: ChildProcess): Promise<boolean> {
 }
 
 /** A new station: its first password is still the one that it told. */
-export async function startStation(): Promise<Station> {
+export const startStation = (): Promise<Station> => startBox('station', '--scenario', demo)
+
+/** A new platform, likewise; stations dial in at a free port. */
+export const startPlatform = (): Promise<Station> => startBox('platform', '--intake', '127.0.0.1:0')
+
+async function startBox(...role: string[]): Promise<Station> {
   if (!existsSync(program))
     throw new Error(`${program} is missing: run 'cargo build --release -p hookline' first.`)
   const data = await mkdtemp(join(tmpdir(), 'hookline-browser-'))
   const https = `127.0.0.1:${await freePort()}`
-  let running = await launch(data, https)
+  const start = () => launch(...role, '--data', data, '--https', https)
+  let running = await start()
   const firstPassword = /password: (\S+)/.exec(running.said())?.[1]
-  if (!firstPassword) throw new Error(`the station told no first password:\n${running.said()}`)
+  if (!firstPassword) throw new Error(`the ${role[0]} told no first password:\n${running.said()}`)
   return {
     url: `https://${https}`,
     firstPassword,
+    said: () => running.said(),
     freeze: () => void running.child.kill('SIGSTOP'),
     thaw: () => void running.child.kill('SIGCONT'),
     restart: async () => {
       await end(running.child)
-      running = await launch(data, https)
+      running = await start()
     },
     stop: async () => {
       const gone = await end(running.child)
       await rm(data, { recursive: true, force: true })
-      if (!gone) throw new Error(`the station did not stop in ${STOP_MS} ms:\n${running.said()}`)
+      if (!gone) throw new Error(`the ${role[0]} did not stop in ${STOP_MS} ms:\n${running.said()}`)
     },
   }
 }
 
+export type SessionState = Awaited<ReturnType<APIRequestContext['storageState']>>
+
 /** Logs in over the interface, changes the first password, and keeps the session as a browser would. */
-export async function openSession(
-  station: Station,
-): Promise<Awaited<ReturnType<APIRequestContext['storageState']>>> {
+export async function openSession(station: Station): Promise<SessionState> {
   const api = await request.newContext({ baseURL: station.url, ignoreHTTPSErrors: true })
   const answer = await api.post('/api/v1/login', { data: { name: 'admin', password: station.firstPassword } })
   const { csrf } = (await answer.json()) as { csrf: string }
@@ -123,7 +128,7 @@ interface PerWorker {
   /** A name makes a file's tests run on a station of their own, in the first minutes of its demo. */
   own: string
   station: Station
-  session: Awaited<ReturnType<typeof openSession>>
+  session: SessionState
 }
 
 /** What a page must never do: fail in the console. Collected by every page that a test opens. */

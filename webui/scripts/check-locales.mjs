@@ -27,6 +27,8 @@ const ENUMERATIONS = {
     MailReason: 'mail_reason',
     MailSecurity: 'mail_security',
     MailTestState: 'mail_state',
+    StatisticsBy: 'reports_by',
+    CommandState: 'command_state',
 }
 
 /** `{a: {b: 'x'}}` as `a.b → x`. */

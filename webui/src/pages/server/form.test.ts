@@ -28,6 +28,16 @@ describe('the form of the platform settings', () => {
     })
   })
 
+  it('leaves the reserve to the platform when it is empty', () => {
+    const own = { ...settings, disk_reserve_bytes: null }
+    expect(formOf(own).disk_reserve_bytes).toBe('')
+    expect(changes(formOf(own), own)).toBeNull()
+    expect(changes({ ...formOf(settings), disk_reserve_bytes: ' ' }, settings)).toEqual({
+      disk_reserve_bytes: null,
+    })
+    expect(wrongFields(formOf(own))).toEqual([])
+  })
+
   it('knows what the platform would refuse', () => {
     const form = { ...formOf(settings), name: ' ', station_offline_after_min: '1.5', high_for_s: '' }
     expect(wrongFields(form)).toEqual(['name', 'station_offline_after_min', 'high_for_s'])

@@ -15,6 +15,9 @@ export const NUMBERS = [
   { name: 'high_for_s', least: 0, most: 86_400, unit: 's', whole: true },
 ] as const
 
+/** Left empty, the platform reckons it by the size of its disk. */
+const MAY_BE_EMPTY = 'disk_reserve_bytes'
+
 export type NumberName = (typeof NUMBERS)[number]['name']
 
 export interface ServerForm extends Record<NumberName, string> {
@@ -26,11 +29,10 @@ export interface ServerForm extends Record<NumberName, string> {
 const scale = (name: NumberName) => (name === 'disk_reserve_bytes' ? BYTES_PER_GB : 1)
 
 export function formOf(settings: PlatformSettings): ServerForm {
-  const textOf = (name: NumberName) => {
+  const numbers = NUMBERS.map(({ name }) => {
     const value = settings[name]
-    return value === null ? '' : String(value / scale(name))
-  }
-  const numbers = NUMBERS.map(({ name }) => [name, textOf(name)])
+    return [name, value === null ? '' : String(value / scale(name))]
+  })
   return {
     name: settings.name,
     time_zone: settings.time_zone ?? '',
@@ -47,8 +49,7 @@ export function wrongFields(form: ServerForm): string[] {
   const wrong: string[] = length < 1 || length > 64 ? ['name'] : []
   for (const { name, least, most, whole } of NUMBERS) {
     const value = numberOf(form[name])
-    // Empty: as much as the platform chooses.
-    if (name === 'disk_reserve_bytes' && form[name].trim() === '') continue
+    if (name === MAY_BE_EMPTY && form[name].trim() === '') continue
     if (!(value >= least && value <= most) || (whole && !Number.isInteger(value))) wrong.push(name)
   }
   return wrong
@@ -60,13 +61,11 @@ export function changes(form: ServerForm, settings: PlatformSettings): PlatformS
   if (form.name.trim() !== settings.name) out.name = form.name.trim()
   if ((form.time_zone || null) !== settings.time_zone) out.time_zone = form.time_zone || null
   for (const { name } of NUMBERS) {
-    if (name === 'disk_reserve_bytes') {
-      const value = form[name].trim() === '' ? null : Math.round(numberOf(form[name]) * scale(name))
-      if (value !== settings[name]) out[name] = value
-      continue
-    }
     const value = numberOf(form[name])
-    if (value !== settings[name]) out[name] = value
+    if (name === MAY_BE_EMPTY) {
+      const reserve = Number.isNaN(value) ? null : Math.round(value * scale(name))
+      if (reserve !== settings[name]) out[name] = reserve
+    } else if (value !== settings[name]) out[name] = value
   }
   return Object.keys(out).length > 0 ? out : null
 }

@@ -1,0 +1,43 @@
+import { beforeEach, describe, expect, it } from 'vitest'
+import { alarmText, stationOf } from './alarms'
+import type { Alarm, Device } from './api'
+import { setLanguage } from './i18n'
+import { takeDevice } from './stores/devices'
+
+const alarm = (over: Partial<Alarm>): Alarm => ({
+  id: '1',
+  code: 'line_lost',
+  params: {},
+  category: 'channel',
+  severity: 'critical',
+  port: null,
+  thing: null,
+  raised_at: '',
+  cleared_at: null,
+  count: 1,
+  last_raised_at: '',
+  acknowledged: null,
+  station: 'PLATFORM',
+  station_name: null,
+  reported_at: '',
+  ...over,
+})
+
+describe('alarms of many stations', () => {
+  beforeEach(async () => {
+    await setLanguage('zh-CN')
+    takeDevice({ serial: 'S1', name: '城中派出所' } as Device)
+  })
+
+  it('are about the station that raised them, or that the platform raised them for', () => {
+    expect(stationOf(alarm({ station: 'S1', port: 3 }))?.serial).toBe('S1')
+    expect(stationOf(alarm({ code: 'station_offline', thing: 'S1' }))?.serial).toBe('S1')
+    expect(stationOf(alarm({ code: 'disk_full', thing: '/data' }))).toBeUndefined()
+  })
+
+  it('name a station by its name, and a thing as it is', () => {
+    expect(alarmText(alarm({ code: 'station_offline', thing: 'S1' }))).toBe('录音设备离线：城中派出所')
+    expect(alarmText(alarm({ code: 'station_offline', thing: 'S2' }))).toBe('录音设备离线：S2')
+    expect(alarmText(alarm({ station: 'S1', port: 3 }), '前台')).toBe('断线：通道[3] 前台')
+  })
+})
