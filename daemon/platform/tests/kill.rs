@@ -84,7 +84,9 @@ async fn rounds() {
     drop(platform);
     let items: Vec<Vec<Item>> = serials
         .iter()
-        .map(|serial| (1..=RECORDINGS).map(|n| recording(folder.path(), serial, n, n, 1 + n as u32 % 4)).collect())
+        .map(|serial| {
+            (1..=RECORDINGS).map(|n| recording(folder.path(), serial, n, n, 1 + n as u32 % 4)).collect()
+        })
         .collect();
     let outgoing: Vec<Outgoing> = items.iter().map(|items| Outgoing::of(items.clone())).collect();
     let mut acknowledged_by_then = Vec::new();
@@ -109,7 +111,8 @@ async fn rounds() {
         let platform = start(folder.path());
         for (serial, out) in serials.iter().zip(&outgoing) {
             let arrived = platform.catalog().arrived(serial).expect("read");
-            let lost: BTreeSet<u64> = out.done().into_iter().filter(|item| !arrived.contains(*item)).collect();
+            let lost: BTreeSet<u64> =
+                out.done().into_iter().filter(|item| !arrived.contains(*item)).collect();
             assert!(lost.is_empty(), "round {round}: acknowledged and lost: {lost:?}");
         }
         platform.stop();

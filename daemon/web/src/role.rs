@@ -98,6 +98,7 @@ impl Served {
     pub fn mail(&self) -> &Mail {
         match self {
             Self::Station(station) => station.mail(),
+            Self::Platform(platform) => platform.mail(),
         }
     }
 

@@ -11,8 +11,8 @@ use hyper::Method;
 
 use crate::api::{
     accounts, alarms, audio, audit, box_settings, channels, commands, contacts, departments, device_import,
-    device_listen, device_ports, devices, download, export, found, home, listen, live, mail, meta, platform_link,
-    ports, recordings, session,
+    device_listen, device_ports, devices, download, export, found, home, listen, live, mail, meta,
+    platform_link, ports, recordings, session,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};

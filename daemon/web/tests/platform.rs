@@ -388,7 +388,12 @@ async fn every_mistake_is_told_by_name_here_too() {
         (Method::POST, "/devices", json!({ "serial": "A", "name": "" }), "name"),
         (Method::POST, "/devices", json!({ "serial": "A", "colour": 1 }), "colour"),
         (Method::PATCH, device.as_str(), json!({}), "name"),
-        (Method::PATCH, device.as_str(), json!({ "name": "x", "since": "2026-01-01T00:00:00Z" }), "department"),
+        (
+            Method::PATCH,
+            device.as_str(),
+            json!({ "name": "x", "since": "2026-01-01T00:00:00Z" }),
+            "department",
+        ),
         (Method::PATCH, device.as_str(), json!({ "department": "North", "since": "x" }), "since"),
         (Method::PATCH, device.as_str(), json!({ "limits": {} }), "limits"),
         (

@@ -151,6 +151,7 @@ impl Organisation {
             payload: serde_json::to_string(body).expect("JSON"),
             file,
             unavailable,
+            covers_from: None,
         };
         self.platform.catalog().append(vec![Body::FromStation(from)]).expect("kept");
     }

@@ -27,8 +27,6 @@ const station = (serial: string, over: Partial<Device> = {}): Device => ({
   other_key: null,
   trouble: null,
   note: '',
-  other_key: null,
-  trouble: null,
   ...over,
 })
 const department = (name: string, parent: string | null): Department => ({
