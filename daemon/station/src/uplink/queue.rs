@@ -85,15 +85,15 @@ impl Queue {
         }
     }
 
-    /// Reads every key once: damage shows here and not later.
+    /// Reads everything once: damage shows here and not later.
     fn of(db: Db) -> io::Result<Self> {
         let mut counts = [0; 2];
-        for key in db.iter().keys() {
-            let key = key?;
+        for pair in db.iter() {
+            let (key, value) = pair?;
             match split(&key) {
-                Some((half, _)) => counts[half as usize] += 1,
+                Some((half, item)) if waiting_of(item, &value).is_some() => counts[half as usize] += 1,
                 None if *key == *MARK => {}
-                None => return Err(io::Error::other("a key of something else lies in it")),
+                _ => return Err(io::Error::other("something else lies in it")),
             }
         }
         if counts.iter().any(|count| *count > 2 * MOST_IN_LANE) {
@@ -259,9 +259,16 @@ mod tests {
         std::fs::write(&folder, "a file in its place").expect("written");
         filled(&folder, 20);
         drop(Queue::open(&folder).expect("opens"));
-        let other = sled::open(&folder).expect("opens");
-        other.insert(b"something else", b"x").expect("written");
-        drop(other);
-        assert_eq!(Queue::open(&folder).expect("opens").next().expect("read"), 1, "it is a new one");
+        // Of another program, and of a release that noted something else.
+        for (key, value) in
+            [(&b"something else"[..], &[7_u8][..]), (&key_of(Half::Rest, 7)[..], &[0; 16][..])]
+        {
+            filled(&folder, 20);
+            let mut queue = Queue::open(&folder).expect("opens");
+            queue.add(&[], 21).expect("marked");
+            queue.db.insert(key, value).expect("written");
+            drop(queue);
+            assert_eq!(Queue::open(&folder).expect("opens").next().expect("read"), 1, "it is a new one");
+        }
     }
 }
