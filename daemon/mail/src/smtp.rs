@@ -52,7 +52,7 @@ pub struct Failure {
     pub reason: Reason,
     /// The server refused this message for this recipient for good (5xx): it is not sent again.
     pub permanent: bool,
-    /// The server's own words, or those of the system; one line without the secret.
+    /// The server's own words, or those of the system, or what was missing; one line without the secret.
     pub detail: String,
 }
 
@@ -106,7 +106,7 @@ impl Post {
 
     async fn start_tls(&mut self, tls: TlsParameters) -> Result<(), Failure> {
         if !self.connection.can_starttls() {
-            return Err(failure(Reason::NoTls, false, "STARTTLS is not offered"));
+            return Err(failure(Reason::NoTls, false, "STARTTLS"));
         }
         let name = our_name();
         let upgraded = self.connection.starttls(tls, &name);
@@ -116,7 +116,7 @@ impl Post {
     async fn log_in(&mut self, credentials: Credentials) -> Result<(), Failure> {
         let ways = [Mechanism::Plain, Mechanism::Login];
         if self.connection.server_info().get_auth_mechanism(&ways).is_none() {
-            return Err(failure(Reason::NoLogin, false, "neither PLAIN nor LOGIN is offered"));
+            return Err(failure(Reason::NoLogin, false, "PLAIN, LOGIN"));
         }
         let login = self.connection.auth(&ways, &credentials);
         let outcome = limited(login, self.answer_within, Reason::LoginRefused).await;
@@ -203,7 +203,7 @@ async fn limited<T>(
     match timeout(within, step).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(why(&error, refused)),
-        Err(_) => Err(failure(Reason::TimedOut, false, &format!("no answer for {} s", within.as_secs_f32()))),
+        Err(_) => Err(failure(Reason::TimedOut, false, &format!("{} s", within.as_secs_f32()))),
     }
 }
 

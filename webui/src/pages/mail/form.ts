@@ -83,7 +83,7 @@ export function wrongFields(form: MailForm, now: MailNow): string[] {
   if (form.switched_on && addresses.every((one) => one === '')) wrong.push('recipients[0]')
   const collect = wholeOf(form.collect_s)
   if (!(collect >= 0 && collect <= MOST_COLLECT_S)) wrong.push('collect_s')
-  if (!/^([01]\d|2[0-3]):[0-5]\d$/.test(form.summary_at)) wrong.push('summary_at')
+  if (!/^([01]\d|2[0-3]):[0-5]\d$/.test(form.summary_at.trim())) wrong.push('summary_at')
   return wrong
 }
 
@@ -115,7 +115,7 @@ export function changes(form: MailForm, settings: MailSettings): MailSettingsPat
     cleared: form.cleared,
     collect_s: wholeOf(form.collect_s),
     summary: form.summary,
-    summary_at: form.summary_at,
+    summary_at: form.summary_at.trim(),
   }
   const names = (Object.keys(wanted) as (keyof MailSettings)[]).filter(
     (name) => !same(wanted[name], settings[name], name === 'alarms'),
