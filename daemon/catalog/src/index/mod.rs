@@ -7,6 +7,8 @@ pub mod combo;
 pub mod dump;
 pub mod history;
 pub mod lists;
+#[cfg(test)]
+pub mod made;
 pub mod merge;
 pub mod numbers;
 pub mod people;

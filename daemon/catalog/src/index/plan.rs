@@ -144,7 +144,7 @@ fn records_of_combos(filter: &Filter<'_>) -> u64 {
 }
 
 /// Lists of place and combination, and how many records stand in them, while the places are few.
-fn lists_of_few_places(filter: &Filter<'_>) -> Result<Option<(Vec<ListOf>, u64)>> {
+pub fn lists_of_few_places(filter: &Filter<'_>) -> Result<Option<(Vec<ListOf>, u64)>> {
     let Some(places) = filter.places.as_ref().filter(|places| places.members().len() <= FEW_PLACES) else {
         return Ok(None);
     };

@@ -293,3 +293,6 @@ fn tell_rows(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests;
