@@ -8,9 +8,8 @@ use rusqlite::{Connection, Result};
 
 use crate::index::apply::{key_from_us, unsigned};
 use crate::index::combo::{self, Combo};
-use crate::index::tallies::{ALL_PLACES, QUARTER_US};
+use crate::index::tallies::{ALL_PLACES, DAY_QUARTERS, QUARTER_US};
 
-const DAY_QUARTERS: i64 = 96;
 /// Guesses are made anew when there are so many more entries, in hundredths.
 const STALE_PERCENT: i64 = 2;
 

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Error;
 
 /// Counts up with every change of the tables or of what they are filled with.
-pub const SCHEMA_VERSION: i32 = 3;
+pub const SCHEMA_VERSION: i32 = 4;
 /// "HKLC": tells our files from anybody's.
 const APPLICATION_ID: i32 = 0x484B_4C43;
 

@@ -1,5 +1,5 @@
 //! Sums of calls over spans of time, kept up as records come: of all places together in quarters of an hour (no time
-//! zone's offset is finer) and in days, of each place in spans of 8 hours, a day, and 8 days, all counted from 1970 in
+//! zone's offset is finer) and in days, of each place in spans of 8 hours, 2 days, and 8 days, all counted from 1970 in
 //! UTC. Deleted records have sums of their own. This file says which sums there are and how a stretch of time is put
 //! together from them; they are written in `apply::tallies` and read in `statistics`.
 
@@ -13,9 +13,10 @@ pub const QUARTER_US: i64 = 900_000_000;
 /// The place that stands for all.
 pub const ALL_PLACES: i64 = 0;
 /// Lengths of the spans of all places together, in quarters of an hour, each a multiple of the one before.
-pub const SPANS_OF_ALL: [i64; 2] = [1, 96];
-/// Lengths of the spans of each place.
-pub const SPANS_OF_PLACES: [i64; 3] = [32, 96, 768];
+pub const SPANS_OF_ALL: [i64; 2] = [1, DAY_QUARTERS];
+pub const DAY_QUARTERS: i64 = 96;
+/// Lengths of the spans of each place. None of them is one of all places, which would lie scattered among their rows.
+pub const SPANS_OF_PLACES: [i64; 3] = [32, 192, 768];
 
 /// Columns of `tally` with counts and milliseconds, in the order of `CallType::ALL`.
 pub fn columns() -> String {
@@ -111,6 +112,14 @@ impl Piece {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn sums_of_all_places_lie_together() {
+        assert!(SPANS_OF_ALL.iter().all(|length| !SPANS_OF_PLACES.contains(length)));
+        for lengths in [&SPANS_OF_ALL[..], &SPANS_OF_PLACES[..]] {
+            assert!(lengths.windows(2).all(|two| two[1] % two[0] == 0), "{lengths:?}");
+        }
+    }
 
     #[test]
     fn a_month_at_eight_hours_east_is_few_spans() {
