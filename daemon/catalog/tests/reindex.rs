@@ -117,11 +117,8 @@ fn a_check_tells_sums_that_are_not_those_of_the_records() {
     assert_eq!(catalog.check(&data).unwrap(), [""; 0]);
     drop(catalog);
     let sql = rusqlite::Connection::open(folder.path().join("catalog.sqlite")).unwrap();
-    sql.execute(
-        "UPDATE tally SET incoming_answered = incoming_answered + 1 WHERE quarters = 192",
-        [],
-    )
-    .unwrap();
+    sql.execute("UPDATE tally SET incoming_answered = incoming_answered + 1 WHERE quarters = 192", [])
+        .unwrap();
     drop(sql);
     let (catalog, _) = open(folder.path());
     let told = catalog.check(&data).unwrap();
