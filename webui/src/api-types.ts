@@ -392,6 +392,42 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/devices/{serial}/pull": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a station that cannot dial is asked. */
+        get: operations["get_pull"];
+        put?: never;
+        post?: never;
+        /** Ask it no more. */
+        delete: operations["remove_pull"];
+        options?: never;
+        head?: never;
+        /** Where, with which token and how often a station is asked. */
+        patch: operations["change_pull"];
+        trace?: never;
+    };
+    "/devices/{serial}/pull/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Ask it now. */
+        post: operations["fetch_now"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/devices/commands": {
         parameters: {
             query?: never;
@@ -1113,6 +1149,45 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/uplink": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The way in for a platform whose station cannot dial out.
+         * @description With the headers `Authorization: Bearer TOKEN` and `Upgrade: hookline-uplink`, over HTTP/1.1. What follows is the protocol of `daemon/uplink` with its own TLS and keys, as if the station had dialled. Wrong tokens are counted as wrong logins.
+         */
+        get: operations["take_uplink"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/uplink/token": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a platform may ask this station, and when it last did. */
+        get: operations["get_uplink_token"];
+        put?: never;
+        /** Make the token, in the place of the former one. */
+        post: operations["make_uplink_token"];
+        /** No platform may ask any more. */
+        delete: operations["remove_uplink_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/vitals": {
         parameters: {
             query?: never;
@@ -1726,6 +1801,44 @@ export interface components {
             /** @description Left out: now. */
             since?: components["schemas"]["Time"];
         };
+        /** @description How the platform asks a station that cannot dial; both `null`: it does not. */
+        DevicePull: {
+            now: {
+                last_success: components["schemas"]["Time"] | null;
+                last_try: components["schemas"]["Time"] | null;
+                next: components["schemas"]["Time"] | null;
+                /** @description Of the certificate that was shown in place of the pinned one; accepted by setting it as `certificate`. */
+                offered_certificate: string | null;
+                progress: components["schemas"]["Progress"] | null;
+                /** @enum {string} */
+                state: "waiting" | "quiet_hours" | "due" | "running";
+                trouble: {
+                    /** @description Stable. */
+                    code: string;
+                    /** @description In English. */
+                    sentence: string;
+                } | null;
+            } | null;
+            settings: {
+                /** @description Of the station's pages. */
+                address: string;
+                /** @description Fingerprint of the pinned certificate of its pages. */
+                certificate: string | null;
+                /** @description 1 to 10, or whole days (24, 48, …). */
+                every_hours: number;
+            } | null;
+        };
+        /** @description What is left out stays; the first time all but `certificate` are needed. Another address forgets the certificate. */
+        DevicePullPatch: {
+            /** @description `host:port` or `host`; the port is 443 when left out. */
+            address?: string;
+            /** @description `null`: the next that is shown is pinned. */
+            certificate?: string | null;
+            /** @description 1 to 10, or whole days (24, 48, …). */
+            every_hours?: number;
+            /** @description As the station's page showed it. */
+            token?: string;
+        };
         DeviceRequest: {
             /** @description Left out: the caller's own. */
             department?: string | null;
@@ -1751,7 +1864,7 @@ export interface components {
             ids: components["schemas"]["RecordingId"][];
         };
         /** @enum {string} */
-        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused";
+        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused" | "token_wrong" | "uplink_expected";
         /** @description How much a query finds. */
         Found: {
             count: number;
@@ -2465,6 +2578,17 @@ export interface components {
         Time: string;
         /** @enum {string} */
         Tone: "dial" | "special-dial" | "ringback" | "busy" | "congestion" | "unobtainable" | "call-waiting" | "howler";
+        /** @description The token by which a platform may ask this station. */
+        UplinkToken: {
+            /** @description When a platform last came with it, since the station started. */
+            last_asked: components["schemas"]["Time"] | null;
+            /** @description `null`: there is none, and no platform may ask. */
+            made: components["schemas"]["Time"] | null;
+        };
+        UplinkTokenMade: {
+            /** @description 64 characters, shown this once. */
+            token: string;
+        };
         /** @description The box itself: how hard it works. `null`: not to be known here. */
         Vitals: {
             /** @description Of all processors, over the last look. */
@@ -2627,6 +2751,15 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The token is wrong, or there is none. */
+        TokenWrong: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The body is too large. */
         TooLarge: {
             headers: {
@@ -2654,7 +2787,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description WebSocket only. */
+        /** @description Another protocol only. */
         UpgradeRequired: {
             headers: {
                 [name: string]: unknown;
@@ -3894,6 +4027,127 @@ export interface operations {
             426: components["responses"]["UpgradeRequired"];
             500: components["responses"]["Failed"];
             503: components["responses"]["Busy"];
+        };
+    };
+    get_pull: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePull"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    remove_pull: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_pull: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DevicePullPatch"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePull"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    fetch_now: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Serial number of a station. */
+                serial: components["parameters"]["Serial"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DevicePull"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
         };
     };
     command_devices: {
@@ -5745,6 +5999,101 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    take_uplink: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The stream is the uplink's. */
+            101: {
+                headers: {
+                    Upgrade?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["TokenWrong"];
+            404: components["responses"]["NotFound"];
+            426: components["responses"]["UpgradeRequired"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    get_uplink_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UplinkToken"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    make_uplink_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UplinkTokenMade"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    remove_uplink_token: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["Failed"];
         };
     };

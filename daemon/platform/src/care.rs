@@ -175,12 +175,14 @@ impl Care {
         };
         let on = station.switched_on;
 
-        let limit = settings.station_offline_after_min;
+        // One that is asked is away from visit to visit.
+        let between = station.every_hours.saturating_mul(60);
+        let limit = settings.station_offline_after_min.saturating_add(between);
         let away = station.away_since.elapsed() >= minutes(limit);
         let offline = if !on || station.online { Some(false) } else { away.then_some(true) };
         tell(AlarmCode::StationOffline, offline, params(json!({"minutes": limit})));
 
-        let limit = settings.nothing_received_after_min;
+        let limit = settings.nothing_received_after_min.saturating_add(between);
         let silent = station.nothing_since.elapsed() >= minutes(limit);
         let nothing = if !on || station.received { Some(on && silent) } else { silent.then_some(true) };
         tell(AlarmCode::NothingReceived, nothing, params(json!({"minutes": limit})));

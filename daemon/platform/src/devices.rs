@@ -52,6 +52,9 @@ pub fn check_device(device: &Device, departments: &BTreeSet<String>) -> Result<(
     if device.quiet_hours.is_some_and(|(from, to)| from >= DAY || to >= DAY) {
         return Err(invalid("quiet_hours", format!("expected two minutes of a day, 0 to {}", DAY - 1)));
     }
+    if let Some(pull) = &device.pull {
+        crate::pull::check(pull).map_err(|(field, reason)| invalid(field, reason))?;
+    }
     check_spans("departments", &device.departments, departments)?;
     device.ports.values().try_for_each(|spans| check_spans("ports", spans, departments))
 }
@@ -79,6 +82,11 @@ fn check_spans(
 fn tidied(mut device: Device) -> Device {
     if let Some(fingerprint) = pinned(&device) {
         device.fingerprint = Some(fingerprint.to_string());
+    }
+    if let Some(pull) = &mut device.pull
+        && let Some(certificate) = crate::pull::pinned(pull)
+    {
+        pull.fingerprint = Some(certificate.to_string());
     }
     device.name = device.name.trim().to_owned();
     device

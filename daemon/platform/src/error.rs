@@ -39,6 +39,8 @@ pub enum PlatformError {
     DeviceInvalid { field: &'static str, reason: String },
     #[error("at most {0} devices can be known")]
     TooManyDevices(usize),
+    #[error("the device {0} is not set to be asked: give it an address and a token first")]
+    NoPull(String),
     #[error("the device {0} is not connected")]
     Offline(String),
     #[error("the device {0} has too much to do to take another command now; try again in a moment")]
@@ -68,6 +70,7 @@ impl PlatformError {
             Self::DeviceExists(_) => "device_exists",
             Self::DeviceInvalid { .. } => "device_invalid",
             Self::TooManyDevices(_) => "too_many_devices",
+            Self::NoPull(_) => "no_pull",
             Self::Offline(_) => "device_offline",
             Self::DeviceBusy(_) => "device_busy",
             Self::TooManyListeners => "too_many_listeners",

@@ -61,6 +61,8 @@ impl Door {
 #[derive(Clone)]
 pub(crate) struct Taker {
     inner: Arc<Inner>,
+    /// The station has dialled, and not been asked.
+    dialled: bool,
 }
 
 /// Lets stations in that dial, until the door is closed.
@@ -71,10 +73,11 @@ pub(crate) async fn serve(inner: Arc<Inner>, listener: TcpListener) {
             Ok((stream, address)) => {
                 lock(&inner.door.unknown).insert(address, stranger);
                 let inner = inner.clone();
+                let taker = Taker { inner: inner.clone(), dialled: true };
                 tokio::spawn(async move {
                     // Whoever was let in has been told of in `left`; of strangers nothing more is to be said.
                     if stream.set_nodelay(true).is_ok() {
-                        let _ = serve_one(&inner, stream, address).await;
+                        let _ = serve_one(&inner, stream, address, &taker).await;
                     }
                     lock(&inner.door.unknown).remove(&address);
                 });
@@ -95,17 +98,27 @@ pub(crate) async fn serve_one<S>(
     inner: &Arc<Inner>,
     stream: S,
     address: SocketAddr,
+    intake: &impl Intake,
 ) -> Result<(), UplinkError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = inner.door.connections.clone().acquire_owned().await;
     let _connection = connection.map_err(|_| UplinkError::Closed)?;
-    let taker = Taker { inner: inner.clone() };
-    platform_end::serve(stream, address, &inner.door.acceptor, &inner.door.seats, &taker).await
+    platform_end::serve(stream, address, &inner.door.acceptor, &inner.door.seats, intake).await
 }
 
 impl Taker {
+    /// For a station that is asked.
+    pub fn visiting(inner: Arc<Inner>) -> Self {
+        Self { inner, dialled: false }
+    }
+
+    /// The station has still to say what has become of a command.
+    pub fn awaits_answers(&self, serial: &str) -> bool {
+        lock(&self.inner.orders).has_open(serial)
+    }
+
     /// Does something that waits for the disk.
     async fn blocking<T: Send + 'static>(
         &self,
@@ -136,8 +149,8 @@ impl Intake for Taker {
         }
         let minute = inner.clock.weekday_and_minute().1;
         let now_us = inner.clock.now_us();
-        let (limits, to_station) =
-            inner.stations.admit(peer, |device| quiet::limits(device, minute), now_us)?;
+        let limits = |device: &_| quiet::limits(device, minute);
+        let (limits, to_station) = inner.stations.admit(peer, self.dialled, limits, now_us)?;
         lock(&inner.door.unknown).remove(&peer.address);
         Ok(Admission {
             limits,

@@ -10,6 +10,7 @@
 //! accept_key(serial, fingerprint, trail)
 //! command(serials, what, within, trail) -> ids ; commands(since) ; cancel(id)
 //! listen(serial, port) -> PortAudio
+//! fetch_now(serial, trail)
 //! mail() -> &Mail
 //! delete_recordings(scope, ids, account, trail) -> Deletions
 //! ```
@@ -27,6 +28,7 @@ mod mail_host;
 pub mod maintenance;
 mod orders;
 mod platform;
+mod pull;
 mod quiet;
 mod room;
 mod settings;
@@ -40,6 +42,7 @@ pub use error::PlatformError;
 pub use listening::PortAudio;
 pub use orders::{CommandNow, CommandState};
 pub use platform::{Health, Platform, PlatformConfig, PlatformInfo, VitalsNow};
+pub use pull::{PullNow, PullState, PullTrouble};
 pub use settings::{PlatformSettings, SettingsError};
 pub use stations::{DeviceNow, OtherKey};
 pub use tuning::Tuning;

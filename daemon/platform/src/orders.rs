@@ -188,6 +188,11 @@ impl Orders {
         self.by_id.get(&id).filter(|order| order.ended.is_none()).map(|order| order.now.serial.clone())
     }
 
+    /// A station works on a command.
+    pub fn has_open(&self, serial: &str) -> bool {
+        self.by_id.values().rev().any(|order| order.ended.is_none() && order.now.serial == serial)
+    }
+
     /// Forgets those that ended longer ago than `shown`.
     pub fn forget(&mut self, shown: Duration) {
         self.by_id.retain(|_, order| order.ended.is_none_or(|ended| ended.elapsed() < shown));

@@ -25,6 +25,7 @@ use crate::intake::{Door, MOST_CONNECTIONS};
 use crate::listening::{Joined, Listening, PortAudio};
 use crate::lock;
 use crate::orders::{CommandNow, CommandState, Orders};
+use crate::pull::Pulls;
 use crate::room::Room;
 use crate::settings::{Book, PlatformSettings};
 use crate::stations::{DeviceNow, NotSent, Stations};
@@ -93,6 +94,7 @@ pub(crate) struct Inner {
     pub tuning: Tuning,
     pub stations: Stations,
     pub door: Door,
+    pub pulls: Pulls,
     /// Held while a device is judged and its change written.
     pub registering: Mutex<()>,
     /// Devices and what has come of them have been read from the catalog.
@@ -232,11 +234,19 @@ impl Platform {
 
     /// Every station that is known, by serial number.
     pub fn devices(&self) -> Vec<DeviceNow> {
-        self.inner.stations.all_now()
+        let all = self.inner.stations.all_now().into_iter();
+        all.map(|now| self.with_pull(now)).collect()
     }
 
     pub fn device(&self, serial: &str) -> Option<DeviceNow> {
-        self.inner.stations.now(serial)
+        self.inner.stations.now(serial).map(|now| self.with_pull(now))
+    }
+
+    fn with_pull(&self, mut now: DeviceNow) -> DeviceNow {
+        if now.device.pull.is_some() {
+            now.pull = self.inner.pulls.now(&self.inner, &now.device.serial);
+        }
+        now
     }
 
     /// Boxes that knocked with a serial number nobody has added; who came last stands first.

@@ -29,6 +29,7 @@ use crate::orders::Orders;
 use crate::platform::{
     Background, Inner, KEEPS_AT_ONCE, Platform, PlatformConfig, PlatformInfo, Running, VitalsNow,
 };
+use crate::pull::{self, Pauses, Pulls};
 use crate::room::Room;
 use crate::settings::Book;
 use crate::stations::Stations;
@@ -73,6 +74,8 @@ impl Platform {
         let clock = BoxClock::new(tuning.clock.clone(), settings.now().zone());
         let (notices, notices_out) = channel();
         let (peaks, peaks_out) = sync_channel(PEAKS_WAITING);
+        let pulls_file = data.path().join("pulls.json");
+        let pauses = Pauses { first: tuning.pull_first_pause, longest: tuning.pull_longest_pause };
         let host = Arc::new(PlatformHost {
             serial: serial.clone(),
             settings: settings.clone(),
@@ -102,9 +105,10 @@ impl Platform {
             catalog,
             orders: Mutex::new(Orders::new(clock.now_us())),
             clock,
-            tuning,
             stations: Stations::new(),
             door: Door::new(TlsAcceptor::from(Arc::new(tls))),
+            pulls: Pulls::load(pulls_file, pauses),
+            tuning,
             registering: Mutex::default(),
             loaded: AtomicBool::new(false),
             keeps: Arc::new(Semaphore::new(KEEPS_AT_ONCE)),
@@ -128,6 +132,7 @@ impl Platform {
         let care = Care::new(inner.clone());
         let care = spawn("care", move || care.run(&notices_out))?;
         runtime.spawn(intake::serve(inner.clone(), listener));
+        runtime.spawn(pull::run(inner.clone()));
         runtime.spawn(care::tick(Arc::downgrade(&inner)));
         let running = Running { runtime: Background(Some(runtime)), care, peaks };
         *lock(&inner.running) = Some(running);

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use catalog::{Device, Ranges};
+use catalog::{Device, Pull, Ranges};
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use upkeep::identity::is_serial;
@@ -16,6 +16,8 @@ use uplink::platform_end::Peer;
 
 use crate::clock_watch::ClockWatch;
 use crate::lock;
+use crate::pull::PullNow;
+use crate::quiet;
 use crate::waiting::{Waiting, WaitingList};
 
 /// A station as the pages show it: what was set, and how it is now.
@@ -48,6 +50,8 @@ pub struct DeviceNow {
     pub other_key: Option<OtherKey>,
     /// Why it does not synchronise.
     pub trouble: Option<String>,
+    /// How asking it goes; `None`: it only dials.
+    pub pull: Option<PullNow>,
 }
 
 /// A box with the serial number of a station and another key than the one pinned.
@@ -78,6 +82,19 @@ pub(crate) struct Watched {
     pub clock_offset_ms: Option<i64>,
     pub other_key: Option<(OtherKey, Instant)>,
     pub trouble: Option<String>,
+    /// Hours from visit to visit of one that only is asked.
+    pub every_hours: u32,
+}
+
+/// A station that is asked.
+pub(crate) struct Askable {
+    pub pull: Pull,
+    /// In its quiet hours now.
+    pub quiet: bool,
+    /// It is connected of its own.
+    pub has_dialled: bool,
+    /// It has nothing that the platform lacks, by its last heartbeat.
+    pub synchronised: bool,
 }
 
 /// The connection of a station. Dropped, the connection ends.
@@ -86,6 +103,8 @@ struct Line {
     fingerprint: Fingerprint,
     since_us: i64,
     limits: Limits,
+    /// By the station; else it was asked.
+    dialled: bool,
 }
 
 struct Known {
@@ -107,6 +126,8 @@ struct Known {
     clock: ClockWatch,
     other_key: Option<(OtherKey, Instant)>,
     trouble: Option<String>,
+    /// It has dialled since the start.
+    dials: bool,
 }
 
 /// Why a message cannot be sent to a station.
@@ -153,6 +174,7 @@ impl Known {
             clock: ClockWatch::default(),
             other_key: None,
             trouble: None,
+            dials: false,
         }
     }
 
@@ -196,8 +218,15 @@ impl Known {
             clock_offset_ms: self.clock.offset_ms(),
             other_key: self.other_key.as_ref().map(|(other, _)| other.clone()),
             trouble: self.trouble.clone(),
+            pull: None,
         }
     }
+}
+
+/// What a visit is for is the backlog: quiet hours say when it begins, and not how it goes on.
+fn limits_of(device: &Device, dialled: bool, limits: impl FnOnce(&Device) -> Limits) -> Limits {
+    let limits = limits(device);
+    Limits { backlog_held: limits.backlog_held && dialled, ..limits }
 }
 
 impl Stations {
@@ -306,10 +335,12 @@ impl Stations {
         Ok(())
     }
 
-    /// Lets it in. Judged once more: the operator may have changed something while it waited.
+    /// Lets it in; it has `dialled`, or was asked. Judged once more: the operator may have changed something while it
+    /// waited.
     pub fn admit(
         &self,
         peer: &Peer,
+        dialled: bool,
         limits: impl FnOnce(&Device) -> Limits,
         now_us: i64,
     ) -> Result<(Limits, mpsc::Receiver<ToStation>), Refusal> {
@@ -319,10 +350,11 @@ impl Stations {
             return Err(Refusal::new(RefusalCode::Waiting));
         };
         let (to_station, from_us) = mpsc::channel(MESSAGES_WAITING);
-        let limits = limits(&known.device);
+        let limits = limits_of(&known.device, dialled, limits);
         let fingerprint = peer.fingerprint;
         known.cut();
-        known.line = Some(Line { to_station, fingerprint, since_us: now_us, limits });
+        known.line = Some(Line { to_station, fingerprint, since_us: now_us, limits, dialled });
+        known.dials |= dialled;
         known.address = Some(peer.address);
         known.heartbeat = None;
         known.release = Some(short(&peer.hello.release));
@@ -363,11 +395,9 @@ impl Stations {
     /// Tells each connected station its limits, if they are others now.
     pub fn refresh_limits(&self, limits: impl Fn(&Device) -> Limits) {
         for known in lock(&self.known).values_mut() {
-            let now = limits(&known.device);
-            if let Some(line) = &mut known.line
-                && line.limits != now
-                && line.to_station.try_send(ToStation::Limits(now)).is_ok()
-            {
+            let Some(line) = &mut known.line else { continue };
+            let now = limits_of(&known.device, line.dialled, &limits);
+            if line.limits != now && line.to_station.try_send(ToStation::Limits(now)).is_ok() {
                 line.limits = now;
             }
         }
@@ -460,8 +490,28 @@ impl Stations {
             clock_offset_ms: known.clock.offset_ms(),
             other_key: known.other_key.clone(),
             trouble: known.trouble.clone(),
+            every_hours: match &known.device.pull {
+                Some(pull) if !known.dials => pull.every_hours,
+                _ => 0,
+            },
         };
         lock(&self.known).iter().map(watched).collect()
+    }
+
+    /// Stations that are to be asked, at this minute of the day.
+    pub fn askable(&self, minute: u16) -> BTreeMap<String, Askable> {
+        let askable = |(serial, known): (&String, &Known)| {
+            let pull = known.device.pull.clone().filter(|_| known.device.switched_on)?;
+            let dialled = known.line.as_ref().is_some_and(|line| line.dialled);
+            let askable = Askable {
+                pull,
+                quiet: quiet::limits(&known.device, minute).backlog_held,
+                has_dialled: dialled,
+                synchronised: known.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.waiting == 0),
+            };
+            Some((serial.clone(), askable))
+        };
+        lock(&self.known).iter().filter_map(askable).collect()
     }
 
     /// The other box has not knocked for a while.

@@ -24,6 +24,9 @@ pub struct Tuning {
     pub other_key_stands: Duration,
     /// A station that has something and gets nothing kept for so long does not synchronise.
     pub stuck_after: Duration,
+    /// Between two tries to ask a station: after the first failure, and at most.
+    pub pull_first_pause: Duration,
+    pub pull_longest_pause: Duration,
     /// How long ended commands are shown.
     pub commands_shown: Duration,
     /// Seconds from heartbeat to heartbeat of a station.
@@ -43,6 +46,8 @@ impl Default for Tuning {
             settle: Duration::from_secs(60),
             other_key_stands: Duration::from_secs(900),
             stuck_after: Duration::from_secs(600),
+            pull_first_pause: Duration::from_secs(60),
+            pull_longest_pause: Duration::from_secs(3600),
             commands_shown: Duration::from_secs(86_400),
             heartbeat_s: 10,
             held_s: 30,

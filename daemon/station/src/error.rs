@@ -40,6 +40,8 @@ pub enum StationError {
     Unfinished,
     #[error("a thread cannot be started: {source}")]
     Thread { source: std::io::Error },
+    #[error("no token can be made, because the system gives no random numbers: {source}")]
+    NoRandomness { source: std::io::Error },
     #[error("there is no port {port} on this box")]
     NoSuchPort { port: u16 },
     #[error("port {port}: {reason}")]
@@ -76,6 +78,7 @@ impl StationError {
             Self::Check { .. } => "check_failed",
             Self::Unfinished => "unfinished",
             Self::Thread { .. } => "thread_failed",
+            Self::NoRandomness { .. } => "no_randomness",
             Self::Command { .. } => "command_refused",
             Self::TooManyListeners { .. } => "too_many_listeners",
             Self::NoVoltage { .. } => "no_voltage",

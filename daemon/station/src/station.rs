@@ -12,6 +12,7 @@ use catalog::{AuditEntry, Catalog, DeletionReason, Deletions, Scope};
 use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, RecordId, Recorder, Service};
 use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::box_settings::{BoxBook, BoxSettings};
 use crate::calibration::{Calibration, CalibrationStep, WATCH_S};
@@ -23,7 +24,7 @@ use crate::health::{Health, Pulse};
 use crate::listen::{Listener, Tap};
 use crate::live::Live;
 use crate::timekeeper::Timekeeper;
-use crate::uplink::{Link, PlatformLinkNow, PlatformSettings};
+use crate::uplink::{Link, PlatformLinkNow, PlatformSettings, PullToken};
 
 /// What a station is started with.
 #[derive(Clone, Debug)]
@@ -166,6 +167,41 @@ impl Station {
         patch: &Map<String, Value>,
     ) -> Result<(Arc<PlatformSettings>, Arc<PlatformSettings>), StationError> {
         Ok(self.inner.link.change(patch)?)
+    }
+
+    /// Makes the token by which the platform may ask this box, in the place of the former one. It is known to whoever
+    /// called, and nowhere else.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn make_pull_token(&self) -> Result<String, StationError> {
+        let made = PullToken::make(self.inner.keeper.now_us());
+        let (token, kept) = made.map_err(|source| StationError::NoRandomness { source })?;
+        self.inner.link.set_token(Some(kept))?;
+        Ok(token)
+    }
+
+    /// The platform may not ask any more. `false`: it might not before.
+    ///
+    /// # Errors
+    /// A disk that refuses.
+    pub fn remove_pull_token(&self) -> Result<bool, StationError> {
+        Ok(self.inner.link.set_token(None)?.is_some())
+    }
+
+    /// Whether that is the token. Takes the same time for each wrong one.
+    pub fn is_pull_token(&self, token: &str) -> bool {
+        self.inner.link.is_token(token)
+    }
+
+    /// The platform has come, with the right token, from `address`: the uplink goes on on `stream`, in the place of any
+    /// connection that there is. Returns at once.
+    pub fn be_asked(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        address: impl Into<String>,
+    ) {
+        self.inner.link.be_asked(stream, address.into(), self.inner.keeper.now_us());
     }
 
     /// The box's time, RFC 3339 with its offset and milliseconds.

@@ -1,6 +1,7 @@
 //! What every box takes care of, whichever its role: who it is, its clock, its settings files, its alarms until the
 //! journal has them, how hard it works, and whether its recordings still have their files. See `README.md`.
 
+pub mod address;
 pub mod alarm_states;
 pub mod clock;
 pub mod deletions;

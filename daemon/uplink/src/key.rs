@@ -64,7 +64,7 @@ impl DeviceKey {
     }
 
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of_public_key(&self.pair.subject_public_key_info())
+        Fingerprint::of(&self.pair.subject_public_key_info())
     }
 
     /// As TLS presents it: a raw public key (RFC 7250) in the place of a certificate.
@@ -81,14 +81,15 @@ impl fmt::Debug for DeviceKey {
     }
 }
 
-/// SHA-256 of a public key (SubjectPublicKeyInfo, DER). Written as 64 hexadecimal digits in groups of four, which two
+/// SHA-256 of a public key (SubjectPublicKeyInfo, DER) or a certificate. Written as 64 hexadecimal digits in groups of four, which two
 /// people can compare over the telephone.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    pub(crate) fn of_public_key(info: &[u8]) -> Self {
-        Self(Sha256::digest(info).into())
+    /// Of what stands in DER: a public key, or the certificate of a box's pages.
+    pub fn of(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).into())
     }
 }
 

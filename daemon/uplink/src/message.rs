@@ -176,6 +176,8 @@ pub enum RefusalCode {
     Version,
     /// The platform has as many connections as it can serve.
     Busy,
+    /// The platform has asked another station, and this one answered: its address there is wrong.
+    OtherStation,
     #[serde(other)]
     Unknown,
 }
@@ -189,6 +191,7 @@ impl RefusalCode {
             Self::SwitchedOff => "switched_off",
             Self::Version => "version",
             Self::Busy => "busy",
+            Self::OtherStation => "other_station",
             Self::Unknown => "unknown",
         }
     }
@@ -227,6 +230,9 @@ impl fmt::Display for Refusal {
                 f.write_str("the platform speaks no version of the protocol that this box does: upgrade the older one")
             }
             (RefusalCode::Busy, _) => f.write_str("the platform has no room for another connection now"),
+            (RefusalCode::OtherStation, _) => f.write_str(
+                "the platform takes this address for another station's: correct the address there",
+            ),
             (RefusalCode::Unknown, _) => {
                 f.write_str("the platform refuses for a reason that this release does not know: upgrade this box")
             }
@@ -343,7 +349,7 @@ mod tests {
     #[test]
     fn each_refusal_is_one_sentence() {
         use RefusalCode::*;
-        for code in [Waiting, OtherKey, SwitchedOff, Version, Busy, Unknown] {
+        for code in [Waiting, OtherKey, SwitchedOff, Version, Busy, OtherStation, Unknown] {
             let sentence = Refusal::new(code).to_string();
             assert_eq!(serde_json::to_value(code).expect("JSON"), code.name());
             assert!(sentence.len() > 20 && !sentence.contains('\n'), "{sentence}");

@@ -56,7 +56,7 @@ pub fn station_config(key: &DeviceKey, pinned: Option<Fingerprint>) -> Result<Cl
 
 /// The key that the other side has proved to hold; `None` before the handshake has ended.
 pub fn peer_fingerprint(connection: &CommonState) -> Option<Fingerprint> {
-    connection.peer_certificates()?.first().map(|key| Fingerprint::of_public_key(key))
+    connection.peer_certificates()?.first().map(|key| Fingerprint::of(key))
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -98,7 +98,7 @@ impl ServerCertVerifier for PinnedKey {
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let found = Fingerprint::of_public_key(end_entity);
+        let found = Fingerprint::of(end_entity);
         match self.pinned {
             Some(pinned) if pinned != found => Err(CertificateError::ApplicationVerificationFailure.into()),
             _ => Ok(ServerCertVerified::assertion()),

@@ -187,6 +187,7 @@ impl From<platform::PlatformError> for Problem {
         match error {
             Error::Catalog(error) => error.into(),
             Error::NoDevice(serial) => Self::not_found("device", serial),
+            Error::NoPull(serial) => Self::not_found("pull", serial),
             Error::NoCommand(id) => Self::not_found("command", id),
             Error::DeviceExists(serial) => {
                 Self::new(Code::DeviceExists, format!("{serial} is registered already."))

@@ -20,6 +20,8 @@ use crate::session::{CSRF_HEADER, Caller, cookie_of};
 pub enum Access {
     /// Nothing.
     Open,
+    /// The token of the platform, which the handler checks.
+    Token,
     /// To be logged in, even with a first password that must still be changed.
     Entering,
     /// To be logged in.
@@ -36,6 +38,7 @@ impl Access {
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "none",
+            Self::Token => "token",
             Self::Entering | Self::Session => "session",
             Self::Right(right) | Self::RightByForm(right) => right.name(),
         }
@@ -44,7 +47,7 @@ impl Access {
     pub fn right(self) -> Option<Right> {
         match self {
             Self::Right(right) | Self::RightByForm(right) => Some(right),
-            Self::Open | Self::Entering | Self::Session => None,
+            Self::Open | Self::Token | Self::Entering | Self::Session => None,
         }
     }
 }
@@ -76,7 +79,7 @@ pub fn not_logged_in() -> Problem {
 }
 
 pub async fn guard(State((app, access)): State<(App, Access)>, mut request: Request, next: Next) -> Response {
-    if access != Access::Open {
+    if !matches!(access, Access::Open | Access::Token) {
         match admit(&app, access, &request) {
             Ok(caller) => request.extensions_mut().insert(caller),
             Err(problem) => return problem.into_response(),

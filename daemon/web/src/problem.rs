@@ -53,6 +53,8 @@ codes! {
     MediaTypeWrong = "media_type_wrong" UNSUPPORTED_MEDIA_TYPE,
     RequestIncomplete = "request_incomplete" BAD_REQUEST,
     RequestTimeout = "request_timeout" REQUEST_TIMEOUT,
+    TokenWrong = "token_wrong" UNAUTHORIZED,
+    UplinkExpected = "uplink_expected" UPGRADE_REQUIRED,
     RangeNotSatisfiable = "range_not_satisfiable" RANGE_NOT_SATISFIABLE,
     WebsocketExpected = "websocket_expected" UPGRADE_REQUIRED,
     CountMismatch = "count_mismatch" CONFLICT,

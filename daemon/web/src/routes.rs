@@ -12,7 +12,7 @@ use hyper::Method;
 use crate::api::{
     accounts, alarms, audio, audit, box_settings, channels, commands, contacts, departments, device_import,
     device_listen, device_ports, devices, download, export, found, home, listen, live, mail, meta,
-    platform_link, ports, recordings, session,
+    platform_link, ports, pull, recordings, session, uplink,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};
@@ -67,7 +67,7 @@ fn filter(method: &Method) -> MethodFilter {
 /// Every route of the interface.
 #[rustfmt::skip] // a table
 pub fn table() -> Vec<Route> {
-    use Access::{Entering, Open, Right as R, RightByForm, Session};
+    use Access::{Entering, Open, Right as R, RightByForm, Session, Token};
     use Right::{Accounts, Alarms, Annotate, Audit, Delete, Download, Listen, Live, Settings, System};
     let (get, head, post, patch, delete) = (Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::DELETE);
     vec![
@@ -121,6 +121,10 @@ pub fn table() -> Vec<Route> {
         route(patch.clone(), "/devices/{serial}", PLATFORM, R(Settings), devices::change_device),
         route(delete.clone(), "/devices/{serial}", PLATFORM, R(Settings), devices::remove_device),
         route(post.clone(), "/devices/{serial}/key", PLATFORM, R(Settings), devices::replace_key),
+        route(get.clone(), "/devices/{serial}/pull", PLATFORM, R(Live), pull::get_pull),
+        route(patch.clone(), "/devices/{serial}/pull", PLATFORM, R(Settings), pull::change_pull),
+        route(delete.clone(), "/devices/{serial}/pull", PLATFORM, R(Settings), pull::remove_pull),
+        route(post.clone(), "/devices/{serial}/pull/fetch", PLATFORM, R(Settings), pull::fetch_now),
         route(get.clone(), "/devices/{serial}/ports", PLATFORM, R(Live), device_ports::list_device_ports),
         route(patch.clone(), "/devices/{serial}/ports", PLATFORM, R(Settings), device_ports::change_device_ports),
         route(get.clone(), "/devices/{serial}/ports/{port}/listen", PLATFORM, R(Listen), device_listen::listen_device),
@@ -145,6 +149,10 @@ pub fn table() -> Vec<Route> {
         route(get.clone(), "/settings/box", STATION, R(Settings), box_settings::get_box_settings),
         route(patch.clone(), "/settings/box", STATION, R(Settings), box_settings::change_box_settings),
 
+        route(get.clone(), "/uplink", STATION, Token, uplink::take_uplink),
+        route(get.clone(), "/uplink/token", STATION, R(Settings), uplink::get_token),
+        route(post.clone(), "/uplink/token", STATION, R(Settings), uplink::make_token),
+        route(delete.clone(), "/uplink/token", STATION, R(Settings), uplink::remove_token),
         route(get.clone(), "/settings/platform", STATION, R(Settings), platform_link::get_platform_link),
         route(patch.clone(), "/settings/platform", STATION, R(Settings), platform_link::change_platform_link),
         route(get.clone(), "/settings/mail", BOTH, R(System), mail::get_mail),

@@ -27,7 +27,7 @@ impl Operation {
     }
 
     fn needs_right(&self) -> bool {
-        !["none", "session"].contains(&self.right.as_str())
+        !["none", "session", "token"].contains(&self.right.as_str())
     }
 
     fn is_of(&self, role: &str) -> bool {
@@ -89,6 +89,7 @@ fn body_for(operation: &Operation) -> Value {
         "change_department" => json!({ "prefix": "X" }),
         "change_device" => json!({ "name": "x" }),
         "change_device_ports" => json!({ "ports": [1], "department": "North" }),
+        "change_pull" => json!({ "every_hours": 2 }),
         "replace_key" => json!({ "fingerprint": "ab".repeat(32), "confirm": SOUTH }),
         other => panic!("{other}: which body gets as far as looking for the thing in the address?"),
     }

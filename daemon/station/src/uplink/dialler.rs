@@ -1,4 +1,5 @@
-//! The uplink thread: dials the platform, talks until either side has enough, and dials again.
+//! The uplink thread: dials the platform, talks until either side has enough, and dials again. When the platform comes of
+//! its own, that is the connection.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -8,10 +9,11 @@ use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 use uplink::message::ToPlatform;
-use uplink::station_end::{Said, Wanted, dial, talk};
+use uplink::station_end::{Said, Wanted, dial, secure, talk};
 use uplink::{Fingerprint, Retry, UplinkError};
 
 use super::World;
+use super::asked::{Asked, Stream};
 use super::commands::Commands;
 use super::link::Changed;
 use super::outbox::Outbox;
@@ -62,6 +64,14 @@ fn run_once(world: &Arc<World>) -> std::io::Result<()> {
     Ok(())
 }
 
+/// How the next connection begins.
+enum Way {
+    /// With this address, which has a port.
+    Dial(String),
+    /// The platform has come.
+    Asked(Asked),
+}
+
 struct Dialler {
     world: Arc<World>,
     outbox: Option<OutboxHandle>,
@@ -72,26 +82,38 @@ struct Dialler {
 
 impl Dialler {
     async fn run(&mut self) {
-        let mut changes = self.world.link.changes();
+        let link = self.world.link.clone();
+        let mut changes = link.changes();
+        let mut visited = false;
         loop {
             if changes.borrow_and_update().stop {
                 return;
             }
-            let settings = self.world.link.settings();
-            let Some(address) = settings.dials() else {
+            let settings = link.settings();
+            let asked = link.take_asked().map(Way::Asked);
+            let Some(way) = asked.or_else(|| settings.dials().map(Way::Dial)) else {
                 self.outbox = None;
-                self.world.link.off(self.world.keeper.now_us());
+                // What came of a visit is shown until something is changed, or the next one.
+                if !std::mem::take(&mut visited) {
+                    link.off(self.world.keeper.now_us());
+                }
                 // The sender lives in the link, which is at hand.
                 let _ = changes.changed().await;
                 continue;
             };
-            let error = self.connect(&address, settings.fingerprint, &mut changes).await;
+            visited = matches!(way, Way::Asked(_));
+            let error = self.connect(way, settings.fingerprint, &mut changes).await;
             if let Some(outbox) = &self.outbox {
                 let mut outbox = outbox.lock();
                 outbox.connection_ended();
                 self.world.link.counted(outbox.waiting());
             }
             self.commands.connection_ended();
+            if visited {
+                link.visit_ended(error.as_ref(), self.world.keeper.now_us());
+                self.pause = Duration::ZERO;
+                continue;
+            }
             let Some(error) = error else {
                 self.pause = Duration::ZERO;
                 continue;
@@ -100,7 +122,7 @@ impl Dialler {
                 // Opened anew, it is held against the journal.
                 self.outbox = None;
             }
-            self.world.link.failed(&error, self.world.keeper.now_us());
+            link.failed(&error, self.world.keeper.now_us());
             tokio::select! {
                 _ = changes.changed() => {}
                 () = sleep(self.next_pause(error.retry())) => {}
@@ -121,27 +143,24 @@ impl Dialler {
         pause.mul_f64(0.75 + fastrand::f64() * 0.5)
     }
 
-    /// One connection, from dialling to its end. `None`: something was changed here.
+    /// One connection, from its beginning to its end. `None`: something was changed here, or the platform has come anew.
     async fn connect(
         &mut self,
-        address: &str,
+        way: Way,
         pinned: Option<Fingerprint>,
         changes: &mut watch::Receiver<Changed>,
     ) -> Option<UplinkError> {
-        self.world.link.dialling(self.world.keeper.now_us());
+        if matches!(way, Way::Dial(_)) {
+            self.world.link.dialling(self.world.keeper.now_us());
+        }
         let mut outbox = match self.ready_outbox() {
             Ok(outbox) => outbox,
             Err(error) => return Some(UplinkError::OwnDisk(error)),
         };
-        let link = self.world.link.clone();
-        let key = match link.key() {
-            Ok(key) => key,
-            Err(error) => return Some(error.into()),
-        };
         let stream = tokio::select! {
             biased;
             _ = changes.changed() => return None,
-            dialled = dial(address, key, pinned) => match dialled {
+            opened = self.open(way, pinned) => match opened {
                 Ok(stream) => stream,
                 Err(error) => return Some(error),
             },
@@ -159,6 +178,14 @@ impl Dialler {
             }
             () = attending => None,
         }
+    }
+
+    async fn open(&self, way: Way, pinned: Option<Fingerprint>) -> Result<Box<dyn Stream>, UplinkError> {
+        let key = self.world.link.key()?;
+        Ok(match way {
+            Way::Dial(address) => Box::new(dial(&address, key, pinned).await?),
+            Way::Asked(Asked { stream, address }) => Box::new(secure(stream, &address, key, pinned).await?),
+        })
     }
 
     fn ready_outbox(&mut self) -> std::io::Result<OutboxHandle> {

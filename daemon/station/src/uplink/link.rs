@@ -15,7 +15,9 @@ use uplink::key::KeyError;
 use uplink::message::{ClockNow, RefusalCode, Welcome};
 use uplink::{DeviceKey, Fingerprint, UplinkError};
 
+use super::asked::{Asked, Stream};
 use super::settings::{PlatformBook, PlatformSettings, PlatformSettingsError};
+use super::token::PullToken;
 use crate::timekeeper::Timekeeper;
 
 /// A clock that differs by more is wrong, unless something keeps it in step.
@@ -65,6 +67,10 @@ pub struct PlatformLinkNow {
     pub platform_release: Option<String>,
     /// The platform's clock less this box's, now.
     pub clock_offset_ms: Option<i64>,
+    /// When the token was made by which the platform may ask this box; `None`: it may not.
+    pub token_made_us: Option<i64>,
+    /// When the platform last asked, with the right token, in this run of the station.
+    pub last_asked_us: Option<i64>,
 }
 
 /// What the threads share.
@@ -73,6 +79,7 @@ pub(crate) struct Link {
     key: OnceLock<DeviceKey>,
     book: PlatformBook,
     now: Mutex<Now>,
+    asked: Mutex<Option<Asked>>,
     changed: watch::Sender<Changed>,
     pub(super) news: Notify,
 }
@@ -81,6 +88,8 @@ pub(crate) struct Link {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Changed {
     pub settings: u64,
+    /// The platform has come.
+    pub asked: u64,
     pub stop: bool,
 }
 
@@ -93,6 +102,7 @@ struct Now {
     last_synchronised_us: Option<i64>,
     platform_release: Option<String>,
     clock: Option<PlatformClock>,
+    last_asked_us: Option<i64>,
     /// Switched on, and without a connection.
     away_since: Option<Instant>,
 }
@@ -124,11 +134,13 @@ impl Link {
             last_synchronised_us: None,
             platform_release: None,
             clock: None,
+            last_asked_us: None,
             away_since: None,
         };
         let (changed, _) = watch::channel(Changed::default());
         let (now, news) = (Mutex::new(now), Notify::new());
-        let link = Self { key_file, key: OnceLock::new(), book, now, changed, news };
+        let asked = Mutex::default();
+        let link = Self { key_file, key: OnceLock::new(), book, now, asked, changed, news };
         if let Err(error) = link.key() {
             eprintln!("{error}");
         }
@@ -155,6 +167,8 @@ impl Link {
             last_synchronised_us: now.last_synchronised_us,
             platform_release: now.platform_release.clone(),
             clock_offset_ms: now.clock.as_ref().map(|clock| clock.offset_ms(keeper.moment())),
+            token_made_us: self.book.token().map(|token| token.made_us),
+            last_asked_us: now.last_asked_us,
         }
     }
 
@@ -171,6 +185,34 @@ impl Link {
         let change = self.book.change(patch)?;
         self.changed.send_modify(|changed| changed.settings += 1);
         Ok(change)
+    }
+
+    /// Another token, or none. Whoever came with the former one has to go.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn set_token(
+        &self,
+        token: Option<PullToken>,
+    ) -> Result<Option<PullToken>, PlatformSettingsError> {
+        let before = self.book.set_token(token)?;
+        self.changed.send_modify(|changed| changed.settings += 1);
+        Ok(before)
+    }
+
+    pub(crate) fn is_token(&self, token: &str) -> bool {
+        self.book.token().is_some_and(|kept| kept.is(token))
+    }
+
+    /// The platform has come: the next connection is on this stream.
+    pub(crate) fn be_asked(&self, stream: impl Stream + 'static, address: String, now_us: i64) {
+        *lock(&self.asked) = Some(Asked { stream: Box::new(stream), address });
+        lock(&self.now).last_asked_us = Some(now_us);
+        self.changed.send_modify(|changed| changed.asked += 1);
+    }
+
+    pub(super) fn take_asked(&self) -> Option<Asked> {
+        lock(&self.asked).take()
     }
 
     /// The uplink thread ends.
@@ -256,6 +298,25 @@ impl Link {
         now.away_since.get_or_insert_with(Instant::now);
         now.offered = if let UplinkError::NotPinned(found) = error { Some(*found) } else { None };
         now.trouble = Some(LinkTrouble { code: error.code(), sentence: error.to_string() });
+    }
+
+    /// A connection that the platform had opened has ended. It comes again when it likes: there is nothing to wait for.
+    pub(super) fn visit_ended(&self, error: Option<&UplinkError>, now_us: i64) {
+        match error {
+            Some(error) if !matches!(error, UplinkError::Closed | UplinkError::Broken(_)) => {
+                self.failed(error, now_us);
+            }
+            _ => {
+                let mut now = lock(&self.now);
+                (now.trouble, now.offered) = (None, None);
+                now.enter(LinkState::Off, now_us);
+            }
+        }
+        let mut now = lock(&self.now);
+        now.away_since = None;
+        if now.state == LinkState::Connecting {
+            now.enter(LinkState::Off, now_us);
+        }
     }
 
     pub(super) fn counted(&self, waiting: u64) {

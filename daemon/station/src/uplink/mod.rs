@@ -7,6 +7,7 @@
 //! ```
 
 mod again;
+mod asked;
 mod commands;
 mod dialler;
 mod follower;
@@ -21,6 +22,7 @@ mod outbox_tests;
 mod ports;
 mod queue;
 mod settings;
+mod token;
 
 use std::sync::{Arc, Weak};
 
@@ -38,6 +40,7 @@ pub use link::{LinkState, LinkTrouble, PlatformLinkNow};
 pub(crate) use ports::Peak;
 pub(crate) use settings::PlatformBook;
 pub use settings::{DEFAULT_PORT, PlatformSettings, PlatformSettingsError};
+pub use token::PullToken;
 
 /// What the uplink thread knows of the station.
 pub(crate) struct World {

@@ -5,13 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use upkeep::address::host_and_port;
 use uplink::Fingerprint;
 
+use super::token::PullToken;
 use crate::kept::{self, Kept, KeptError};
 
 /// Where a platform listens unless the address says otherwise.
 pub const DEFAULT_PORT: u16 = 1311;
-const ADDRESS_LENGTH: usize = 255;
+/// Member of the file that holds what is kept of the token.
+const TOKEN: &str = "pull_token";
 
 /// What stands in `platform.toml`; every member has a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,18 +54,12 @@ impl PlatformSettings {
     /// # Errors
     /// A file that cannot be read, or says what cannot be.
     pub fn load(path: &Path) -> Result<Self, PlatformSettingsError> {
-        let kept = Kept::load(path)?;
-        let (known, unknown) = kept::known(&kept.table, &template());
-        unknown.iter().for_each(|member| eprintln!("{}", kept.passed_over(member)));
-        let settings: Self =
-            known.try_into().map_err(|error: toml::de::Error| kept.wrong(kept::sentence(&error)))?;
-        settings.validate().map_err(|error| kept.wrong(error.to_string()))?;
-        Ok(settings)
+        Ok(load(path)?.0)
     }
 
     fn validate(&self) -> Result<(), PlatformSettingsError> {
         if let Some(address) = &self.address
-            && host_and_port(address).is_none()
+            && host_and_port(address, DEFAULT_PORT).is_none()
         {
             return Err(invalid("address", "expected a host, or a host and a port, such as 192.0.2.7:1311"));
         }
@@ -77,7 +74,10 @@ impl PlatformSettings {
 
     /// Where to dial, with a port; `None` while there is nothing to dial.
     pub(crate) fn dials(&self) -> Option<String> {
-        self.address.as_deref().filter(|_| self.switched_on).and_then(host_and_port)
+        self.address
+            .as_deref()
+            .filter(|_| self.switched_on)
+            .and_then(|address| host_and_port(address, DEFAULT_PORT))
     }
 
     fn patched(&self, patch: &Map<String, Value>) -> Result<Self, PlatformSettingsError> {
@@ -94,42 +94,23 @@ impl PlatformSettings {
     }
 }
 
-/// `address` with the port it means; `None`: it is no address.
-fn host_and_port(address: &str) -> Option<String> {
-    if address.is_empty() || address.len() > ADDRESS_LENGTH {
-        return None;
-    }
-    let bare = |host: &str| Some(format!("{host}:{DEFAULT_PORT}"));
-    if let Some(rest) = address.strip_prefix('[') {
-        let (host, behind) = rest.split_once(']')?;
-        host.parse::<std::net::Ipv6Addr>().ok()?;
-        return match behind.strip_prefix(':') {
-            Some(port) => is_port(port).then(|| address.to_owned()),
-            None if behind.is_empty() => bare(address),
-            None => None,
-        };
-    }
-    if address.parse::<std::net::Ipv6Addr>().is_ok() {
-        return Some(format!("[{address}]:{DEFAULT_PORT}"));
-    }
-    match address.split_once(':') {
-        Some((host, port)) => (is_host(host) && is_port(port)).then(|| address.to_owned()),
-        None if is_host(address) => bare(address),
-        None => None,
-    }
+/// What the file says: the settings, and what is kept of the token.
+fn load(path: &Path) -> Result<(PlatformSettings, Option<PullToken>), PlatformSettingsError> {
+    let kept = Kept::load(path)?;
+    let wrong = |error: toml::de::Error| kept.wrong(kept::sentence(&error));
+    let (mut known, unknown) = kept::known(&kept.table, &template());
+    unknown.iter().for_each(|member| eprintln!("{}", kept.passed_over(member)));
+    let token = known.remove(TOKEN).map(toml::Value::try_into).transpose().map_err(wrong)?;
+    let settings: PlatformSettings = known.try_into().map_err(wrong)?;
+    settings.validate().map_err(|error| kept.wrong(error.to_string()))?;
+    Ok((settings, token))
 }
 
-fn is_host(host: &str) -> bool {
-    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
-}
-
-fn is_port(port: &str) -> bool {
-    port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
-}
-
-/// Settings with every member that this release knows.
+/// Every member that this release knows.
 fn template() -> Map<String, Value> {
-    object(json!(PlatformSettings::default()))
+    let mut members = object(json!(PlatformSettings::default()));
+    members.insert(TOKEN.into(), json!({"sha256": "", "made_us": 0}));
+    members
 }
 
 fn object(value: Value) -> Map<String, Value> {
@@ -144,14 +125,33 @@ fn object(value: Value) -> Map<String, Value> {
 pub(crate) struct PlatformBook {
     file: PathBuf,
     now: Mutex<Arc<PlatformSettings>>,
+    token: Mutex<Option<PullToken>>,
     /// Held while the file is read, judged and written.
     writing: Mutex<()>,
 }
 
 impl PlatformBook {
     pub(crate) fn load(file: PathBuf) -> Result<Self, PlatformSettingsError> {
-        let now = Mutex::new(Arc::new(PlatformSettings::load(&file)?));
-        Ok(Self { file, now, writing: Mutex::default() })
+        let (settings, token) = load(&file)?;
+        let (now, token) = (Mutex::new(Arc::new(settings)), Mutex::new(token));
+        Ok(Self { file, now, token, writing: Mutex::default() })
+    }
+
+    pub(crate) fn token(&self) -> Option<PullToken> {
+        lock(&self.token).clone()
+    }
+
+    /// Keeps this token, or none, in the file first. Returns the one before.
+    ///
+    /// # Errors
+    /// `File` when the disk refuses.
+    pub(crate) fn set_token(
+        &self,
+        token: Option<PullToken>,
+    ) -> Result<Option<PullToken>, PlatformSettingsError> {
+        let _one_at_a_time = lock(&self.writing);
+        self.write(&self.now(), token.as_ref())?;
+        Ok(std::mem::replace(&mut *lock(&self.token), token))
     }
 
     pub(crate) fn now(&self) -> Arc<PlatformSettings> {
@@ -169,13 +169,24 @@ impl PlatformBook {
         let _one_at_a_time = lock(&self.writing);
         let before = self.now();
         let after = Arc::new(before.patched(patch)?);
-        let mut kept = Kept::load(&self.file)?;
-        let table = toml::Table::try_from(&*after)
-            .map_err(|error| kept.wrong(format!("the settings cannot be written: {error}")))?;
-        kept::overlay(&mut kept.table, table, &template());
-        kept.write()?;
+        self.write(&after, self.token().as_ref())?;
         *lock(&self.now) = after.clone();
         Ok((before, after))
+    }
+
+    fn write(
+        &self,
+        settings: &PlatformSettings,
+        token: Option<&PullToken>,
+    ) -> Result<(), PlatformSettingsError> {
+        let mut kept = Kept::load(&self.file)?;
+        let failed = |error: toml::ser::Error| kept.wrong(format!("the settings cannot be written: {error}"));
+        let mut table = toml::Table::try_from(settings).map_err(failed)?;
+        if let Some(token) = token {
+            table.insert(TOKEN.into(), toml::Value::try_from(token).map_err(failed)?);
+        }
+        kept::overlay(&mut kept.table, table, &template());
+        Ok(kept.write()?)
     }
 }
 
@@ -186,30 +197,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_has_a_port_or_gets_one() {
-        for (address, dialled) in [
-            ("platform.example", Some("platform.example:1311")),
-            ("192.0.2.7", Some("192.0.2.7:1311")),
-            ("192.0.2.7:4000", Some("192.0.2.7:4000")),
-            ("2001:db8::1", Some("[2001:db8::1]:1311")),
-            ("[2001:db8::1]", Some("[2001:db8::1]:1311")),
-            ("[2001:db8::1]:7", Some("[2001:db8::1]:7")),
-            ("", None),
-            ("host:", None),
-            ("host:0", None),
-            ("host:65536", None),
-            ("host:+7", None),
-            (":1311", None),
-            ("a b", None),
-            ("https://host", None),
-            ("[::1", None),
-            ("[::1]x", None),
-        ] {
-            assert_eq!(host_and_port(address).as_deref(), dialled, "{address}");
-        }
-    }
 
     #[test]
     fn changes_are_kept_and_wrong_ones_change_nothing_and_are_named() {
@@ -224,6 +211,7 @@ mod tests {
             (json!({"address": "a", "fingerprint": "12"}), "fingerprint"),
             (json!({"unreachable_after_s": 0}), "unreachable_after_s"),
             (json!({"colour": 1}), "colour"),
+            (json!({"pull_token": {"sha256": "", "made_us": 0}}), "pull_token"),
         ] {
             match book.change(&object(change)) {
                 Err(PlatformSettingsError::Invalid { field: named, .. }) => assert_eq!(named, field),
@@ -234,12 +222,20 @@ mod tests {
         let print = "0123 ".repeat(16);
         let change = json!({"switched_on": true, "address": "192.0.2.7", "fingerprint": print.trim()});
         book.change(&object(change)).expect("changed");
-        let again = PlatformBook::load(file.clone()).expect("loads").now();
+        let (token, kept) = PullToken::make(5).expect("made");
+        assert_eq!(book.set_token(Some(kept)).expect("kept"), None);
+        let again = PlatformBook::load(file.clone()).expect("loads");
+        assert!(again.token().expect("there").is(&token));
+        let again = again.now();
         assert_eq!(again, book.now());
         assert_eq!(again.dials().as_deref(), Some("192.0.2.7:1311"));
         assert_eq!(again.fingerprint.map(|print| print.to_string()).as_deref(), Some(print.trim()));
         book.change(&object(json!({"fingerprint": null, "switched_on": false}))).expect("changed");
         assert_eq!((book.now().dials(), book.now().fingerprint), (None, None));
+        let text = std::fs::read_to_string(&file).expect("read");
+        assert!(text.contains("[pull_token]") && !text.contains(&token));
+        book.set_token(None).expect("removed");
+        assert_eq!(PlatformBook::load(file.clone()).expect("loads").token(), None);
         assert!(std::fs::read_to_string(&file).expect("read").contains("later = 1"), "it is kept");
     }
 

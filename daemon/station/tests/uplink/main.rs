@@ -3,6 +3,7 @@
 
 mod alarms;
 mod arrives;
+mod asked;
 mod commands;
 mod house;
 mod outbox;

@@ -24,8 +24,10 @@ pub mod mail;
 pub mod meta;
 pub mod platform_link;
 pub mod ports;
+pub mod pull;
 pub mod recordings;
 pub mod session;
+pub mod uplink;
 
 use axum::response::{IntoResponse, Response};
 use catalog::{Cursor, Page, PageRequest};

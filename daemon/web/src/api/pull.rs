@@ -1,0 +1,200 @@
+//! How a platform asks a station that cannot dial (MG-06): where, with which token, how often, and how it went.
+
+use axum::extract::{Path, State};
+use catalog::{Device, Pull};
+use platform::{Fingerprint, PullNow};
+use serde_json::{Value, json};
+
+use super::devices::fingerprint_of;
+use super::{Answer, done, json_answer};
+use crate::app::App;
+use crate::fields::{Fields, Given};
+use crate::fleet::{device_of, managed};
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::scope::scope_of;
+use crate::session::Caller;
+use crate::time;
+use crate::trail::Trail;
+
+const FINGERPRINT: &str = "64 hexadecimal digits, or null";
+
+pub async fn get_pull(
+    State(app): State<App>,
+    caller: Caller,
+    Path(serial): Path<String>,
+    query: Query,
+) -> Answer {
+    query.finish()?;
+    app.blocking(move |app| {
+        device_of(app.platform()?, &scope_of(app, &caller)?, &serial)?;
+        pull_json(app, &serial).map(|pull| json_answer(&pull))
+    })
+    .await
+}
+
+/// The token goes in, and never comes out.
+fn pull_json(app: &App, serial: &str) -> Result<Value, Problem> {
+    let now = app.platform()?.device(serial).ok_or_else(|| Problem::not_found("device", serial))?;
+    let settings = now.device.pull.as_ref().map(settings_json);
+    Ok(json!({ "settings": settings, "now": now.pull.map(|now| now_json(app, &now)) }))
+}
+
+fn settings_json(pull: &Pull) -> Value {
+    json!({ "address": pull.address, "every_hours": pull.every_hours, "certificate": pull.fingerprint })
+}
+
+fn now_json(app: &App, now: &PullNow) -> Value {
+    let at = |us: i64| time::in_zone(us, app.zone());
+    let trouble = now.trouble.as_ref();
+    json!({
+        "state": now.state,
+        "last_success": now.last_success_us.map(at),
+        "last_try": now.last_try_us.map(at),
+        "next": now.next_us.map(at),
+        "trouble": trouble.map(|trouble| json!({ "code": trouble.code, "sentence": trouble.sentence })),
+        "offered_certificate": now.offered.map(|offered| offered.to_string()),
+        "progress": now.progress.map(|(done, total)| json!({ "done": done, "total": total })),
+    })
+}
+
+/// What a request says of it; what is left out stays.
+struct Asked {
+    address: Option<String>,
+    token: Option<String>,
+    every_hours: Option<u32>,
+    /// `Some(None)`: the next that comes is pinned.
+    certificate: Option<Option<Fingerprint>>,
+}
+
+impl Asked {
+    fn of(fields: &mut Fields) -> Result<Self, Problem> {
+        let hours = "1 to 10 hours, or whole days in hours up to 720";
+        let certificate =
+            fields.optional("certificate", FINGERPRINT, |value| fingerprint_of(value.as_str()?))?;
+        Ok(Self {
+            address: fields.text("address", 1..=255)?,
+            token: fields.text("token", 16..=256)?,
+            every_hours: fields.maybe("every_hours", hours, |value| u32::try_from(value.as_u64()?).ok())?,
+            certificate: match certificate {
+                Given::Absent => None,
+                Given::Null => Some(None),
+                Given::Value(certificate) => Some(Some(certificate)),
+            },
+        })
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.address.is_none()
+            && self.token.is_none()
+            && self.every_hours.is_none()
+            && self.certificate.is_none()
+    }
+
+    /// What is set afterwards. At another address there is another certificate.
+    fn over(self, before: Option<Pull>) -> Result<Pull, Problem> {
+        let moved = before.as_ref().is_none_or(|before| Some(&before.address) != self.address.as_ref());
+        let moved = self.address.is_some() && moved;
+        let (address, token, every_hours, fingerprint) = match before {
+            Some(Pull { address, token, every_hours, fingerprint }) => {
+                (Some(address), Some(token), Some(every_hours), fingerprint.filter(|_| !moved))
+            }
+            None => (None, None, None, None),
+        };
+        let missing = |name: &'static str| move || Problem::field_missing(name);
+        Ok(Pull {
+            address: self.address.or(address).ok_or_else(missing("address"))?,
+            token: self.token.or(token).ok_or_else(missing("token"))?,
+            every_hours: self.every_hours.or(every_hours).ok_or_else(missing("every_hours"))?,
+            fingerprint: match self.certificate {
+                Some(certificate) => certificate.map(|certificate| certificate.to_string()),
+                None => fingerprint,
+            },
+        })
+    }
+}
+
+pub async fn change_pull(
+    State(app): State<App>,
+    caller: Caller,
+    Path(serial): Path<String>,
+    mut fields: Fields,
+) -> Answer {
+    let asked = Asked::of(&mut fields)?;
+    fields.finish()?;
+    if asked.says_nothing() {
+        return Err(Problem::field_missing("address"));
+    }
+    app.blocking(move |app| {
+        let now = managed(app.platform()?, &scope_of(app, &caller)?, &serial)?;
+        let token_set = asked.token.is_some();
+        let pull = asked.over(now.device.pull.clone())?;
+        let trail = Trail::of(&caller, "device", "change_pull").with("token_set", token_set);
+        set_pull(app, &serial, Some(pull), trail)?;
+        pull_json(app, &serial).map(|pull| json_answer(&pull))
+    })
+    .await
+}
+
+pub async fn remove_pull(State(app): State<App>, caller: Caller, Path(serial): Path<String>) -> Answer {
+    app.blocking(move |app| {
+        let now = managed(app.platform()?, &scope_of(app, &caller)?, &serial)?;
+        if now.device.pull.is_none() {
+            return Err(Problem::not_found("pull", &serial));
+        }
+        set_pull(app, &serial, None, Trail::of(&caller, "device", "remove_pull"))
+    })
+    .await?;
+    Ok(done())
+}
+
+/// Changes it, with before and after in the audit trail, and without the token.
+fn set_pull(app: &App, serial: &str, pull: Option<Pull>, trail: Trail) -> Result<(), Problem> {
+    let trail = trail.with("serial", serial);
+    let json_of = |device: &Device| device.pull.as_ref().map_or(Value::Null, settings_json);
+    let told = trail.clone();
+    let entries = |before: &Device, after: &Device| {
+        vec![told.with("before", json_of(before)).with("after", json_of(after)).entry()]
+    };
+    match app.platform()?.change_device(serial, |device| device.pull = pull, entries) {
+        Ok(_) => Ok(()),
+        Err(error) => trail.ended(app.catalog(), Err(error.into())),
+    }
+}
+
+pub async fn fetch_now(State(app): State<App>, caller: Caller, Path(serial): Path<String>) -> Answer {
+    app.blocking(move |app| {
+        let platform = app.platform()?;
+        managed(platform, &scope_of(app, &caller)?, &serial)?;
+        let trail = Trail::of(&caller, "device", "fetch_now").with("serial", serial.as_str());
+        platform.fetch_now(&serial, trail.entry())?;
+        pull_json(app, &serial).map(|pull| json_answer(&pull))
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(body: Value) -> Asked {
+        Asked::of(&mut Fields::parse(body.to_string().as_bytes()).expect("an object")).expect("read")
+    }
+
+    #[test]
+    fn what_is_left_out_stays_and_another_address_has_another_certificate() {
+        let token = "0123456789abcdef";
+        let first =
+            asked(json!({"address": "a", "token": token, "every_hours": 4})).over(None).expect("whole");
+        let print = "ab".repeat(32);
+        let pinned = asked(json!({"certificate": print})).over(Some(first.clone())).expect("whole");
+        assert!(pinned.fingerprint.is_some() && pinned.token == token && pinned.every_hours == 4);
+        let same =
+            asked(json!({"address": "a", "every_hours": 24})).over(Some(pinned.clone())).expect("whole");
+        assert!(same.fingerprint == pinned.fingerprint && same.every_hours == 24);
+        let moved = asked(json!({"address": "b"})).over(Some(pinned)).expect("whole");
+        assert_eq!((moved.fingerprint, moved.address.as_str()), (None, "b"));
+        assert!(asked(json!({"address": "a", "token": token})).over(None).is_err());
+        assert!(asked(json!({})).says_nothing());
+    }
+}
