@@ -194,8 +194,8 @@ async fn stations_come_from_a_file_line_by_line() {
     assert!(String::from_utf8_lossy(&template.body).contains("serial,name,department,fingerprint,note"));
     let key = "ab".repeat(32);
     let text = format!(
-        "\u{feff}Serial,Name,Department,Fingerprint\r\nHKLN-10,ten,North,{key}\r\nHKLN-11,eleven,Nowhere,\r\n\
-         HKLN-10,again,,\r\n{NORTH},known,,\r\nbad serial,,,\r\nHKLN-12,\"twelve, with comma\",,\r\nHKLN-13,short\r\n"
+        "\u{feff}Serial,Name,Department,Fingerprint\r\nHKLN-00000000000010,ten,North,{key}\r\nHKLN-00000000000011,eleven,Nowhere,\r\n\
+         HKLN-00000000000010,again,,\r\n{NORTH},known,,\r\nbad serial,,,\r\nHKLN-00000000000012,\"twelve, with comma\",,\r\nHKLN-00000000000013,short\r\n"
     );
     let check = import(&admin, "?check=true", &text).await.expect(200);
     assert_eq!((&check["added"], &check["refused"]), (&json!(0), &json!(5)), "{check:#}");
@@ -211,11 +211,16 @@ async fn stations_come_from_a_file_line_by_line() {
         ["-", "not_found", "device_exists", "device_exists", "field_invalid", "-", "field_invalid"]
     );
     assert_eq!(report["rows"][0]["line"], 2);
-    assert_eq!(admin.get("/devices/HKLN-12").await.expect(200)["name"], "twelve, with comma");
-    assert_eq!(north.get("/devices/HKLN-10").await.expect(200)["department"], "North");
+    assert_eq!(admin.get("/devices/HKLN-00000000000012").await.expect(200)["name"], "twelve, with comma");
+    assert_eq!(north.get("/devices/HKLN-00000000000010").await.expect(200)["department"], "North");
     // Whoever does not see the whole tree reads the fingerprint off the box.
-    let own =
-        import(&north, "", "serial,fingerprint\nHKLN-20,\nHKLN-21,".to_owned().as_str()).await.expect(200);
+    let own = import(
+        &north,
+        "",
+        "serial,fingerprint\nHKLN-00000000000020,\nHKLN-00000000000021,".to_owned().as_str(),
+    )
+    .await
+    .expect(200);
     assert_eq!(
         (&own["rows"][0]["code"], &own["rows"][0]["field"]),
         (&json!("field_missing"), &json!("fingerprint"))

@@ -141,7 +141,8 @@ fn row_json(line: &Line, check: bool) -> Value {
 
 fn lines_of(app: &App, caller: &Caller, scope: &Scope, bytes: &[u8]) -> Result<Vec<Line>, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| Problem::field_invalid("", "text in UTF-8"))?;
-    let text = text.trim_start_matches('\u{feff}');
+    // The reader counts a line end of two characters before its second one.
+    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
     let mut reader =
         csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
     let heading = reader.headers().map_err(|error| unreadable(&error))?.clone();
