@@ -37,36 +37,40 @@ fn serve(folder: &Path) {
     std::thread::sleep(Duration::from_secs(60));
 }
 
+/// The child, killed when this goes.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().expect("it runs");
+        self.0.wait().expect("it ended");
+    }
+}
+
 struct Server {
-    child: Child,
+    process: Process,
     address: SocketAddr,
     fingerprint: Fingerprint,
 }
 
 impl Server {
     fn start(folder: &Path) -> Self {
-        let mut child = Command::new(std::env::current_exe().expect("this test"))
-            .args([NAME, "--exact", "--nocapture"])
-            .env(CHILD, folder)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the child starts");
-        for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
-            let line = line.expect("text");
-            // The test's own report may stand before it on the line.
-            if let Some((_, said)) = line.split_once("intake ")
-                && let Some((address, fingerprint)) = said.split_once(' ')
-            {
-                let address = address.parse().expect("an address");
-                return Self { child, address, fingerprint: fingerprint.parse().expect("a fingerprint") };
-            }
-        }
-        panic!("the child says where it is");
+        let mut command = Command::new(std::env::current_exe().expect("this test"));
+        command.args([NAME, "--exact", "--nocapture"]).env(CHILD, folder).stdout(Stdio::piped());
+        let mut process = Process(command.spawn().expect("the child starts"));
+        let lines = BufReader::new(process.0.stdout.take().expect("piped")).lines();
+        // The test's own report may stand before it on the line.
+        let said = lines.map(|line| line.expect("text")).find_map(|line| {
+            let (_, said) = line.split_once("intake ")?;
+            said.split_once(' ').map(|(address, fingerprint)| (address.to_owned(), fingerprint.to_owned()))
+        });
+        let (address, fingerprint) = said.expect("the child says where it is");
+        let address = address.parse().expect("an address");
+        Self { process, address, fingerprint: fingerprint.parse().expect("a fingerprint") }
     }
 
-    fn kill(mut self) {
-        self.child.kill().expect("it runs");
-        self.child.wait().expect("it ended");
+    fn kill(self) {
+        drop(self.process);
     }
 }
 
