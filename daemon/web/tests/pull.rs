@@ -84,7 +84,17 @@ fn start(folder: &Path) -> Platform {
         pull_longest_pause: Duration::from_millis(200),
         ..Tuning::default()
     };
-    Platform::start_tuned(&config, tuning).expect("a platform")
+    let begun = Instant::now();
+    loop {
+        match Platform::start_tuned(&config, tuning.clone()) {
+            Ok(platform) => return platform,
+            // The run before holds the folder a moment longer.
+            Err(error) if error.code() == "data_folder" && begun.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
 }
 
 fn stop(platform: Platform) {
@@ -132,8 +142,14 @@ fn now(platform: &Platform, serial: &str) -> PullNow {
     platform.device(serial).and_then(|device| device.pull).expect("it is asked")
 }
 
+/// Empty while there is none, or the platform has not looked at the device yet.
 fn trouble(platform: &Platform, serial: &str) -> &'static str {
-    now(platform, serial).trouble.map_or("", |trouble| trouble.code)
+    let now = platform.device(serial).and_then(|device| device.pull);
+    now.and_then(|now| now.trouble).map_or("", |trouble| trouble.code)
+}
+
+fn success(platform: &Platform, serial: &str) -> Option<i64> {
+    platform.device(serial).and_then(|device| device.pull).and_then(|now| now.last_success_us)
 }
 
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
@@ -206,27 +222,27 @@ async fn a_station_that_cannot_dial_is_asked_on_its_interval() {
     assert_eq!(pinned, Some(certificate(&house).to_string()), "pinned at first contact");
     accept(station, &platform);
 
-    until("everything is fetched", || now(&platform, &serial).last_success_us.is_some()).await;
-    let first = now(&platform, &serial).last_success_us;
+    until("everything is fetched", || success(&platform, &serial).is_some()).await;
+    let first = success(&platform, &serial);
     until("it is let go", || platform.device(&serial).is_some_and(|device| !device.online)).await;
     assert_has(&platform, station, 0);
     let next_us = now(&platform, &serial).next_us.expect("not under way");
     assert!((1_000_000..=12_000_000).contains(&(next_us - platform.now_us())), "an hour is twelve seconds");
-    until("it is asked again", || now(&platform, &serial).last_success_us > first).await;
-    let second = now(&platform, &serial).last_success_us;
+    until("it is asked again", || success(&platform, &serial) > first).await;
+    let second = success(&platform, &serial);
     platform.fetch_now(&serial, trail()).expect("asked for");
-    until("it is asked at once", || now(&platform, &serial).last_success_us > second).await;
+    until("it is asked at once", || success(&platform, &serial) > second).await;
     assert_has(&platform, station, 1);
     assert!(admin.get("/uplink/token").await.expect(200)["last_asked"].is_string());
     let dialled = station.platform_link();
     assert!(!dialled.settings.switched_on && dialled.trouble.is_none(), "it never dialled");
 
     // A restart asks nobody before the time.
-    let success = now(&platform, &serial).last_success_us;
+    let last = success(&platform, &serial);
     stop(platform);
     let platform = start(folder.path());
     until("it is known", || platform.device(&serial).is_some_and(|device| device.pull.is_some())).await;
-    assert_eq!(now(&platform, &serial).last_success_us, success);
+    assert_eq!(success(&platform, &serial), last);
 
     // Without its token it has to stay outside.
     admin.bare(Method::DELETE, "/uplink/token").await.expect(204);
@@ -245,12 +261,13 @@ async fn a_visit_that_is_cut_goes_on_with_the_next() {
     accept(station, &platform);
     let token = station.make_pull_token().expect("made");
     let way = Way::to(house.address).await;
-    way.budget.store(60_000, SeqCst);
+    // Less than one recording.
+    way.budget.store(15_000, SeqCst);
     let serial = add(&platform, station, pull(way.address, &token));
     until("three visits are cut", || way.connections.load(SeqCst) > 3).await;
     assert_eq!(trouble(&platform, &serial), "broken");
     way.budget.store(u64::MAX, SeqCst);
-    until("everything is fetched", || now(&platform, &serial).last_success_us.is_some()).await;
+    until("everything is fetched", || success(&platform, &serial).is_some()).await;
     assert_has(&platform, station, 6);
     stop(platform);
     house.close().await;
@@ -266,7 +283,7 @@ async fn the_token_goes_to_nobody_else() {
     let token = station.make_pull_token().expect("made");
     let way = Way::to(house.address).await;
     let serial = add(&platform, station, pull(way.address, &token));
-    until("everything is fetched", || now(&platform, &serial).last_success_us.is_some()).await;
+    until("everything is fetched", || success(&platform, &serial).is_some()).await;
 
     way.lead_to(other.address);
     platform.fetch_now(&serial, trail()).expect("asked for");
@@ -299,7 +316,8 @@ async fn another_station_and_another_platform_are_told_apart() {
     assert!(records(platform.catalog()).is_empty());
 
     // The right station, of another platform.
-    let elsewhere = start(tempfile::tempdir().expect("a folder").path());
+    let elsewhere_folder = tempfile::tempdir().expect("a folder");
+    let elsewhere = start(elsewhere_folder.path());
     accept(&house.station, &elsewhere);
     let token = house.station.make_pull_token().expect("made");
     let address = house.address.to_string();
@@ -333,22 +351,22 @@ async fn a_station_that_dials_as_well_is_asked_only_when_it_is_away() {
     };
     let way = Way::to(house.address).await;
     let serial = add(&platform, station, pull(way.address, &token));
-    until("a visit", || now(&platform, &serial).last_success_us.is_some()).await;
+    until("a visit", || success(&platform, &serial).is_some()).await;
     link(true);
     let online = || platform.device(&serial).is_some_and(|device| device.online);
     until("it has dialled", online).await;
     let visits = way.connections.load(SeqCst);
-    let before = now(&platform, &serial).last_success_us;
+    let before = success(&platform, &serial);
     platform.fetch_now(&serial, trail()).expect("asked for");
-    until("nothing is lacking", || now(&platform, &serial).last_success_us > before).await;
+    until("nothing is lacking", || success(&platform, &serial) > before).await;
     assert_eq!(way.connections.load(SeqCst), visits, "it has a connection");
 
     // The net under it: what its own connections left is fetched.
     link(false);
     until("it is away", || !online()).await;
-    let (before, least) = (now(&platform, &serial).last_success_us, records(station.catalog()).len());
+    let (before, least) = (success(&platform, &serial), records(station.catalog()).len());
     platform.fetch_now(&serial, trail()).expect("asked for");
-    until("it was asked", || now(&platform, &serial).last_success_us > before).await;
+    until("it was asked", || success(&platform, &serial) > before).await;
     assert!(way.connections.load(SeqCst) > visits);
     assert_has(&platform, station, least);
     stop(platform);

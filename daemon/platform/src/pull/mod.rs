@@ -94,14 +94,18 @@ pub(crate) async fn run(inner: Arc<Inner>) {
                 inner.pulls.ended(&inner, &visit, outcome);
             });
         }
-        let saving = inner.clone();
-        // A panic there loses a time that the next success writes again.
-        let _ = spawn_blocking(move || saving.pulls.save(&saving)).await;
+        save(&inner).await;
         tokio::select! {
             () = inner.pulls.wake.notified() => {}
             () = sleep(inner.tuning.tick) => {}
         }
     }
+}
+
+/// What panics there loses a time that the next success writes again.
+async fn save(inner: &Arc<Inner>) {
+    let inner = inner.clone();
+    let _ = spawn_blocking(move || inner.pulls.save(&inner)).await;
 }
 
 async fn visit_one(inner: Arc<Inner>, pull: Pull, visit: Arc<Visit>) -> Outcome {
