@@ -134,6 +134,8 @@ fn foreign_requests(operation: &Operation, of: &Things) -> Vec<(String, Value, E
         // These name nothing of another department: oneself, a file that is judged line by line, the platform.
         "login" | "logout" | "change_session" | "change_password" | "import_devices" => Vec::new(),
         "change_platform_settings" => same(json!({ "settings": { "name": "x" } }), Expected::NotYours),
+        "change_mail" => same(json!({ "settings": { "switched_on": true } }), Expected::WholeTree),
+        "test_mail" => same(json!({ "text": "x" }), Expected::WholeTree),
         other => panic!("{other}: what of another department can its body name?"),
     }
 }
@@ -149,6 +151,8 @@ enum Expected {
     Mismatch,
     /// 403 `department_not_yours`.
     NotYours,
+    /// 403 `right_missing`: that right counts for those who see the whole tree only.
+    WholeTree,
     /// An answer in which nothing of theirs stands.
     Everything,
 }
@@ -238,6 +242,7 @@ async fn walk_lists(client: &Client, theirs: &Things, who: &str) -> usize {
                 Expected::NotFound => assert_eq!(answer.status, 404, "{what}: {text}"),
                 Expected::Mismatch => assert_eq!(answer.refused(409, "count_mismatch")["found"], 0, "{what}"),
                 Expected::NotYours => drop(answer.refused(403, "department_not_yours")),
+                Expected::WholeTree => drop(answer.refused(403, "right_missing")),
                 Expected::Nothing => {
                     assert_eq!(
                         (answer.status, &answer.json()["changed"]),
