@@ -239,6 +239,10 @@ impl Intake for Taker {
         lock(&self.kept.heard).push((listener, audio));
     }
 
+    fn room(&self, _bytes: usize) -> Result<(), Held> {
+        Ok(())
+    }
+
     fn left(&self, _serial: &str, _reason: &UplinkError) {
         *lock(&self.kept.to_station) = None;
     }
