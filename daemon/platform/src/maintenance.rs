@@ -71,7 +71,7 @@ fn read_journal(catalog: &Catalog) -> Result<Journal, PlatformError> {
         }
         for entry in entries {
             if let Ok(Body::FromStation(from)) = Body::from_payload(entry.layout, &entry.payload) {
-                let first = from.covers_from.unwrap_or(from.entry);
+                let first = from.covers_from.unwrap_or(from.entry).clamp(1, from.entry.max(1));
                 journal.entries.entry(from.serial.clone()).or_default().insert_range(first, from.entry);
                 if !matches!(from.body(), Some(Body::Record(_))) {
                     journal.unread_files.extend(from.file);
