@@ -18,7 +18,8 @@ use uplink::station_end::Item;
 const NAME: &str = "killed_at_any_moment_nothing_is_lost_and_nothing_there_twice";
 const CHILD: &str = "HOOKLINE_PLATFORM_KILL_CHILD";
 const STATIONS: u64 = 3;
-const RECORDINGS: u64 = 400;
+/// Of each station; a page of the catalog holds 1,000 of all.
+const RECORDINGS: u64 = 300;
 const ROUNDS: usize = 12;
 
 #[test]
