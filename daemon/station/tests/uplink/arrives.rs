@@ -126,7 +126,7 @@ fn a_full_platform_is_waited_for() {
     let station = connected(&test_box, &platform);
     wait_for_records(&station, 4);
     assert_eq!(lock(&platform.kept.items).len(), 0);
-    assert!(station.platform_link().waiting >= 4);
+    wait_until("it says what waits", || station.platform_link().waiting >= 4);
     assert_eq!(station.platform_link().state, LinkState::Connected, "the connection stays");
     platform.kept.full.store(false, SeqCst);
     station.stop().expect("it stops");
