@@ -176,7 +176,9 @@ export function collectComplaints(page: Page): string[] {
 
 /** What is on the main part of a page, once it has loaded. */
 export async function shown(page: Page): Promise<void> {
-  await expect(page.locator('main :is(table, dl, .tiles, .rules, label[for^="box-"], [role=status])').first()).toBeVisible()
+  await expect(
+    page.locator('main :is(table, dl, .tiles, .rules, label[for^="box-"], [role=status])').first(),
+  ).toBeVisible()
   await expect(page.locator('main .loading')).toHaveCount(0)
 }
 
