@@ -6,6 +6,9 @@ use catalog::{Catalog, JournalTail, Ranges, RawEntry};
 
 use super::item::{Way, way_of};
 
+/// Numbers of entries, first and last of each span.
+type Spans = Vec<(u64, u64)>;
+
 /// A follower jumps over more acknowledged entries than this, and reads over fewer.
 const JUMP: u64 = 1000;
 /// Entries before its first one that a follower looks at, to know since when everything stays.
@@ -45,7 +48,7 @@ impl Follower {
     ///
     /// # Errors
     /// The disk's.
-    pub(super) fn read(&mut self, done: &Ranges, limit: usize) -> io::Result<(Vec<Seen>, Vec<(u64, u64)>)> {
+    pub(super) fn read(&mut self, done: &Ranges, limit: usize) -> io::Result<(Vec<Seen>, Spans)> {
         let next = self.tail.next_sequence();
         let stretch = done.iter().find(|(first, last)| *first <= next && next <= *last);
         if let Some((_, last)) = stretch.filter(|(_, last)| last - next > JUMP) {

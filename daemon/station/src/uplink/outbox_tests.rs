@@ -135,7 +135,7 @@ fn what_stays_counts_as_acknowledged_and_what_went_is_known_at_the_next_start() 
 fn a_backlog_longer_than_the_queue_goes_in_order_and_its_alarms_first() {
     let (a_box, mut platform) = (TestBox::new(), Known::default());
     let many = 2 * MOST_IN_LANE as u64 + 3000;
-    let body = |number: u64| if number % 100 == 0 { alarm() } else { contact(number) };
+    let body = |number: u64| if number.is_multiple_of(100) { alarm() } else { contact(number) };
     for chunk in (1..=many).collect::<Vec<_>>().chunks(5000) {
         a_box.write(chunk.iter().map(|number| body(*number)).collect());
     }
