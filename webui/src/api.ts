@@ -67,6 +67,8 @@ export type Vitals = Schemas['Vitals']
 export type WaitingBox = Schemas['WaitingBox']
 
 export type RecordingQuery = NonNullable<operations['list_recordings']['parameters']['query']>
+/** What was counted, and nothing that came since. */
+export type CountedQuery = RecordingQuery & { through: number }
 export type AlarmQuery = NonNullable<operations['list_alarms']['parameters']['query']>
 export type CommandQuery = NonNullable<operations['list_commands']['parameters']['query']>
 export type AuditQuery = NonNullable<operations['list_audit']['parameters']['query']>
@@ -198,7 +200,7 @@ export const api = {
     get<Statistics>('/recordings/statistics', query, signal),
 
   found: (query: RecordingQuery) => get<Found>('/recordings/found', query),
-  deleteFound: (query: RecordingQuery, count: number) =>
+  deleteFound: (query: CountedQuery, count: number) =>
     post<Job>(`/recordings/found/delete${queryText(query)}`, { count }),
   /** A station sends a recording that has not come yet. */
   fetchRecording: (id: string) => post<Command>(`/recordings/${part(id)}/fetch`),
@@ -306,7 +308,7 @@ export async function saveZip(ids: string[], language: string): Promise<void> {
 }
 
 /** Saves all that a query finds as a ZIP. */
-export async function saveFound(query: RecordingQuery, language: string): Promise<void> {
+export async function saveFound(query: CountedQuery, language: string): Promise<void> {
   await postForm(`/recordings/found/download${queryText({ ...query, lang: language })}`)
 }
 

@@ -46,6 +46,9 @@ pub struct RecordQuery {
     pub call_id: Option<String>,
     pub audio: AudioFilter,
     pub deleted: DeletedFilter,
+    /// Records whose entry stands in the journal up to this number: what a person has been told of, and nothing that came
+    /// since.
+    pub through_entry: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -445,3 +445,23 @@ fn a_record_tells_everything_that_is_known() {
     assert_eq!(catalog.recent(&Scope::everything(), 3, 10).unwrap().len(), 1);
     assert!(catalog.recent(&scope, 3, 10).unwrap().is_empty());
 }
+
+#[test]
+fn what_was_counted_can_be_asked_for_again_without_what_came_since() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = open(folder.path());
+    (1..=300).for_each(|sequence| common::add(&catalog, facts(sequence)));
+    settle(&catalog);
+    let through = catalog.health().indexed_sequence;
+    (301..=400).for_each(|sequence| common::add(&catalog, facts(sequence)));
+    settle(&catalog);
+    let everything = Scope::everything();
+    let then = RecordQuery { through_entry: Some(through), ..RecordQuery::default() };
+    let statistics = catalog.statistics(&everything, &then, GroupBy::Month, Shanghai).unwrap();
+    assert_eq!(statistics.totals.total().count, 300);
+    let request = PageRequest { after: None, limit: 1000, count_up_to: 1000 };
+    let page = catalog.records(&everything, &then, request).unwrap();
+    assert_eq!((page.total, page.items[0].id.sequence, page.items.len()), (Some(300), 300, 300));
+    let now = RecordQuery { through_entry: Some(u64::MAX), ..RecordQuery::default() };
+    assert_eq!(catalog.records(&everything, &now, request).unwrap().items.len(), 400);
+}

@@ -57,6 +57,7 @@ pub fn record_query(query: &mut Query) -> Result<RecordQuery, Problem> {
         call_id: query.text("call_id", 1..=64)?,
         audio: query.one("audio", "one of with, without, all", audio_filter)?.unwrap_or_default(),
         deleted: query.one("deleted", "one of no, yes, all", deleted_filter)?.unwrap_or_default(),
+        through_entry: None,
     })
 }
 

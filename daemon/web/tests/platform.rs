@@ -326,12 +326,13 @@ async fn what_a_query_found_is_counted_deleted_and_archived() {
     let [mut north, _, mut south] = organisation.furnish(&mut admin).await;
     let things = organisation.fill(&mut north, NORTH).await;
     organisation.fill(&mut south, SOUTH).await;
-    for sequence in 3..=500 {
+    let arrives = |sequence| {
         let facts = facts(NORTH, sequence, 1, "110");
         let file = format!("recordings/{NORTH}/{sequence}.wav");
         let record = catalog::entry::Record { facts, file: None };
         organisation.arrives(NORTH, &catalog::Body::Record(record), Some(file), None);
-    }
+    };
+    (3..=500).for_each(arrives);
     organisation.platform.catalog().wait_until_current(Duration::from_secs(10));
     north.patch("/recordings/HKLN-00000000000001:7", json!({ "grade": "permanent" })).await.expect(200);
     let silent = north.get(&format!("/recordings/{}/audio", things.silent)).await;
@@ -343,8 +344,10 @@ async fn what_a_query_found_is_counted_deleted_and_archived() {
 
     let found = admin.get("/recordings/found?number=110").await.expect(200);
     assert_eq!(found["count"], 498);
-    let to = found["to"].as_str().expect("a time").replace('+', "%2B");
-    let path = format!("/recordings/found/delete?number=110&to={to}");
+    let path = format!("/recordings/found/delete?number=110&through={}", found["through"]);
+    // Fits the query, lies in its time, and has not been counted: it is neither in the way nor deleted.
+    arrives(501);
+    organisation.platform.catalog().wait_until_current(Duration::from_secs(10));
     let wrong = north.post(&path, json!({ "count": 497 })).await;
     assert_eq!(wrong.refused(409, "count_mismatch")["found"], 498);
     let job = north.post(&path, json!({ "count": 498 })).await.expect(202);
@@ -357,8 +360,10 @@ async fn what_a_query_found_is_counted_deleted_and_archived() {
     );
     south.get(&format!("/jobs/{id}")).await.refused(404, "not_found");
     north.bare(Method::POST, &format!("/jobs/{id}/cancel")).await.refused(409, "job_over");
-    assert_eq!(north.get("/recordings?number=110").await.expect(200)["total"], 1);
-    assert_eq!(admin.get("/recordings/found").await.expect(200)["count"], 5);
+    let left = north.get("/recordings?number=110").await.expect(200);
+    assert_eq!((&left["total"], &left["items"][0]["sequence"]), (&json!(2), &json!(501)));
+    let rest = admin.get("/recordings/found").await.expect(200);
+    assert_eq!(rest["count"], 6);
     let trail = north.get("/audit?operation=delete_found").await.expect(200);
     assert_eq!(
         (trail["items"].as_array().map(Vec::len), &trail["items"][0]["parameters"]["changed"]),
@@ -366,7 +371,9 @@ async fn what_a_query_found_is_counted_deleted_and_archived() {
     );
     assert_eq!(trail["items"][0]["department"], "North");
 
-    let archive = north.post("/recordings/found/download?number=5550001", json!({})).await;
+    let archive = north
+        .post(&format!("/recordings/found/download?number=5550001&through={}", rest["through"]), json!({}))
+        .await;
     archive.expect(200);
     let mut zip = zip::ZipArchive::new(std::io::Cursor::new(archive.body.to_vec())).expect("a ZIP");
     let manifest: Value =
@@ -434,8 +441,9 @@ async fn every_mistake_is_told_by_name_here_too() {
         (Method::POST, "/departments", json!({ "name": "x", "prefix": "ABCDE" }), "prefix"),
         (Method::POST, "/departments", json!({ "name": "x", "prefix": "A", "code": "1-2" }), "code"),
         (Method::PATCH, "/departments/North", json!({}), "prefix"),
-        (Method::POST, "/recordings/found/delete", json!({ "count": 0 }), "count"),
-        (Method::POST, "/recordings/found/delete?colour=red", json!({ "count": 1 }), "colour"),
+        (Method::POST, "/recordings/found/delete", json!({ "count": 1 }), "through"),
+        (Method::POST, "/recordings/found/delete?through=1", json!({ "count": 0 }), "count"),
+        (Method::POST, "/recordings/found/delete?through=1&colour=red", json!({ "count": 1 }), "colour"),
         (Method::PATCH, "/settings/server", json!({ "settings": {} }), "settings"),
         (Method::PATCH, "/settings/server", json!({ "settings": { "colour": 1 } }), "colour"),
         (Method::PATCH, "/settings/server", json!({ "settings": { "high_for_s": -1 } }), "high_for_s"),

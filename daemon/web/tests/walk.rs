@@ -95,6 +95,11 @@ fn body_for(operation: &Operation) -> Value {
     }
 }
 
+/// Asks for all that there is of another department: no entry has come behind this one.
+fn found(operation: &Operation, filter: &str, of: &str) -> String {
+    format!("{}?through={}&{filter}={of}", operation.path, u32::MAX)
+}
+
 /// What a route without parameters in its path could be asked of another department in its body or query: each must be
 /// refused as if the thing were not there.
 fn foreign_requests(operation: &Operation, of: &Things) -> Vec<(String, Value, Expected)> {
@@ -106,12 +111,12 @@ fn foreign_requests(operation: &Operation, of: &Things) -> Vec<(String, Value, E
         "delete_recordings" => same(json!({ "ids": ids, "count": 1 }), Nothing),
         "download_recordings" => same(json!({ "ids": ids }), NotFound),
         "delete_found" => vec![
-            (format!("{}?station={}", operation.path, of.serial), json!({ "count": 2 }), Expected::Mismatch),
-            (format!("{}?department={}", operation.path, of.department), json!({ "count": 2 }), NotFound),
+            (found(operation, "station", of.serial), json!({ "count": 2 }), Expected::Mismatch),
+            (found(operation, "department", of.department), json!({ "count": 2 }), NotFound),
         ],
         "download_found" => vec![
-            (format!("{}?department={}", operation.path, of.department), json!({}), NotFound),
-            (format!("{}?station={}", operation.path, of.serial), json!({}), Everything),
+            (found(operation, "department", of.department), json!({}), NotFound),
+            (found(operation, "station", of.serial), json!({}), Everything),
         ],
         "command_devices" => {
             same(json!({ "serials": [of.serial], "command": { "what": "set_contacts" } }), NotFound)

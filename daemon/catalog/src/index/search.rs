@@ -62,6 +62,7 @@ pub struct Filter<'c> {
     pub keys: Vec<HashSet<i64>>,
     pub text: Option<TextTest>,
     sn: Option<String>,
+    through_entry: Option<u64>,
 }
 
 /// A fragment of a number on one side.
@@ -127,6 +128,7 @@ impl<'c> Filter<'c> {
             keys: Vec::new(),
             text: None,
             sn: fragment(&query.sn).map(str::to_owned),
+            through_entry: query.through_entry,
         };
         filter.load_combos(query)?;
         let mut possible = filter.from < filter.before
@@ -280,6 +282,7 @@ impl<'c> Filter<'c> {
     /// Whether anything beside place and combination has to be looked at in each row.
     pub fn looks_at_rows(&self) -> bool {
         self.sn.is_some()
+            || self.through_entry.is_some()
             || self.text.is_some()
             || !self.numbers.is_empty()
             || !self.keys.is_empty()
@@ -321,10 +324,16 @@ impl<'c> Filter<'c> {
                 return Ok(false);
             }
         }
-        Ok(match &self.sn {
-            Some(sn) => sn_of(us_from_key(row.key), allowed.combo.offset_s).starts_with(sn.as_str()),
-            None => true,
-        })
+        let named =
+            |sn: &String| sn_of(us_from_key(row.key), allowed.combo.offset_s).starts_with(sn.as_str());
+        Ok(self.sn.as_ref().is_none_or(named) && self.stood_then(row.key)?)
+    }
+
+    /// Whether the record was known when the query's last entry was written.
+    fn stood_then(&self, key: i64) -> Result<bool> {
+        let Some(through) = self.through_entry else { return Ok(true) };
+        let mut find = self.sql.prepare_cached("SELECT entry FROM record WHERE key = ?1")?;
+        find.query_row([key], |row| row.get(0).map(|entry| unsigned(entry) <= through))
     }
 
     fn number_fits(&self, test: &NumberTest, row: &Skim, call_type: CallType) -> Result<bool> {

@@ -23,7 +23,7 @@ use crate::filters::record_query;
 use crate::guard::{check_csrf, not_logged_in, right_missing};
 use crate::jobs::{Job, State as JobState};
 use crate::problem::{Code, Problem};
-use crate::query::Query;
+use crate::query::{Query, whole_of};
 use crate::scope::{Part, scope_in};
 use crate::session::Caller;
 use crate::time;
@@ -33,6 +33,14 @@ use crate::trail::Trail;
 const AT_ONCE: u32 = 200;
 /// Recordings of one archive: its manifest is held in memory until the end.
 const MOST_ARCHIVED: u64 = 20_000;
+
+/// What was counted, by the entry of the journal that it was counted at: nothing that came since belongs to it.
+fn counted(query: &mut Query) -> Result<(RecordQuery, Part), Problem> {
+    let through = query.required("through", "the number that the count gave", whole_of)?;
+    let (mut filters, part) = asked(query)?;
+    filters.through_entry = Some(through);
+    Ok((filters, part))
+}
 
 fn asked(query: &mut Query) -> Result<(RecordQuery, Part), Problem> {
     let mut filters = record_query(query)?;
@@ -52,16 +60,14 @@ pub async fn count_found(State(app): State<App>, caller: Caller, mut query: Quer
     let (mut filters, part) = asked(&mut query)?;
     query.finish()?;
     app.blocking(move |app| {
-        let now_us = time::now_us();
-        let to_us = filters.to_us.map_or(now_us, |to_us| to_us.min(now_us));
-        // Milliseconds, as they are written: what is asked next must find the same.
-        let to_us = to_us - to_us.rem_euclid(1000);
-        filters.to_us = Some(to_us);
+        // First, so that what is counted stands there already.
+        let through = app.catalog().health().indexed_sequence;
+        filters.through_entry = Some(through);
         let (count, duration_ms) = tally(app, &scope_in(app, &caller, &part)?, &filters)?;
         Ok(json_answer(&json!({
             "count": count,
             "duration_s": seconds(duration_ms),
-            "to": time::in_zone(to_us, app.zone()),
+            "through": through,
         })))
     })
     .await
@@ -74,7 +80,7 @@ pub async fn delete_found(
     mut query: Query,
     mut fields: Fields,
 ) -> Answer {
-    let (mut filters, part) = asked(&mut query)?;
+    let (mut filters, part) = counted(&mut query)?;
     query.finish()?;
     let count =
         fields.required("count", "a whole number from 1", |value| value.as_u64().filter(|n| *n > 0))?;
@@ -169,7 +175,7 @@ pub async fn download_found(
     request: Request,
 ) -> Answer {
     let language = language_of(&mut query, &caller)?;
-    let (filters, part) = asked(&mut query)?;
+    let (filters, part) = counted(&mut query)?;
     query.finish()?;
     check_form(&caller, &headers, request).await?;
     let place = app.turns.export().await?;
@@ -229,8 +235,7 @@ fn archived_rows(
         }
         rows.extend(page.items);
         after = page.next;
-        // What was recorded meanwhile may make it longer, but not without end.
-        if after.is_none() || rows.len() as u64 >= MOST_ARCHIVED {
+        if after.is_none() {
             break;
         }
     }
