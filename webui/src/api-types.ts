@@ -1869,8 +1869,8 @@ export interface components {
         Found: {
             count: number;
             duration_s: number;
-            /** @description The end of the period, to be given as `to` with what is done next, so that what is recorded meanwhile does not count. */
-            to: components["schemas"]["Time"];
+            /** @description The last entry of the journal that was counted, to be given with what is done next, so that what arrives meanwhile does not count. */
+            through: number;
         };
         FoundDelete: {
             /** @description As typed by the person; must be the number that the query finds. */
@@ -2932,6 +2932,8 @@ export interface components {
         Serial: string;
         /** @description Tag. */
         TagId: string;
+        /** @description What the count gave: the last entry of the journal that it knew. Nothing that came since is touched. */
+        through: number;
     };
     requestBodies: never;
     headers: never;
@@ -5382,7 +5384,7 @@ export interface operations {
     };
     delete_found: {
         parameters: {
-            query?: {
+            query: {
                 /** @description Audio. */
                 audio?: components["parameters"]["filter_audio"];
                 /** @description All records of one call. */
@@ -5429,6 +5431,8 @@ export interface operations {
                 tag?: components["parameters"]["filter_tag"];
                 /** @description Fragment of note or contact name. */
                 text?: components["parameters"]["filter_text"];
+                /** @description What the count gave: the last entry of the journal that it knew. Nothing that came since is touched. */
+                through: components["parameters"]["through"];
                 /** @description Started before. */
                 to?: components["parameters"]["filter_to"];
             };
@@ -5466,7 +5470,7 @@ export interface operations {
     };
     download_found: {
         parameters: {
-            query?: {
+            query: {
                 /** @description Audio. */
                 audio?: components["parameters"]["filter_audio"];
                 /** @description All records of one call. */
@@ -5515,6 +5519,8 @@ export interface operations {
                 tag?: components["parameters"]["filter_tag"];
                 /** @description Fragment of note or contact name. */
                 text?: components["parameters"]["filter_text"];
+                /** @description What the count gave: the last entry of the journal that it knew. Nothing that came since is touched. */
+                through: components["parameters"]["through"];
                 /** @description Started before. */
                 to?: components["parameters"]["filter_to"];
             };
