@@ -1,6 +1,8 @@
 // E-mail push on the page: set up, what cannot be, a test and how it went, in words.
 import { expect, speak, test } from './station'
 
+test.use({ own: 'mail' })
+
 test('e-mail is set up, and a test says in words why it failed', async ({ page }) => {
   await speak(page, 'en')
   await page.goto('/mail')

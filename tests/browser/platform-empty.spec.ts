@@ -3,6 +3,8 @@ import { accessibilityFaults } from './checks'
 import { dial, expect, test } from './platform'
 import { openSession } from './station'
 
+test.use({ own: 'empty' })
+
 test('an empty platform says why its lists are empty', async ({ page }) => {
   const words: Record<string, RegExp> = {
     home: /尚未登记录音设备/,

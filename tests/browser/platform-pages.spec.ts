@@ -3,6 +3,8 @@ import { accessibilityFaults, cutMenuWords, overhang, rawKeys } from './checks'
 import { expect, test } from './platform'
 import { LANGUAGES, shown, speak } from './station'
 
+test.use({ own: 'pages' })
+
 const PAGES = [
   'home',
   'stations',

@@ -2,6 +2,8 @@
 import { expect, test } from './platform'
 import { shown } from './station'
 
+test.use({ own: 'work' })
+
 test('a recording of a station is found by its station and heard', async ({ page, joined }) => {
   await page.goto(`/recordings?station=${joined.serial}`)
   await shown(page)

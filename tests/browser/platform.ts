@@ -79,6 +79,8 @@ export async function dial(
 }
 
 interface PerWorker {
+  /** A name makes a file's tests run on a platform and a station of their own, whatever ran before. */
+  own: string
   platform: Station
   session: SessionState
   api: Api
@@ -93,6 +95,7 @@ interface PerTest {
 }
 
 export const test = base.extend<PerTest, PerWorker>({
+  own: ['', { scope: 'worker', option: true }],
   platform: [
     // eslint-disable-next-line no-empty-pattern -- Playwright reads what a fixture needs from this pattern
     async ({}, use) => {

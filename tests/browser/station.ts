@@ -113,6 +113,7 @@ export type SessionState = Awaited<ReturnType<APIRequestContext['storageState']>
 export async function openSession(station: Station): Promise<SessionState> {
   const api = await request.newContext({ baseURL: station.url, ignoreHTTPSErrors: true })
   const answer = await api.post('/api/v1/login', { data: { name: 'admin', password: station.firstPassword } })
+  if (!answer.ok()) throw new Error(`the first login was refused: ${answer.status()} ${await answer.text()}`)
   const { csrf } = (await answer.json()) as { csrf: string }
   const changed = await api.post('/api/v1/password', {
     data: { old: station.firstPassword, new: PASSWORD },
