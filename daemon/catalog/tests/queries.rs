@@ -231,6 +231,7 @@ fn query() -> impl Strategy<Value = RecordQuery> {
             call_id: texts.2,
             audio,
             deleted,
+            through_entry: None,
         })
 }
 
