@@ -134,12 +134,16 @@ where
     let config = tls::station_config(key, pinned).map_err(UplinkError::OwnKey)?;
     // Never sent: the name only has to be one.
     let nobody = ServerName::IpAddress(IpAddr::V4(Ipv4Addr::from([127, 0, 0, 1])));
-    let stream = timeout(GREETING_WAIT, TlsConnector::from(Arc::new(config)).connect(nobody, stream))
+    let mut stream = timeout(GREETING_WAIT, TlsConnector::from(Arc::new(config)).connect(nobody, stream))
         .await
         .map_err(|_| UplinkError::Silent(GREETING_WAIT))?
         .map_err(|error| handshake_error(address, error))?;
     match (pinned, tls::peer_fingerprint(stream.get_ref().1)) {
-        (None, Some(found)) => Err(UplinkError::NotPinned(found)),
+        (None, Some(found)) => {
+            // The handshake is ended in order, so that the platform can tell this from a network that failed in it.
+            let _ = timeout(GREETING_WAIT, stream.shutdown()).await;
+            Err(UplinkError::NotPinned(found))
+        }
         _ => Ok(stream),
     }
 }

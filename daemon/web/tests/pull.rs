@@ -161,7 +161,12 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 async fn until_trouble(platform: &Platform, serial: &str, code: &str) {
-    until(code, || trouble(platform, serial) == code).await;
+    let begun = Instant::now();
+    while trouble(platform, serial) != code {
+        let seen = platform.device(serial).and_then(|device| device.pull);
+        assert!(begun.elapsed() < Duration::from_secs(60), "not {code} within 60 s: {seen:?}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 fn records(catalog: &Catalog) -> Vec<RecordRow> {
