@@ -98,7 +98,9 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
                 files: files?,
                 only_make: options.only_make,
             }))?;
-            println!("{upload}");
+            if !options.only_make {
+                println!("{upload}");
+            }
             true
         }
         "judge" => {
