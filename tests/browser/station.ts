@@ -27,8 +27,8 @@ export interface Station {
   /** Stops without a word, as a pulled cable does: connections stay open and nothing comes. */
   freeze: () => void
   thaw: () => void
-  /** Starts again on the same address and data folder; sessions are gone. */
-  restart: () => Promise<void>
+  /** Starts again on the same address and data folder, and lets `meanwhile` at the folder; sessions are gone. */
+  restart: (meanwhile?: (data: string) => Promise<unknown>) => Promise<void>
 }
 
 async function freePort(): Promise<number> {
@@ -95,8 +95,9 @@ async function startBox(...role: string[]): Promise<Station> {
     said: () => running.said(),
     freeze: () => void running.child.kill('SIGSTOP'),
     thaw: () => void running.child.kill('SIGCONT'),
-    restart: async () => {
+    restart: async (meanwhile) => {
       await end(running.child)
+      await meanwhile?.(data)
       running = await start()
     },
     stop: async () => {

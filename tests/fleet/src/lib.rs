@@ -2,6 +2,7 @@
 
 pub mod call;
 pub mod enrol;
+pub mod fill;
 pub mod judge;
 pub mod load;
 pub mod outbox;

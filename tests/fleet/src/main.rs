@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use hookline_test_fleet::load::{self, LoadOptions};
 use hookline_test_fleet::upload::{self, UploadOptions};
-use hookline_test_fleet::{enrol, judge};
+use hookline_test_fleet::{enrol, fill, judge};
 use lexopt::prelude::*;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 const USAGE: &str = "\
 fleet enrol --data DIR --stations N
+fleet fill --data DIR --rows N
 fleet load --platform ADDRESS --stations N --seconds S --files DIR [--data DIR] [--pid PID]
 fleet upload --platform ADDRESS --recordings N --seconds S --files DIR [--only-make]
 fleet judge --platform DIR --station DIR...";
@@ -33,6 +34,7 @@ struct Options {
     platform: Option<String>,
     folders: Vec<PathBuf>,
     stations: usize,
+    rows: usize,
     recordings: u64,
     seconds: u32,
     pid: Option<u32>,
@@ -41,7 +43,7 @@ struct Options {
 
 impl Options {
     fn read(mut args: lexopt::Parser) -> Result<Self, lexopt::Error> {
-        let mut options = Self { stations: 1, recordings: 100, seconds: 60, ..Self::default() };
+        let mut options = Self { stations: 1, rows: 10_000, recordings: 100, seconds: 60, ..Self::default() };
         while let Some(arg) = args.next()? {
             match arg {
                 Long("data") => options.data = Some(args.value()?.into()),
@@ -51,6 +53,7 @@ impl Options {
                     options.folders.extend(args.values()?.map(PathBuf::from));
                 }
                 Long("stations") => options.stations = args.value()?.parse()?,
+                Long("rows") => options.rows = args.value()?.parse()?,
                 Long("recordings") => options.recordings = args.value()?.parse()?,
                 Long("seconds") => options.seconds = args.value()?.parse()?,
                 Long("pid") => options.pid = Some(args.value()?.parse()?),
@@ -74,6 +77,10 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
     let well = match name.as_str() {
         "enrol" => {
             enrol::enrol(&options.data.ok_or("--data DIR is missing")?, options.stations)?;
+            true
+        }
+        "fill" => {
+            fill::fill(&options.data.ok_or("--data DIR is missing")?, options.rows)?;
             true
         }
         "load" => {
