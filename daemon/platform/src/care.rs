@@ -16,6 +16,7 @@ use uplink::message::ToStation;
 
 use crate::lock;
 use crate::platform::{Inner, VitalsNow};
+use crate::pull::{PullTrouble, Verdict};
 use crate::quiet;
 use crate::stations::Watched;
 
@@ -159,10 +160,14 @@ impl Care {
             }
         }
         self.stations = now;
-        watched.iter().for_each(|station| self.look_at_station(station));
+        let visits = inner.pulls.verdicts(inner.tuning.pull_failed_after);
+        for station in &watched {
+            self.look_at_station(station, visits.get(&station.serial));
+        }
     }
 
-    fn look_at_station(&mut self, station: &Watched) {
+    /// `visits`: what they say of one that is asked.
+    fn look_at_station(&mut self, station: &Watched, visits: Option<&Verdict>) {
         let inner = self.inner.clone();
         let (tuning, settings) = (&inner.tuning, inner.settings.now());
         let minutes = |count: u32| tuning.minute * count;
@@ -199,8 +204,17 @@ impl Care {
 
         let full = inner.room.look().full;
         let stuck = !full && station.stuck_since.is_some_and(|since| since.elapsed() >= tuning.stuck_after);
-        let failed = on && (stuck || station.trouble.is_some());
-        tell(AlarmCode::SynchronisationFailed, Some(failed), params(json!({"detail": station.trouble})));
+        let (failed, parameters) = match visits {
+            _ if !on => (Some(false), json!({})),
+            _ if stuck || station.trouble.is_some() => (Some(true), json!({"detail": station.trouble})),
+            Some(Verdict::Failing(PullTrouble { code, sentence, .. })) => {
+                (Some(true), json!({"detail": sentence, "pull": code}))
+            }
+            Some(Verdict::Open) => (None, json!({})),
+            None if station.asked => (None, json!({})),
+            Some(Verdict::Well) | None => (Some(false), json!({})),
+        };
+        tell(AlarmCode::SynchronisationFailed, failed, params(parameters));
 
         let parameters = json!({"offset_s": station.clock_offset_ms.map(|ms| ms as f64 / 1000.0)});
         tell(AlarmCode::StationClockWrong, station.clock_wrong, params(parameters));

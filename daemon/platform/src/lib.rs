@@ -42,7 +42,7 @@ pub use error::PlatformError;
 pub use listening::PortAudio;
 pub use orders::{CommandNow, CommandState};
 pub use platform::{Health, Platform, PlatformConfig, PlatformInfo, VitalsNow};
-pub use pull::{PullNow, PullState, PullTrouble};
+pub use pull::{PULL_TROUBLES, PullNow, PullState, PullTrouble};
 pub use settings::{PlatformSettings, SettingsError};
 pub use stations::{DeviceNow, OtherKey};
 pub use tuning::Tuning;

@@ -84,6 +84,8 @@ pub(crate) struct Watched {
     pub trouble: Option<String>,
     /// Hours from visit to visit of one that only is asked.
     pub every_hours: u32,
+    /// It is asked, whether it dials or not.
+    pub asked: bool,
 }
 
 /// A station that is asked.
@@ -93,6 +95,8 @@ pub(crate) struct Askable {
     pub quiet: bool,
     /// It is connected of its own.
     pub has_dialled: bool,
+    /// It has been since the start.
+    pub dials: bool,
     /// It has nothing that the platform lacks, by its last heartbeat.
     pub synchronised: bool,
 }
@@ -494,6 +498,7 @@ impl Stations {
                 Some(pull) if !known.dials => pull.every_hours,
                 _ => 0,
             },
+            asked: known.device.pull.is_some(),
         };
         lock(&self.known).iter().map(watched).collect()
     }
@@ -507,6 +512,7 @@ impl Stations {
                 pull,
                 quiet: quiet::limits(&known.device, minute).backlog_held,
                 has_dialled: dialled,
+                dials: known.dials,
                 synchronised: known.heartbeat.as_ref().is_some_and(|heartbeat| heartbeat.waiting == 0),
             };
             Some((serial.clone(), askable))

@@ -27,6 +27,8 @@ pub struct Tuning {
     /// Between two tries to ask a station: after the first failure, and at most.
     pub pull_first_pause: Duration,
     pub pull_longest_pause: Duration,
+    /// A station whose visits bring nothing for so long does not synchronise, whatever the reason.
+    pub pull_failed_after: Duration,
     /// How long ended commands are shown.
     pub commands_shown: Duration,
     /// Seconds from heartbeat to heartbeat of a station.
@@ -48,6 +50,7 @@ impl Default for Tuning {
             stuck_after: Duration::from_secs(600),
             pull_first_pause: Duration::from_secs(60),
             pull_longest_pause: Duration::from_secs(3600),
+            pull_failed_after: Duration::from_secs(1800),
             commands_shown: Duration::from_secs(86_400),
             heartbeat_s: 10,
             held_s: 30,

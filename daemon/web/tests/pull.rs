@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use catalog::{
-    AuditEntry, AuditQuery, AuditResult, Catalog, Device, PageRequest, Pull, RecordQuery, RecordRow, Scope,
+    AlarmQuery, AlarmRow, AuditEntry, AuditQuery, AuditResult, Catalog, Device, PageRequest, Pull,
+    RecordQuery, RecordRow, Scope,
 };
 use house::House;
 use hyper::{Method, header};
@@ -82,6 +83,7 @@ fn start(folder: &Path) -> Platform {
         held_s: 1,
         pull_first_pause: Duration::from_millis(50),
         pull_longest_pause: Duration::from_millis(200),
+        pull_failed_after: Duration::from_secs(1),
         ..Tuning::default()
     };
     let begun = Instant::now();
@@ -212,7 +214,8 @@ async fn a_station_that_cannot_dial_is_asked_on_its_interval() {
     let (house, folder) = (House::open().await, tempfile::tempdir().expect("a folder"));
     let (admin, platform) = (house.admin().await, start(folder.path()));
     let station = &house.station;
-    assert_eq!(admin.get("/uplink/token").await.expect(200), json!({"made": null, "last_asked": null}));
+    let none = json!({"made": null, "last_asked": null, "certificate": certificate(&house).to_string()});
+    assert_eq!(admin.get("/uplink/token").await.expect(200), none);
     admin.bare(Method::DELETE, "/uplink/token").await.refused(404, "not_found");
     let made = admin.bare(Method::POST, "/uplink/token").await.expect(200);
     let token = made["token"].as_str().expect("a token").to_owned();
@@ -374,6 +377,47 @@ async fn a_station_that_dials_as_well_is_asked_only_when_it_is_away() {
     until("it was asked", || success(&platform, &serial) > before).await;
     assert!(way.connections.load(SeqCst) > visits);
     assert_has(&platform, station, least);
+    stop(platform);
+    house.close().await;
+}
+
+/// Whether synchronisation is said to fail, and by which trouble of a visit.
+fn alarm(platform: &Platform) -> Option<String> {
+    let page = PageRequest { after: None, limit: 100, count_up_to: 0 };
+    let rows = platform.catalog().alarms(&Scope::everything(), &AlarmQuery::default(), page).expect("listed");
+    let of_this = |row: &&AlarmRow| row.code == "synchronisation_failed" && row.cleared_us.is_none();
+    rows.items.iter().find(of_this).map(|row| row.params["pull"].as_str().unwrap_or_default().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_cannot_be_asked_for_long_is_an_alarm_until_it_can() {
+    let (house, folder) = (House::open().await, tempfile::tempdir().expect("a folder"));
+    let platform = start(folder.path());
+    let station = &house.station;
+    accept(station, &platform);
+    let token = station.make_pull_token().expect("made");
+    let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let serial = add(&platform, station, pull(nobody, &token));
+    until_trouble(&platform, &serial, "unreachable").await;
+    assert!(alarm(&platform).is_none(), "the network passes");
+    until("it is told", || alarm(&platform).as_deref() == Some("unreachable")).await;
+
+    // A restart neither clears nor repeats what still holds.
+    stop(platform);
+    let platform = start(folder.path());
+    until_trouble(&platform, &serial, "unreachable").await;
+    assert!(alarm(&platform).is_some());
+    let address = house.address.to_string();
+    change(&platform, &serial, |pull| pull.address = address);
+    until("everything is fetched", || success(&platform, &serial).is_some()).await;
+    until("all is well", || alarm(&platform).is_none()).await;
+
+    // What a person has to put right is told at once, and forgotten when the station is not asked any more.
+    station.remove_pull_token().expect("removed");
+    platform.fetch_now(&serial, trail()).expect("asked for");
+    until("it is told", || alarm(&platform).as_deref() == Some("token_wrong")).await;
+    platform.change_device(&serial, |device| device.pull = None, |_, _| vec![trail()]).expect("changed");
+    until("nobody is asked", || alarm(&platform).is_none()).await;
     stop(platform);
     house.close().await;
 }

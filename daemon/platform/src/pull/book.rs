@@ -12,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::Notify;
 use uplink::Fingerprint;
 
+use super::anchor::Anchor;
 use super::plan::{Pauses, Plan};
 use super::visit::{Outcome, Visit};
 use crate::lock;
@@ -26,7 +27,7 @@ pub struct PullNow {
     pub last_success_us: Option<i64>,
     /// When the last visit ended, in this run of the platform.
     pub last_try_us: Option<i64>,
-    /// `None` while it is visited.
+    /// When its time comes, or came; `None` while it is visited.
     pub next_us: Option<i64>,
     /// Why the last visit failed; `None` after a success.
     pub trouble: Option<PullTrouble>,
@@ -34,6 +35,8 @@ pub struct PullNow {
     pub offered: Option<Fingerprint>,
     /// Entries that have come by this visit, of all there were to fetch.
     pub progress: Option<(u64, u64)>,
+    /// It has dialled since the start: asking is the net under its own connections.
+    pub dials: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -54,6 +57,18 @@ pub struct PullTrouble {
     pub code: &'static str,
     /// One sentence in English.
     pub sentence: String,
+    /// What was found, for whoever looks into it.
+    pub detail: Option<String>,
+}
+
+/// What the last visits say of a station that is asked: whether it synchronises.
+#[derive(Clone, Debug)]
+pub(crate) enum Verdict {
+    /// It does.
+    Well,
+    /// Nothing was tried yet, or it fails, but neither for long nor for a reason that stays: what was said before holds.
+    Open,
+    Failing(PullTrouble),
 }
 
 /// All of them.
@@ -70,6 +85,7 @@ struct Book {
     last_success_us: BTreeMap<String, i64>,
     /// The file says something else.
     unwritten: bool,
+    anchor: Anchor,
 }
 
 /// A station that is asked.
@@ -78,8 +94,15 @@ struct Track {
     visit: Option<Arc<Visit>>,
     quiet: bool,
     has_dialled: bool,
+    dials: bool,
     last_try_us: Option<i64>,
+    /// A visit has ended since it is asked in this way.
+    tried: bool,
     trouble: Option<PullTrouble>,
+    /// The trouble does not go away by itself.
+    stays: bool,
+    /// The first of the visits in a row that brought nothing.
+    failing_since: Option<Instant>,
     offered: Option<Fingerprint>,
 }
 
@@ -90,8 +113,12 @@ impl Track {
             visit: None,
             quiet: false,
             has_dialled: false,
+            dials: false,
             last_try_us: None,
+            tried: false,
             trouble: None,
+            stays: false,
+            failing_since: None,
             offered: None,
         }
     }
@@ -108,7 +135,22 @@ impl Track {
     }
 
     fn is_well(&mut self) {
-        (self.trouble, self.offered) = (None, None);
+        (self.trouble, self.offered, self.failing_since) = (None, None, None);
+    }
+
+    fn verdict(&self, failed_after: Duration) -> Verdict {
+        match (&self.trouble, self.failing_since) {
+            _ if self.has_dialled => Verdict::Well,
+            (None, _) if !self.tried => Verdict::Open,
+            (None, _) => Verdict::Well,
+            (Some(trouble), _) if self.stays => Verdict::Failing(trouble.clone()),
+            (Some(trouble), Some(since)) if since.elapsed() >= failed_after => {
+                Verdict::Failing(trouble.clone())
+            }
+            (Some(_), Some(_)) => Verdict::Open,
+            // What it brings comes in pieces, and comes; what the platform lacks has an alarm of its own.
+            (Some(_), None) => Verdict::Well,
+        }
     }
 }
 
@@ -122,8 +164,13 @@ impl Pulls {
             }),
             Err(_) => BTreeMap::new(),
         };
-        let book =
-            Book { plan: Plan::new(pauses), tracks: BTreeMap::new(), last_success_us, unwritten: false };
+        let book = Book {
+            plan: Plan::new(pauses),
+            tracks: BTreeMap::new(),
+            last_success_us,
+            unwritten: false,
+            anchor: Anchor::new(),
+        };
         Self { book: Mutex::new(book), file, wake: Notify::new() }
     }
 
@@ -164,7 +211,7 @@ impl Pulls {
     pub(super) fn ended(&self, inner: &Inner, visit: &Arc<Visit>, outcome: Outcome) {
         let (now, now_us) = (Instant::now(), inner.clock.now_us());
         let mut book = lock(&self.book);
-        let Book { plan, tracks, last_success_us, unwritten } = &mut *book;
+        let Book { plan, tracks, last_success_us, unwritten, .. } = &mut *book;
         let serial = &visit.serial;
         let of_this = |track: &&mut Track| track.visit.as_ref().is_some_and(|now| Arc::ptr_eq(now, visit));
         let Some(track) = tracks.get_mut(serial).filter(of_this) else { return };
@@ -172,7 +219,7 @@ impl Pulls {
         match outcome {
             Outcome::Everything => {
                 plan.succeeded(serial, now);
-                track.last_try_us = Some(now_us);
+                (track.last_try_us, track.tried) = (Some(now_us), true);
                 track.is_well();
                 last_success_us.insert(serial.clone(), now_us);
                 *unwritten = true;
@@ -180,13 +227,12 @@ impl Pulls {
             Outcome::PutOff => plan.put_off(serial, now),
             Outcome::Failed(trouble) => {
                 plan.failed(serial, trouble.retry(), now);
-                track.last_try_us = Some(now_us);
-                track.offered = trouble.offered();
-                let sentence = trouble.to_string();
-                if trouble.is_of_station() {
-                    inner.stations.in_trouble(serial, sentence.clone());
-                }
-                track.trouble = Some(PullTrouble { code: trouble.code(), sentence });
+                (track.last_try_us, track.tried) = (Some(now_us), true);
+                (track.offered, track.stays) = (trouble.offered(), trouble.stays());
+                let passes = visit.has_brought_something() || trouble.is_of_platform();
+                track.failing_since = if passes { None } else { track.failing_since.or(Some(now)) };
+                let (code, sentence, detail) = (trouble.code(), trouble.to_string(), trouble.detail());
+                track.trouble = Some(PullTrouble { code, sentence, detail });
             }
         }
         drop(book);
@@ -196,25 +242,32 @@ impl Pulls {
 
     /// How it goes with `serial`; `None`: it is not asked.
     pub fn now(&self, inner: &Inner, serial: &str) -> Option<PullNow> {
-        let book = lock(&self.book);
-        let track = book.tracks.get(serial)?;
-        let left = book.plan.left(serial, Instant::now())?;
-        let state = match (&track.visit, left.is_zero()) {
+        let (now, now_us) = (Instant::now(), inner.clock.now_us());
+        let mut book = lock(&self.book);
+        let Book { plan, tracks, last_success_us, anchor, .. } = &mut *book;
+        let (track, due) = (tracks.get(serial)?, plan.due(serial)?);
+        let state = match (&track.visit, due <= now) {
             (Some(_), _) => PullState::Running,
             (None, false) => PullState::Waiting,
             (None, true) if track.quiet && !track.has_dialled => PullState::QuietHours,
             (None, true) => PullState::Due,
         };
-        let next_us = inner.clock.now_us().saturating_add(left.as_micros() as i64);
         Some(PullNow {
             state,
-            last_success_us: book.last_success_us.get(serial).copied(),
+            last_success_us: last_success_us.get(serial).copied(),
             last_try_us: track.last_try_us,
-            next_us: track.visit.is_none().then_some(next_us),
+            next_us: track.visit.is_none().then(|| anchor.time_of(due, now, now_us)),
             trouble: track.trouble.clone(),
             offered: track.offered,
             progress: track.visit.as_ref().and_then(|visit| visit.progress()),
+            dials: track.dials,
         })
+    }
+
+    /// By serial number. `failed_after`: visits that bring nothing for so long are no passing trouble.
+    pub fn verdicts(&self, failed_after: Duration) -> BTreeMap<String, Verdict> {
+        let book = lock(&self.book);
+        book.tracks.iter().map(|(serial, track)| (serial.clone(), track.verdict(failed_after))).collect()
     }
 
     /// Puts into the file what is not there yet. Waits for the disk.
@@ -240,7 +293,7 @@ impl Book {
     fn follow(&mut self, inner: &Inner) -> bool {
         let (now, now_us) = (Instant::now(), inner.clock.now_us());
         let askable = inner.stations.askable(inner.clock.weekday_and_minute().1);
-        let Self { plan, tracks, last_success_us, unwritten } = self;
+        let Self { plan, tracks, last_success_us, unwritten, .. } = self;
         let before = tracks.len();
         tracks.retain(|serial, track| {
             let goes_on = askable.contains_key(serial);
@@ -251,7 +304,7 @@ impl Book {
             goes_on
         });
         let mut changed = tracks.len() < before;
-        for (serial, Askable { pull, quiet, has_dialled, synchronised }) in askable {
+        for (serial, Askable { pull, quiet, has_dialled, dials, synchronised }) in askable {
             let every = inner.tuning.minute * 60 * pull.every_hours;
             let track = tracks.entry(serial.clone()).or_insert_with(|| Track::new(pull.clone()));
             if !plan.knows(&serial) {
@@ -263,21 +316,67 @@ impl Book {
                 plan.changed(&serial, every, now);
                 track.stop();
                 track.is_well();
+                track.tried = false;
                 changed = true;
             }
             track.pull = pull;
             if quiet && track.visit.as_ref().is_some_and(|visit| !visit.wanted) {
                 track.stop();
             }
-            (track.quiet, track.has_dialled) = (quiet, has_dialled);
+            (track.quiet, track.has_dialled, track.dials) = (quiet, has_dialled, dials);
             if has_dialled && synchronised && plan.is_due(&serial, now) {
                 // It is connected of its own, and nothing of it is lacking.
                 plan.succeeded(&serial, now);
                 track.is_well();
+                track.tried = true;
                 last_success_us.insert(serial, now_us);
                 (*unwritten, changed) = (true, true);
             }
         }
         changed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_station_fails_for_good_reason_or_for_long() {
+        let pull = Pull { address: "a".into(), token: "t".into(), every_hours: 1, fingerprint: None };
+        let verdict = |change: &dyn Fn(&mut Track), after: Duration| {
+            let mut track = Track::new(pull.clone());
+            change(&mut track);
+            match track.verdict(after) {
+                Verdict::Well => "well",
+                Verdict::Open => "open",
+                Verdict::Failing(trouble) => trouble.code,
+            }
+        };
+        let broken = || Some(PullTrouble { code: "broken", sentence: String::new(), detail: None });
+        let failing = |track: &mut Track| {
+            (track.tried, track.trouble, track.failing_since) = (true, broken(), Some(Instant::now()));
+        };
+        assert_eq!(verdict(&|_| {}, MINUTE), "open");
+        assert_eq!(verdict(&|track| track.tried = true, MINUTE), "well");
+        assert_eq!(verdict(&failing, MINUTE), "open");
+        assert_eq!(verdict(&failing, Duration::ZERO), "broken");
+        let stays = |track: &mut Track| {
+            failing(track);
+            track.stays = true;
+        };
+        assert_eq!(verdict(&stays, MINUTE), "broken");
+        let in_pieces = |track: &mut Track| {
+            failing(track);
+            track.failing_since = None;
+        };
+        assert_eq!(verdict(&in_pieces, Duration::ZERO), "well");
+        let dials = |track: &mut Track| {
+            stays(track);
+            track.has_dialled = true;
+        };
+        assert_eq!(verdict(&dials, Duration::ZERO), "well");
     }
 }

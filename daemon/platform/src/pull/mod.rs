@@ -2,6 +2,7 @@
 //! its token, and from there on the connection is as if the station had dialled. For one that dials as well this is the
 //! net under what its own connections left.
 
+mod anchor;
 mod book;
 mod certificate;
 mod plan;
@@ -17,9 +18,10 @@ use tokio::time::sleep;
 use upkeep::address::host_and_port;
 use uplink::Fingerprint;
 
-pub(crate) use book::Pulls;
 pub use book::{PullNow, PullState, PullTrouble};
+pub(crate) use book::{Pulls, Verdict};
 pub(crate) use plan::Pauses;
+pub use trouble::CODES as PULL_TROUBLES;
 use trouble::Trouble;
 use visit::{Door, Outcome, Visit};
 
@@ -44,7 +46,7 @@ pub(crate) fn check(pull: &Pull) -> Result<(), (&'static str, String)> {
     }
     let is_token = pull.token.bytes().all(|byte| byte.is_ascii_graphic());
     if !(is_token && TOKEN_LENGTH.contains(&pull.token.len())) {
-        return Err(("pull.token", "expected the token that the station's page shows".into()));
+        return Err(("pull.token", "expected the security code that the station's page shows".into()));
     }
     let (hours, days) = (pull.every_hours, pull.every_hours / DAY_HOURS);
     let whole_days = hours.is_multiple_of(DAY_HOURS) && (1..=MOST_DAYS).contains(&days);

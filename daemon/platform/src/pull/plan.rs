@@ -124,9 +124,9 @@ impl Plan {
         course.due = now + pause;
     }
 
-    /// Time until it is due; zero when it is overdue.
-    pub fn left(&self, serial: &str, now: Instant) -> Option<Duration> {
-        Some(self.courses.get(serial)?.due.saturating_duration_since(now))
+    /// When it is due, or was.
+    pub fn due(&self, serial: &str) -> Option<Instant> {
+        Some(self.courses.get(serial)?.due)
     }
 
     pub fn is_due(&self, serial: &str, now: Instant) -> bool {
@@ -149,6 +149,10 @@ mod tests {
         plan.take_due(now, |_, _| true).into_iter().map(|(serial, _)| serial).collect()
     }
 
+    fn left(plan: &Plan, serial: &str, now: Instant) -> Option<Duration> {
+        plan.due(serial).map(|due| due.saturating_duration_since(now))
+    }
+
     #[test]
     fn a_station_is_asked_at_once_and_then_on_its_interval() {
         let (mut plan, start) = (plan(), Instant::now());
@@ -157,7 +161,7 @@ mod tests {
         assert!(due(&mut plan, start + 9 * HOUR).is_empty(), "it is under way");
         let end = start + 3 * MINUTE;
         plan.succeeded("a", end);
-        assert_eq!(plan.left("a", end + HOUR), Some(3 * HOUR));
+        assert_eq!(left(&plan, "a", end + HOUR), Some(3 * HOUR));
         assert!(due(&mut plan, end + 4 * HOUR - MINUTE).is_empty());
         assert_eq!(due(&mut plan, end + 4 * HOUR), ["a"]);
     }
@@ -168,7 +172,7 @@ mod tests {
         plan.begin("a", 24 * HOUR, Some(20 * HOUR), start);
         plan.begin("b", 24 * HOUR, Some(40 * HOUR), start);
         assert_eq!(due(&mut plan, start), ["b"]);
-        assert_eq!(plan.left("a", start), Some(4 * HOUR));
+        assert_eq!(left(&plan, "a", start), Some(4 * HOUR));
     }
 
     #[test]
@@ -179,7 +183,7 @@ mod tests {
         for _ in 0..8 {
             assert_eq!(due(&mut plan, now), ["a"]);
             plan.failed("a", Retry::Soon, now);
-            let left = plan.left("a", now).expect("known");
+            let left = left(&plan, "a", now).expect("known");
             pauses.push(left.as_secs() / 60);
             now += left;
         }
@@ -187,11 +191,11 @@ mod tests {
         plan.changed("a", 2 * HOUR, now);
         assert_eq!(due(&mut plan, now), ["a"]);
         plan.failed("a", Retry::After(5 * MINUTE), now);
-        assert_eq!(plan.left("a", now), Some(5 * MINUTE));
+        assert_eq!(left(&plan, "a", now), Some(5 * MINUTE));
         plan.failed("a", Retry::WhenChanged, now);
-        assert_eq!(plan.left("a", now), Some(HOUR));
+        assert_eq!(left(&plan, "a", now), Some(HOUR));
         plan.succeeded("a", now);
-        assert_eq!(plan.left("a", now), Some(2 * HOUR));
+        assert_eq!(left(&plan, "a", now), Some(2 * HOUR));
     }
 
     #[test]
@@ -199,7 +203,7 @@ mod tests {
         let (mut plan, now) = (Plan::new(Pauses { first: MINUTE, longest: 5 * HOUR }), Instant::now());
         plan.begin("a", HOUR, None, now);
         plan.failed("a", Retry::WhenChanged, now);
-        assert_eq!(plan.left("a", now), Some(HOUR));
+        assert_eq!(left(&plan, "a", now), Some(HOUR));
     }
 
     #[test]
@@ -229,6 +233,6 @@ mod tests {
         assert_eq!(plan.take_due(now, |serial, _| serial == "b"), [("b".to_owned(), false)]);
         assert!(plan.is_due("a", now) && !plan.is_due("b", now));
         plan.forget("a");
-        assert!(!plan.knows("a") && plan.left("a", now).is_none());
+        assert!(!plan.knows("a") && left(&plan, "a", now).is_none());
     }
 }

@@ -21,9 +21,11 @@ pub(crate) enum Trouble {
         "the certificate's fingerprint could not be written down, and so nothing was sent; see the alarms"
     )]
     NotPinned,
-    #[error("the station does not accept the token: make a new one on its page, and enter it here")]
+    #[error(
+        "the station does not accept the security code: make a new one on its page about the platform, and enter it here"
+    )]
     TokenWrong,
-    #[error("the station was asked with wrong tokens too often, and answers again in {} s", .0.as_secs())]
+    #[error("the station was asked with wrong security codes too often, and answers again in {} s", .0.as_secs())]
     Locked(Duration),
     #[error(
         "what answers there is no station that can be asked (HTTP status {0}): check the address, or upgrade it"
@@ -61,6 +63,24 @@ impl From<HeldCode> for Trouble {
     }
 }
 
+/// Every code that [`Trouble::code`] gives.
+pub const CODES: [&str; 14] = [
+    "unreachable",
+    "no_tls",
+    "other_certificate",
+    "not_pinned",
+    "token_wrong",
+    "locked",
+    "no_station",
+    "key_not_accepted",
+    "other_platform",
+    "other_station",
+    "other_key",
+    "disk_full",
+    "not_taken",
+    "broken",
+];
+
 impl Trouble {
     /// Stable; the pages have a sentence for each.
     pub fn code(&self) -> &'static str {
@@ -82,9 +102,9 @@ impl Trouble {
         }
     }
 
-    /// What the network does says nothing of the station; all else does not go away by itself, and is told as a failed
-    /// synchronisation.
-    pub fn is_of_station(&self) -> bool {
+    /// What the network does passes, and says nothing of the station; all else does not go away by itself, and is told as
+    /// a failed synchronisation at once.
+    pub fn stays(&self) -> bool {
         match self {
             Self::Unreachable { .. }
             | Self::NotPinned
@@ -102,6 +122,30 @@ impl Trouble {
             Self::Uplink(error) => {
                 matches!(error, UplinkError::Refused(_) | UplinkError::Nonsense(_) | UplinkError::OwnDisk(_))
             }
+        }
+    }
+
+    /// The platform itself could not take what there was.
+    pub fn is_of_platform(&self) -> bool {
+        matches!(self, Self::NotPinned | Self::DiskFull | Self::NotTaken)
+    }
+
+    /// What was found, for whoever looks into it: nothing where the code says all.
+    pub fn detail(&self) -> Option<String> {
+        match self {
+            Self::Unreachable { reason, .. } | Self::NoTls(reason) => Some(reason.clone()),
+            Self::Locked(wait) => Some(format!("{} s", wait.as_secs())),
+            Self::NoStation(status) => Some(format!("HTTP {status}")),
+            Self::OtherStation(serial) => Some(serial.clone()),
+            Self::Uplink(error) => Some(error.to_string()),
+            Self::OtherCertificate(_)
+            | Self::NotPinned
+            | Self::TokenWrong
+            | Self::KeyNotAccepted
+            | Self::OtherPlatform
+            | Self::Broken
+            | Self::DiskFull
+            | Self::NotTaken => None,
         }
     }
 
@@ -134,6 +178,8 @@ mod tests {
     #[test]
     fn each_trouble_is_one_sentence_that_says_what_to_do() {
         let wait = Duration::from_secs(30);
+        let other_key = Refusal::new(RefusalCode::OtherKey);
+        let mut codes = Vec::new();
         for trouble in [
             Trouble::Unreachable { address: "a:1".into(), reason: "refused".into() },
             Trouble::NoTls("x".into()),
@@ -148,11 +194,17 @@ mod tests {
             Trouble::Broken,
             Trouble::DiskFull,
             Trouble::NotTaken,
+            UplinkError::Refused(other_key).into(),
         ] {
+            codes.push(trouble.code());
             let sentence = trouble.to_string();
             assert!(sentence.len() > 30 && !sentence.contains('\n'), "{sentence}");
             assert_eq!(trouble.offered().is_some(), trouble.code() == "other_certificate");
         }
+        codes.sort_unstable();
+        let mut known = CODES;
+        known.sort_unstable();
+        assert_eq!(codes, known, "no code is left out of the contract");
         assert_eq!(Trouble::Locked(wait).retry(), Retry::After(wait));
     }
 }

@@ -93,6 +93,10 @@ impl Visit {
         heard.waiting.map(|waiting| (heard.kept, heard.kept + waiting))
     }
 
+    pub fn has_brought_something(&self) -> bool {
+        lock(&self.heard).kept > 0
+    }
+
     /// The first reason counts.
     fn finish(&self, end: End) {
         self.end.send_if_modified(|now| {
