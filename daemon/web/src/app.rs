@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
+use platform::Fingerprint;
 
 use crate::fleet::Standing;
 use crate::jobs::Jobs;
@@ -31,6 +32,8 @@ pub struct Shared {
     pub jobs: Jobs,
     /// Folder on the data disk for what grows while it is made; empty at every start.
     pub temporary: PathBuf,
+    /// Of the certificate of these pages.
+    pub certificate: Fingerprint,
     people: Mutex<()>,
 }
 
@@ -43,7 +46,7 @@ impl std::ops::Deref for App {
 }
 
 impl App {
-    pub fn new(served: Served, hasher: Hasher, temporary: PathBuf) -> Self {
+    pub fn new(served: Served, hasher: Hasher, temporary: PathBuf, certificate: Fingerprint) -> Self {
         Self(Arc::new(Shared {
             served,
             sessions: Sessions::default(),
@@ -54,6 +57,7 @@ impl App {
             standing: Standing::default(),
             jobs: Jobs::default(),
             temporary,
+            certificate,
             people: Mutex::new(()),
         }))
     }

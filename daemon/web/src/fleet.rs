@@ -11,6 +11,7 @@ use platform::{CommandState, DeviceNow, Platform, What};
 use serde_json::{Value, json};
 
 use crate::api::meta::alarm_counts_json;
+use crate::api::pull::pull_json;
 use crate::app::App;
 use crate::problem::{Code, Problem};
 use crate::scope::{manages, not_yours};
@@ -152,6 +153,7 @@ impl Fleet {
             "may_manage": manages(&self.scope, department),
             "other_key": other_key,
             "trouble": now.trouble,
+            "pull": pull_json(now, self.zone),
             "note": device.note,
         })
     }

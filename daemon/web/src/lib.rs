@@ -87,14 +87,14 @@ impl Server {
     pub async fn bind(config: WebConfig, served: impl Into<Served>) -> Result<Self, WebError> {
         let served = served.into();
         let folder = served.data_dir().path().join("identity");
-        let tls = tls::server_config(&folder, &served.info().serial)?;
+        let (tls, certificate) = tls::server_config(&folder, &served.info().serial)?;
         let https = listen(config.https).await?;
         let http = match config.http {
             Some(address) => Some(listen(address).await?),
             None => None,
         };
         let temporary = empty_folder(served.data_dir().path().join("tmp"));
-        let app = App::new(served, Hasher::new().map_err(WebError::Hash)?, temporary);
+        let app = App::new(served, Hasher::new().map_err(WebError::Hash)?, temporary, certificate);
         Ok(Self { https, http, tls: TlsAcceptor::from(Arc::new(tls)), router: routes::router(&app) })
     }
 

@@ -7,6 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use platform::Fingerprint;
 use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, SanType};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
@@ -30,11 +31,12 @@ pub enum TlsError {
     Use { folder: PathBuf, source: rustls::Error },
 }
 
-/// TLS settings of the server from `folder`, where key and certificate are made if both are absent.
+/// TLS settings of the server from `folder`, where key and certificate are made if both are absent; and the certificate's
+/// fingerprint, for those who pin it.
 ///
 /// # Errors
 /// Files that cannot be read or written, or that do not belong together.
-pub fn server_config(folder: &Path, serial: &str) -> Result<ServerConfig, TlsError> {
+pub fn server_config(folder: &Path, serial: &str) -> Result<(ServerConfig, Fingerprint), TlsError> {
     let (key_path, certificate_path) = (folder.join(KEY_FILE), folder.join(CERTIFICATE_FILE));
     if !key_path.exists() && !certificate_path.exists() {
         make(folder, serial)?;
@@ -48,6 +50,8 @@ pub fn server_config(folder: &Path, serial: &str) -> Result<ServerConfig, TlsErr
         .map_err(|error| read(&certificate_path, error))?;
     let key = PrivateKeyDer::from_pem_file(&key_path).map_err(|error| read(&key_path, error))?;
     let unusable = |source| TlsError::Use { folder: folder.to_owned(), source };
+    // A server without any is refused below.
+    let fingerprint = Fingerprint::of(certificates.first().map_or(&[][..], |own| own.as_ref()));
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -56,7 +60,7 @@ pub fn server_config(folder: &Path, serial: &str) -> Result<ServerConfig, TlsErr
         .with_single_cert(certificates, key)
         .map_err(unusable)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+    Ok((config, fingerprint))
 }
 
 /// Valid for as long as X.509 can say: a box whose clock has died must still be reached to set it.
@@ -105,10 +109,11 @@ mod tests {
     #[test]
     fn key_and_certificate_are_made_once_and_kept() {
         let folder = tempfile::tempdir().expect("a folder");
-        server_config(folder.path(), SERIAL).expect("made");
+        let (_, fingerprint) = server_config(folder.path(), SERIAL).expect("made");
         let certificate = fs::read(folder.path().join(CERTIFICATE_FILE)).expect("there");
         let der = CertificateDer::from_pem_slice(&certificate).expect("a certificate");
         assert!(der.windows(SERIAL.len()).any(|bytes| bytes == SERIAL.as_bytes()), "the serial stands in it");
+        assert_eq!(fingerprint, Fingerprint::of(&der));
         let mode = fs::metadata(folder.path().join(KEY_FILE)).expect("there").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         server_config(folder.path(), SERIAL).expect("read again");

@@ -1,10 +1,11 @@
 //! Stations that a platform knows (PF-02, PF-04): registered by serial number, changed, given another key, removed.
 
 use axum::extract::{Path, State};
-use catalog::{Device, Scope, Since};
+use catalog::{Device, Pull, Scope, Since};
 use platform::{DeviceNow, Fingerprint, Platform, Waiting};
 use serde_json::{Map, Value, json};
 
+use super::pull::{self, settings_json};
 use super::{Answer, created, done, json_answer};
 use crate::app::App;
 use crate::fields::{Fields, Given};
@@ -149,6 +150,8 @@ pub struct Asked {
     pub switched_on: Option<bool>,
     pub limits: Option<Limits>,
     pub note: Option<String>,
+    /// Of a new one.
+    pub pull: Option<Pull>,
 }
 
 pub struct Limits {
@@ -177,6 +180,7 @@ fn asked(fields: &mut Fields) -> Result<Asked, Problem> {
         switched_on: fields.flag("switched_on")?,
         limits,
         note: fields.text("note", 0..=500)?,
+        pull: None,
     })
 }
 
@@ -246,6 +250,7 @@ pub fn new_device(
     device.name = asked.name.unwrap_or_default();
     device.switched_on = asked.switched_on.unwrap_or(true);
     device.note = asked.note.unwrap_or_default();
+    device.pull = asked.pull;
     if let Some(limits) = asked.limits {
         (device.audio_bytes_per_s, device.quiet_hours) = (limits.audio_bytes_per_s, limits.quiet_hours);
     }
@@ -261,6 +266,7 @@ pub fn trail_json(device: &Device) -> Value {
         "audio_bytes_per_s": device.audio_bytes_per_s,
         "quiet_hours": device.quiet_hours,
         "note": device.note,
+        "pull": device.pull.as_ref().map(settings_json),
     })
 }
 
@@ -271,7 +277,8 @@ pub async fn add_device(State(app): State<App>, caller: Caller, mut fields: Fiel
             Given::Value(fingerprint) => Some(fingerprint),
             Given::Absent | Given::Null => None,
         };
-    let asked = Asked { fingerprint, ..asked(&mut fields)? };
+    let pull = pull::of_new(&mut fields)?;
+    let asked = Asked { fingerprint, pull, ..asked(&mut fields)? };
     fields.finish()?;
     app.blocking(move |app| {
         let _one_at_a_time = app.one_at_a_time();

@@ -2,7 +2,8 @@
 
 use axum::extract::{Path, State};
 use catalog::{Device, Pull};
-use platform::{Fingerprint, PullNow};
+use chrono_tz::Tz;
+use platform::{DeviceNow, Fingerprint, PullNow};
 use serde_json::{Value, json};
 
 use super::devices::fingerprint_of;
@@ -27,35 +28,61 @@ pub async fn get_pull(
 ) -> Answer {
     query.finish()?;
     app.blocking(move |app| {
-        device_of(app.platform()?, &scope_of(app, &caller)?, &serial)?;
-        pull_json(app, &serial).map(|pull| json_answer(&pull))
+        let now = device_of(app.platform()?, &scope_of(app, &caller)?, &serial)?;
+        Ok(json_answer(&pull_json(&now, app.zone())))
     })
     .await
 }
 
 /// The token goes in, and never comes out.
-fn pull_json(app: &App, serial: &str) -> Result<Value, Problem> {
-    let now = app.platform()?.device(serial).ok_or_else(|| Problem::not_found("device", serial))?;
+pub fn pull_json(now: &DeviceNow, zone: Tz) -> Value {
     let settings = now.device.pull.as_ref().map(settings_json);
-    Ok(json!({ "settings": settings, "now": now.pull.map(|now| now_json(app, &now)) }))
+    json!({ "settings": settings, "now": now.pull.as_ref().map(|now| now_json(now, zone)) })
 }
 
-fn settings_json(pull: &Pull) -> Value {
+/// As it is after a change.
+fn pull_answer(app: &App, serial: &str) -> Answer {
+    let now = app.platform()?.device(serial).ok_or_else(|| Problem::not_found("device", serial))?;
+    Ok(json_answer(&pull_json(&now, app.zone())))
+}
+
+pub fn settings_json(pull: &Pull) -> Value {
     json!({ "address": pull.address, "every_hours": pull.every_hours, "certificate": pull.fingerprint })
 }
 
-fn now_json(app: &App, now: &PullNow) -> Value {
-    let at = |us: i64| time::in_zone(us, app.zone());
-    let trouble = now.trouble.as_ref();
+fn now_json(now: &PullNow, zone: Tz) -> Value {
+    let at = |us: i64| time::in_zone(us, zone);
+    let trouble = now.trouble.as_ref().map(
+        |trouble| json!({ "code": trouble.code, "sentence": trouble.sentence, "detail": trouble.detail }),
+    );
     json!({
         "state": now.state,
         "last_success": now.last_success_us.map(at),
         "last_try": now.last_try_us.map(at),
         "next": now.next_us.map(at),
-        "trouble": trouble.map(|trouble| json!({ "code": trouble.code, "sentence": trouble.sentence })),
+        "trouble": trouble,
         "offered_certificate": now.offered.map(|offered| offered.to_string()),
         "progress": now.progress.map(|(done, total)| json!({ "done": done, "total": total })),
+        "dials": now.dials,
     })
+}
+
+/// How a station that is new is to be asked, if it is.
+///
+/// # Errors
+/// The member that is wrong or lacking.
+pub fn of_new(fields: &mut Fields) -> Result<Option<Pull>, Problem> {
+    let object = |value| match value {
+        Value::Object(members) => Some(members),
+        _ => None,
+    };
+    let Given::Value(members) = fields.optional("pull", "an object, or null", object)? else {
+        return Ok(None);
+    };
+    let mut fields = Fields::of(members);
+    let asked = Asked::of(&mut fields)?;
+    fields.finish()?;
+    asked.over(None).map(Some)
 }
 
 /// What a request says of it; what is left out stays.
@@ -91,13 +118,15 @@ impl Asked {
             && self.certificate.is_none()
     }
 
-    /// What is set afterwards. At another address there is another certificate.
+    /// What is set afterwards. At another address there is another certificate, and the token is asked for again: who
+    /// may only set it must not be able to have it sent to themselves.
     fn over(self, before: Option<Pull>) -> Result<Pull, Problem> {
         let moved = before.as_ref().is_none_or(|before| Some(&before.address) != self.address.as_ref());
         let moved = self.address.is_some() && moved;
+        let token_stays = |before: String| Some(before).filter(|_| !moved);
         let (address, token, every_hours, fingerprint) = match before {
             Some(Pull { address, token, every_hours, fingerprint }) => {
-                (Some(address), Some(token), Some(every_hours), fingerprint.filter(|_| !moved))
+                (Some(address), token_stays(token), Some(every_hours), fingerprint.filter(|_| !moved))
             }
             None => (None, None, None, None),
         };
@@ -131,7 +160,7 @@ pub async fn change_pull(
         let pull = asked.over(now.device.pull.clone())?;
         let trail = Trail::of(&caller, "device", "change_pull").with("token_set", token_set);
         set_pull(app, &serial, Some(pull), trail)?;
-        pull_json(app, &serial).map(|pull| json_answer(&pull))
+        pull_answer(app, &serial)
     })
     .await
 }
@@ -168,7 +197,7 @@ pub async fn fetch_now(State(app): State<App>, caller: Caller, Path(serial): Pat
         managed(platform, &scope_of(app, &caller)?, &serial)?;
         let trail = Trail::of(&caller, "device", "fetch_now").with("serial", serial.as_str());
         platform.fetch_now(&serial, trail.entry())?;
-        pull_json(app, &serial).map(|pull| json_answer(&pull))
+        pull_answer(app, &serial)
     })
     .await
 }
@@ -192,9 +221,31 @@ mod tests {
         let same =
             asked(json!({"address": "a", "every_hours": 24})).over(Some(pinned.clone())).expect("whole");
         assert!(same.fingerprint == pinned.fingerprint && same.every_hours == 24);
-        let moved = asked(json!({"address": "b"})).over(Some(pinned)).expect("whole");
+        let kept = asked(json!({"address": "b"})).over(Some(pinned.clone()));
+        assert!(kept.is_err(), "the token goes nowhere else by itself");
+        let moved = asked(json!({"address": "b", "token": token})).over(Some(pinned)).expect("whole");
         assert_eq!((moved.fingerprint, moved.address.as_str()), (None, "b"));
         assert!(asked(json!({"address": "a", "token": token})).over(None).is_err());
         assert!(asked(json!({})).says_nothing());
+    }
+
+    #[test]
+    fn a_new_station_is_asked_only_when_all_is_said() {
+        let new = |body: Value| of_new(&mut Fields::parse(body.to_string().as_bytes()).expect("an object"));
+        let token = "0123456789abcdef";
+        let whole = json!({"pull": {"address": "a", "token": token, "every_hours": 4}});
+        assert_eq!(new(whole).expect("whole").map(|pull| pull.every_hours), Some(4));
+        assert_eq!(new(json!({})).expect("none"), None);
+        assert_eq!(new(json!({"pull": null})).expect("none"), None);
+        for wrong in [json!(7), json!({}), json!({"address": "a", "token": token}), json!({"x": 1})] {
+            assert!(new(json!({ "pull": wrong })).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_trouble_is_in_the_contract() {
+        let document: Value = serde_json::from_str(crate::api::meta::OPENAPI).expect("JSON");
+        let named = &document["components"]["schemas"]["PullTroubleCode"]["enum"];
+        assert_eq!(*named, json!(platform::PULL_TROUBLES));
     }
 }

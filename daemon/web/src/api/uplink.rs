@@ -87,7 +87,8 @@ async fn check_token(app: &App, ip: IpAddr, token: String) -> Result<(), Problem
         Ok(app.catalog().audit(entry)?)
     })
     .await?;
-    let title = "The token is wrong, or there is none: make one on the station's page about the platform.";
+    let title =
+        "The security code is wrong, or there is none: make one on the station's page about the platform.";
     Err(Problem::new(Code::TokenWrong, title))
 }
 
@@ -113,6 +114,7 @@ pub async fn get_token(State(app): State<App>, query: Query) -> Answer {
     Ok(json_answer(&json!({
         "made": now.token_made_us.map(at),
         "last_asked": now.last_asked_us.map(at),
+        "certificate": app.certificate.to_string(),
     })))
 }
 
