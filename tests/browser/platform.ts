@@ -86,6 +86,8 @@ interface PerWorker {
   api: Api
   /** A station with the demo scenario that dials this platform. */
   station: Station
+  /** Of its pages. */
+  stationSession: SessionState
   /** It, registered and connected, with its first recordings here. */
   joined: { serial: string }
 }
@@ -123,9 +125,10 @@ export const test = base.extend<PerTest, PerWorker>({
     },
     { scope: 'worker', timeout: START_MS },
   ],
+  stationSession: [async ({ station }, use) => use(await openSession(station)), { scope: 'worker' }],
   joined: [
-    async ({ platform, api, station }, use) => {
-      const { serial, fingerprint } = await dial(station, await openSession(station), platform)
+    async ({ platform, api, station, stationSession }, use) => {
+      const { serial, fingerprint } = await dial(station, stationSession, platform)
       await api.send('POST', '/departments', { name: '市局', prefix: 'SJ', code: '320100000000' })
       await api.send('POST', '/departments', { name: '城中分局', prefix: 'CZ', parent: '市局' })
       await api.send('POST', '/devices', { serial, name: '城中派出所', department: '城中分局', fingerprint })

@@ -29,6 +29,7 @@ const ENUMERATIONS = {
     MailTestState: 'mail_state',
     StatisticsBy: 'reports_by',
     CommandState: 'command_state',
+    PullTroubleCode: 'pull_trouble',
 }
 
 /** `{a: {b: 'x'}}` as `a.b → x`. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { alarmText, stationOf } from './alarms'
+import { alarmReason, alarmText, stationOf } from './alarms'
 import type { Alarm, Device } from './api'
 import { setLanguage } from './i18n'
 import { takeDevice } from './stores/devices'
@@ -33,6 +33,15 @@ describe('alarms of many stations', () => {
     expect(stationOf(alarm({ station: 'S1', port: 3 }))?.serial).toBe('S1')
     expect(stationOf(alarm({ code: 'station_offline', thing: 'S1' }))?.serial).toBe('S1')
     expect(stationOf(alarm({ code: 'disk_full', thing: '/data' }))).toBeUndefined()
+  })
+
+  it('say why a station does not synchronise', () => {
+    const failed = (params: Record<string, unknown>) =>
+      alarmReason(alarm({ code: 'synchronisation_failed', params }))
+    expect(failed({ pull: 'token_wrong', detail: 'the station does not …' })).toContain('设备不接受该安全码')
+    expect(failed({ pull: 'of_a_newer_release', detail: 'the station is …' })).toBe('the station is …')
+    expect(failed({ detail: 'entry 7 is …' })).toBe('entry 7 is …')
+    expect(failed({ detail: null })).toBe('')
   })
 
   it('name a station by its name, and a thing as it is', () => {

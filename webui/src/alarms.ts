@@ -1,6 +1,7 @@
 // What an alarm says and what to do about it, in the reader's language.
 import type { Alarm, Device } from './api'
 import { i18n } from './i18n'
+import { pullTroubleText } from './pull'
 import { device, deviceName } from './stores/devices'
 
 /** The station that an alarm is about: one of its own, or one of the platform's about it. */
@@ -17,6 +18,13 @@ export function alarmText(alarm: Alarm, portName?: string): string {
   const own = named && alarm.thing === named.serial ? deviceName(named) : alarm.thing
   const thing = channel ? [channel, portName].filter(Boolean).join(' ') : own
   return thing ? t('alarm_of_thing', { what, thing }) : what
+}
+
+/** What was found, where the alarm says so: in words where the pages have some, else as the box wrote it. */
+export function alarmReason({ params }: Pick<Alarm, 'params'>): string {
+  const { pull, detail } = params
+  const sentence = typeof detail === 'string' ? detail : ''
+  return typeof pull === 'string' ? pullTroubleText({ code: pull, sentence }) : sentence
 }
 
 export function alarmAdvice(alarm: Alarm): string {

@@ -1727,6 +1727,7 @@ export interface components {
             };
             /** @description Of a synchronisation of a period, while it runs. */
             progress: components["schemas"]["Progress"] | null;
+            pull: components["schemas"]["DevicePull"];
             /** @description Of its software. */
             release: string | null;
             serial: string;
@@ -1803,32 +1804,10 @@ export interface components {
         };
         /** @description How the platform asks a station that cannot dial; both `null`: it does not. */
         DevicePull: {
-            now: {
-                last_success: components["schemas"]["Time"] | null;
-                last_try: components["schemas"]["Time"] | null;
-                next: components["schemas"]["Time"] | null;
-                /** @description Of the certificate that was shown in place of the pinned one; accepted by setting it as `certificate`. */
-                offered_certificate: string | null;
-                progress: components["schemas"]["Progress"] | null;
-                /** @enum {string} */
-                state: "waiting" | "quiet_hours" | "due" | "running";
-                trouble: {
-                    /** @description Stable. */
-                    code: string;
-                    /** @description In English. */
-                    sentence: string;
-                } | null;
-            } | null;
-            settings: {
-                /** @description Of the station's pages. */
-                address: string;
-                /** @description Fingerprint of the pinned certificate of its pages. */
-                certificate: string | null;
-                /** @description 1 to 10, or whole days (24, 48, …). */
-                every_hours: number;
-            } | null;
+            now: components["schemas"]["PullNow"] | null;
+            settings: components["schemas"]["PullSettings"] | null;
         };
-        /** @description What is left out stays; the first time all but `certificate` are needed. Another address forgets the certificate. */
+        /** @description What is left out stays; the first time all but `certificate` are needed. Another address forgets the certificate, and needs the token again. */
         DevicePullPatch: {
             /** @description `host:port` or `host`; the port is 443 when left out. */
             address?: string;
@@ -1839,6 +1818,17 @@ export interface components {
             /** @description As the station's page showed it. */
             token?: string;
         };
+        /** @description How a new station is to be asked. */
+        DevicePullRequest: {
+            /** @description `host:port` or `host`; the port is 443 when left out. */
+            address: string;
+            /** @description `null`: the next that is shown is pinned. */
+            certificate?: string | null;
+            /** @description 1 to 10, or whole days (24, 48, …). */
+            every_hours: number;
+            /** @description As the station's page showed it. */
+            token: string;
+        };
         DeviceRequest: {
             /** @description Left out: the caller's own. */
             department?: string | null;
@@ -1847,6 +1837,8 @@ export interface components {
             limits?: components["schemas"]["DeviceLimits"];
             name?: string;
             note?: string;
+            /** @description Left out: it dials. */
+            pull?: components["schemas"]["DevicePullRequest"] | null;
             serial: string;
             switched_on?: boolean;
         };
@@ -2354,6 +2346,44 @@ export interface components {
             done: number;
             total: number;
         };
+        /** @description How asking a station goes. */
+        PullNow: {
+            /** @description It has dialled in this run of the platform: asking it is the net under its own connections. */
+            dials: boolean;
+            last_success: components["schemas"]["Time"] | null;
+            last_try: components["schemas"]["Time"] | null;
+            /** @description When its time comes, or came; `null` while it is visited. */
+            next: components["schemas"]["Time"] | null;
+            /** @description Of the certificate that was shown in place of the pinned one; accepted by setting it as `certificate`. */
+            offered_certificate: string | null;
+            progress: components["schemas"]["Progress"] | null;
+            /** @enum {string} */
+            state: "waiting" | "quiet_hours" | "due" | "running";
+            /** @description Why the last visit failed. */
+            trouble: components["schemas"]["PullTrouble"] | null;
+        };
+        /** @description How a station is asked; the token goes in and never comes out. */
+        PullSettings: {
+            /** @description Of the station's pages. */
+            address: string;
+            /** @description Fingerprint of the pinned certificate of its pages. */
+            certificate: string | null;
+            /** @description 1 to 10, or whole days (24, 48, …). */
+            every_hours: number;
+        };
+        /** @description Why a station could not be asked. */
+        PullTrouble: {
+            code: components["schemas"]["PullTroubleCode"];
+            /** @description What was found, for whoever looks into it: an error, a serial number. */
+            detail: string | null;
+            /** @description In English. */
+            sentence: string;
+        };
+        /**
+         * @description Stable.
+         * @enum {string}
+         */
+        PullTroubleCode: "unreachable" | "no_tls" | "other_certificate" | "not_pinned" | "token_wrong" | "locked" | "no_station" | "key_not_accepted" | "other_platform" | "other_station" | "other_key" | "disk_full" | "not_taken" | "broken";
         /** @description Every day, by the platform's clock; over midnight when `to` is before `from`. */
         QuietHours: {
             from: string;
@@ -2580,6 +2610,8 @@ export interface components {
         Tone: "dial" | "special-dial" | "ringback" | "busy" | "congestion" | "unobtainable" | "call-waiting" | "howler";
         /** @description The token by which a platform may ask this station. */
         UplinkToken: {
+            /** @description Fingerprint of the certificate of this station's pages, by which a platform knows them. */
+            certificate: string;
             /** @description When a platform last came with it, since the station started. */
             last_asked: components["schemas"]["Time"] | null;
             /** @description `null`: there is none, and no platform may ask. */

@@ -26,6 +26,8 @@ export type Contact = Schemas['Contact']
 export type Department = Schemas['Department']
 export type Device = Schemas['Device']
 export type DevicePort = Schemas['DevicePort']
+export type DevicePull = Schemas['DevicePull']
+export type DevicePullPatch = Schemas['DevicePullPatch']
 export type Disk = Schemas['Disk']
 export type Found = Schemas['Found']
 export type Grade = Schemas['Grade']
@@ -52,6 +54,9 @@ export type PlatformSettingsNow = Schemas['PlatformSettingsNow']
 export type PlatformSettingsPatch = Schemas['PlatformSettingsPatch']
 export type Port = Schemas['Port']
 export type PortState = Schemas['PortState']
+export type PullNow = Schemas['PullNow']
+export type PullSettings = Schemas['PullSettings']
+export type PullTrouble = Schemas['PullTrouble']
 export type Recording = Schemas['Recording']
 export type RecordingDetail = Schemas['RecordingDetail']
 export type RecordingPatch = Schemas['RecordingPatch']
@@ -63,6 +68,7 @@ export type StartMode = Schemas['StartMode']
 export type Statistics = Schemas['Statistics']
 export type StopMode = Schemas['StopMode']
 export type Tag = Schemas['Tag']
+export type UplinkToken = Schemas['UplinkToken']
 export type Vitals = Schemas['Vitals']
 export type WaitingBox = Schemas['WaitingBox']
 
@@ -234,6 +240,9 @@ export const api = {
   platformLink: () => get<PlatformLink>('/settings/platform'),
   changePlatformLink: (settings: PlatformLinkPatch) =>
     patch<PlatformLink>('/settings/platform', { settings }),
+  uplinkToken: () => get<UplinkToken>('/uplink/token'),
+  makeUplinkToken: () => post<Schemas['UplinkTokenMade']>('/uplink/token'),
+  removeUplinkToken: () => remove('/uplink/token'),
 
   platformSettings: () => get<PlatformSettingsNow>('/settings/server'),
   changePlatformSettings: (settings: PlatformSettingsPatch) =>
@@ -248,6 +257,10 @@ export const api = {
   removeDevice: (serial: string) => remove(`/devices/${part(serial)}`),
   replaceKey: (serial: string, key: Schemas['DeviceKeyRequest']) =>
     post<Device>(`/devices/${part(serial)}/key`, key),
+  changePull: (serial: string, change: DevicePullPatch) =>
+    patch<DevicePull>(`/devices/${part(serial)}/pull`, change),
+  removePull: (serial: string) => remove(`/devices/${part(serial)}/pull`),
+  fetchNow: (serial: string) => post<DevicePull>(`/devices/${part(serial)}/pull/fetch`),
   importDevices: (csv: string, check: boolean) =>
     post<ImportReport>(`/devices/import${queryText({ check })}`, new CsvText(csv)),
   waiting: () => get<Schemas['WaitingList']>('/devices/waiting'),

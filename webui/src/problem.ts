@@ -10,6 +10,10 @@ export function asProblem(error: unknown): ApiProblem {
 /** A setting's own name: `numbers` of `grade_rules[1].numbers`. */
 export const settingName = (field: string): string => field.replace(/^.*\./, '').replace(/\[\d+\]$/, '')
 
+/** Whether it is a member of how a station is fetched from. */
+const pulled = (path: unknown, field: string) =>
+  typeof path === 'string' && path.startsWith('pull.') && i18n.global.te(`pull_setting.${field}`)
+
 /** The sentence for a code that stands alone, as in the results of an action on many recordings. */
 export function codeText(code: string, params: Record<string, unknown> = {}): string {
   const { t, te } = i18n.global
@@ -18,11 +22,13 @@ export function codeText(code: string, params: Record<string, unknown> = {}): st
   if (te(reason)) return t(reason, params)
   const words: Record<string, unknown> = { ...params }
   const field = typeof params['field'] === 'string' ? settingName(params['field']) : ''
-  words['field'] = te(`setting.${field}`)
-    ? t(`setting.${field}`)
-    : te(`field.${field}`)
-      ? t(`field.${field}`)
-      : field
+  words['field'] = pulled(params['field'], field)
+    ? t(`pull_setting.${field}`)
+    : te(`setting.${field}`)
+      ? t(`setting.${field}`)
+      : te(`field.${field}`)
+        ? t(`field.${field}`)
+        : field
   // The box says what would be right in English; the pages know it in every language.
   words['expected'] = te(`setting_range.${field}`)
     ? t(`setting_range.${field}`)

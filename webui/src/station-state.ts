@@ -1,13 +1,14 @@
 // What the pages make of a station's facts: whether it is there, and how it stands in a list.
 import type { Device } from './api'
 
-export const DEVICE_STATES = ['online', 'offline', 'off'] as const
+export const DEVICE_STATES = ['online', 'offline', 'fetched', 'off'] as const
 export type DeviceState = (typeof DEVICE_STATES)[number]
 
-/** `off`: its switch is off, so that it cannot be there. */
-export function stateOf(device: Pick<Device, 'online' | 'switched_on'>): DeviceState {
+/** `off`: its switch is off, so that it cannot be there; `fetched`: it does not dial, and is away from visit to visit. */
+export function stateOf(device: Pick<Device, 'online' | 'switched_on' | 'pull'>): DeviceState {
   if (!device.switched_on) return 'off'
-  return device.online ? 'online' : 'offline'
+  if (device.online) return 'online'
+  return device.pull.settings && !device.pull.now?.dials ? 'fetched' : 'offline'
 }
 
 export const alarmTotal = ({ alarms }: Pick<Device, 'alarms'>): number =>

@@ -1,6 +1,6 @@
 // The stations of a platform, as the live push tells them; and the ports of the one that is looked at.
 import { computed, ref, shallowRef } from 'vue'
-import type { Device, DevicePort, LivePlatformMessage } from '@/api'
+import type { Device, DevicePort, DevicePull, LivePlatformMessage } from '@/api'
 
 const byName = new Intl.Collator(undefined, { numeric: true })
 
@@ -40,6 +40,12 @@ export function takeDevice(next: Device): void {
   bySerial.set(next.serial, next)
   if (before?.name === next.name) order.value = order.value.map((one) => bySerial.get(one.serial) ?? one)
   else putInOrder()
+}
+
+/** How fetching from a station goes, as an action told it. */
+export function takePull(serial: string, pull: DevicePull): void {
+  const one = bySerial.get(serial)
+  if (one) takeDevice({ ...one, pull })
 }
 
 export function forgetDevice(serial: string): void {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest'
 import { setLanguage } from '@/i18n'
-import { operationText, parameterText } from './words'
+import { itemText, operationText, parameterText } from './words'
 
 describe('words of the audit trail', () => {
   beforeEach(() => setLanguage('zh-CN'))
@@ -20,6 +20,16 @@ describe('words of the audit trail', () => {
     const after = { switched_on: true, security: 'none', secret_set: true }
     expect(parameterText({ after }, 'mail')).toBe('修改后 启用邮件推送 是; 连接方式 不加密; 已给出授权码 是')
     expect(parameterText({ switched_on: true })).not.toContain('邮件')
+  })
+
+  it('tells how a station is fetched from in its own words', () => {
+    const after = { address: '192.0.2.7', every_hours: 48, certificate: null }
+    expect(parameterText({ after, token_set: true }, 'device')).toBe(
+      '修改后 设备地址 192.0.2.7; 获取间隔（小时） 48; 页面证书指纹 –; 已填写安全码 是',
+    )
+    expect(parameterText({ address: 'platform.example' })).toBe('平台地址 platform.example')
+    expect(operationText('fetch_now')).toBe('立即获取')
+    expect(itemText('platform')).toBe('平台连接')
   })
 
   it('shows what it does not know as it is', () => {

@@ -33,10 +33,11 @@ function valueText(value: unknown, item: string, name = ''): string {
   return words ? known(`${words}.${String(value)}`, String(value)) : String(value)
 }
 
-/** E-mail has settings of its own with names that others have too. */
+/** E-mail and fetching from stations have settings of their own with names that others have too. */
 function nameText(name: string, item: string): string {
   const general = known(`setting.${name}`, known(`field.${name}`, name))
-  return item === 'mail' ? known(`mail.${name}`, general) : general
+  if (item === 'mail') return known(`mail.${name}`, general)
+  return item === 'device' ? known(`pull_setting.${name}`, general) : general
 }
 
 /** `端口 3; 摘机门限 21`: what the action was done with. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import type { Department, Device } from '@/api'
+import type { Department, Device, PullNow } from '@/api'
+import { stateOf } from '@/station-state'
 import { found, stateCounts, type Asked } from './list'
 
 const NONE: Asked = { text: '', state: '', department: '', order: 'name', back: false }
@@ -25,6 +26,7 @@ const station = (serial: string, over: Partial<Device> = {}): Device => ({
   limits: { audio_bytes_per_s: null, quiet_hours: null },
   may_manage: true,
   other_key: null,
+  pull: { settings: null, now: null },
   trouble: null,
   note: '',
   ...over,
@@ -76,7 +78,28 @@ describe('the list of stations', () => {
     ])
   })
 
+  it('tells one that is fetched from apart from one that is lost', () => {
+    const settings = { address: '192.0.2.7', every_hours: 4, certificate: null }
+    const now: PullNow = {
+      state: 'waiting',
+      last_success: null,
+      last_try: null,
+      next: null,
+      trouble: null,
+      offered_certificate: null,
+      progress: null,
+      dials: false,
+    }
+    const fetched = station('F', { online: false, pull: { settings, now } })
+    const asNet = station('N', { online: false, pull: { settings, now: { ...now, dials: true } } })
+    const visited = station('V', { pull: { settings, now } })
+    const off = station('O', { online: false, switched_on: false, pull: { settings, now } })
+    expect([fetched, asNet, visited, off].map(stateOf)).toEqual(['fetched', 'offline', 'online', 'off'])
+    expect(serials(found([fetched, asNet], { ...NONE, state: 'offline' }, []))).toEqual(['N'])
+    expect(serials(found([fetched, station('D')], { ...NONE, text: '192.0.2.' }, []))).toEqual(['F'])
+  })
+
   it('counts each state', () => {
-    expect(stateCounts(list)).toEqual({ online: 1, offline: 1, off: 1, alarm: 2 })
+    expect(stateCounts(list)).toEqual({ online: 1, offline: 1, fetched: 0, off: 1, alarm: 2 })
   })
 })

@@ -4,7 +4,7 @@ import { alarmTotal, diskUsed, stateOf } from '@/station-state'
 import { withBelow } from '@/stores/departments'
 
 /** As the address names them; `alarm`: with a current alarm. */
-export const STATES = ['', 'online', 'offline', 'off', 'alarm'] as const
+export const STATES = ['', 'online', 'offline', 'fetched', 'off', 'alarm'] as const
 export type StateFilter = (typeof STATES)[number]
 
 /** Orders other than that of the names; largest, worst or latest first. */
@@ -26,7 +26,7 @@ function inState(device: Device, state: StateFilter): boolean {
   return state === 'alarm' ? alarmTotal(device) > 0 : stateOf(device) === state
 }
 
-const RANK = { offline: 0, online: 1, off: 2 } as const
+const RANK = { offline: 0, fetched: 1, online: 2, off: 3 } as const
 
 /** What an order compares, least first. */
 function measure(device: Device, order: Order): number {
@@ -62,8 +62,8 @@ export function found(
       inState(one, asked.state) &&
       (below === null || (one.department !== null && below.has(one.department))) &&
       (text === '' ||
-        [one.name, one.serial, one.address, one.note, one.department].some((part) =>
-          part?.toLowerCase().includes(text),
+        [one.name, one.serial, one.address, one.pull.settings?.address, one.note, one.department].some(
+          (part) => part?.toLowerCase().includes(text),
         )),
   )
   if (asked.order !== 'name') {
@@ -77,7 +77,7 @@ export function found(
 
 /** How many stations are in each state. */
 export function stateCounts(devices: readonly Device[]): Record<Exclude<StateFilter, ''>, number> {
-  const counts = { online: 0, offline: 0, off: 0, alarm: 0 }
+  const counts = { online: 0, offline: 0, fetched: 0, off: 0, alarm: 0 }
   for (const one of devices) {
     counts[stateOf(one)] += 1
     if (alarmTotal(one) > 0) counts.alarm += 1
