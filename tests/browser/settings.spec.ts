@@ -118,7 +118,9 @@ test('contacts come from a file, all or none, and go into one', async ({ page })
   await choose('号码,姓名,邮箱\r\n8021,李警官,li@duty.example\r\n8022,赵警官,nowhere\r\n')
   await expect(dialog.getByRole('status')).toHaveText('1 行不正确，未导入任何内容：请修改文件后重新选择。')
   const first = dialog.locator('tbody tr').first()
-  await expect(first, 'what is wrong is seen first').toHaveText(/3\s*8022 赵警官\s*邮箱应类似 name@example.org。/)
+  await expect(first, 'what is wrong is seen first').toHaveText(
+    /3\s*8022 赵警官\s*邮箱应类似 name@example.org。/,
+  )
   await expect(dialog.getByRole('button', { name: /^导入/ })).toBeDisabled()
 
   await choose('号码,姓名,邮箱\r\n8021,李警官,li@duty.example\r\n8022,赵警官,\r\n')

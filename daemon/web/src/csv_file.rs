@@ -64,7 +64,7 @@ impl CsvFile {
                 let most = format!("at most {MOST_LINES} lines below the heading");
                 return Err(Problem::field_invalid("", &most));
             }
-            lines.push(CsvLine { number: values.position().map_or(0, csv::Position::line), values });
+            lines.push(CsvLine { number: number_of(&values, &text), values });
         }
         Ok(Self { columns, lines })
     }
@@ -90,6 +90,15 @@ impl CsvFile {
         }
         Err(Problem::field_invalid("", &format!("{} values, as the heading", self.columns.len())))
     }
+}
+
+/// The reader tells where it began to look for a line; those that are empty it has passed over.
+fn number_of(values: &StringRecord, text: &str) -> u64 {
+    values.position().map_or(0, |begin| {
+        let at = usize::try_from(begin.byte()).unwrap_or(usize::MAX);
+        let rest = text.as_bytes().get(at..).unwrap_or_default();
+        begin.line() + rest.iter().take_while(|byte| **byte == b'\n').count() as u64
+    })
 }
 
 fn unreadable(error: &csv::Error) -> Problem {
