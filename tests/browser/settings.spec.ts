@@ -1,4 +1,5 @@
 // Channel settings: in place, many at once, undone, refused, calibrated; and the audit trail tells who did it.
+import { readFile } from 'node:fs/promises'
 import { expect, PASSWORD, test } from './station'
 
 const row = (port: number) => `tr[data-port="${port}"]`
@@ -72,20 +73,76 @@ test('calibration measures the line and proposes thresholds', async ({ page }) =
   await expect(dialog).toBeHidden()
 })
 
-test('contacts are kept', async ({ page }) => {
+test('contacts are kept, found and shown beside their port', async ({ page }) => {
   await page.goto('/contacts')
-  await page.getByRole('button', { name: '新建客户资料' }).click()
+  await page.getByRole('button', { name: '新建客户资料' }).first().click()
   const dialog = page.getByRole('dialog')
-  await dialog.getByLabel('号码').fill('8008')
-  await dialog.getByLabel('姓名').fill('接警台')
+  await dialog.locator('[name=number]').fill('8008')
+  await dialog.locator('[name=name]').fill('接警台')
+  await dialog.locator('[name=position]').fill('值班')
+  await dialog.locator('[name=email]').fill('nowhere')
+  await dialog.getByRole('combobox', { name: '录音端口' }).click()
+  await page.getByRole('option').nth(1).click()
   await dialog.getByRole('button', { name: '保存' }).click()
-  await expect(page.locator('tbody tr', { hasText: '8008' })).toContainText('接警台')
+  await expect(dialog.getByRole('alert')).toContainText('邮箱')
+  await dialog.locator('[name=email]').fill('desk@duty.example')
+  await dialog.getByRole('button', { name: '保存' }).click()
+  await expect(dialog).toBeHidden()
+  const row = page.locator('tr[data-contact="8008"]')
+  await expect(row).toContainText('接警台')
+  await expect(row).toContainText('desk@duty.example')
   await page.getByRole('button', { name: '新建客户资料' }).click()
-  await dialog.getByLabel('号码').fill('8008')
-  await dialog.getByLabel('姓名').fill('另一个')
+  await dialog.locator('[name=number]').fill('8008')
+  await dialog.locator('[name=name]').fill('另一个')
   await dialog.getByRole('button', { name: '保存' }).click()
   await expect(dialog.getByRole('alert')).toHaveText('已有该号码的客户资料。')
   await dialog.getByRole('button', { name: '取消' }).click()
+
+  await page.getByRole('button', { name: '更多条件' }).click()
+  await page.getByRole('textbox', { name: '职务' }).fill('没有')
+  await expect(page.getByText('没有符合的客户资料')).toBeVisible()
+  await page.getByRole('textbox', { name: '职务' }).fill('值')
+  await expect(row).toBeVisible()
+  await page.goto('/live')
+  await expect(page.locator('[data-port="2"]')).toContainText('接警台')
+})
+
+test('contacts come from a file, all or none, and go into one', async ({ page }) => {
+  await page.goto('/contacts')
+  await page.getByRole('button', { name: '导入' }).first().click()
+  const dialog = page.getByRole('dialog')
+  const choose = (text: string) =>
+    dialog
+      .locator('[name=contacts]')
+      .setInputFiles({ name: 'contacts.csv', mimeType: 'text/csv', buffer: Buffer.from(text) })
+  await choose('号码,姓名,邮箱\r\n8021,李警官,li@duty.example\r\n8022,赵警官,nowhere\r\n')
+  await expect(dialog.getByRole('status')).toHaveText('1 行不正确，未导入任何内容：请修改文件后重新选择。')
+  const first = dialog.locator('tbody tr').first()
+  await expect(first, 'what is wrong is seen first').toHaveText(
+    /3\s*8022 赵警官\s*邮箱应类似 name@example.org。/,
+  )
+  await expect(dialog.getByRole('button', { name: /^导入/ })).toBeDisabled()
+
+  await choose('号码,姓名,邮箱\r\n8021,李警官,li@duty.example\r\n8022,赵警官,\r\n')
+  await expect(dialog.getByRole('status')).toHaveText('可导入：新增 2 人，更改 0 人，不变 0 人。')
+  await dialog.getByRole('button', { name: '导入 2 人' }).click()
+  await expect(dialog.getByRole('status')).toHaveText('已导入：新增 2 人，更改 0 人，不变 0 人。')
+  await dialog.getByRole('button', { name: '关闭' }).last().click()
+  await expect(page.locator('tr[data-contact="8022"]')).toContainText('赵警官')
+
+  await page.getByRole('button', { name: '导出' }).click()
+  const download = page.waitForEvent('download')
+  await page.getByRole('menuitem', { name: 'CSV 文件' }).click()
+  const file = await download
+  expect(file.suggestedFilename()).toMatch(/^contacts-\d{4}-\d\d-\d\d\.csv$/)
+  const text = await readFile(await file.path(), 'utf8')
+  expect(text.split('\r\n')[0]).toBe('\ufeff录音端口,号码,姓名,部门,内部分机,联系号码,职务,邮箱,备注')
+  expect(text).toContain(',8021,李警官,,,,,li@duty.example,')
+
+  await page.goto('/audit?text=8022')
+  await expect(page.locator('tr[data-operation="create"]').first()).toContainText('赵警官')
+  await page.goto('/audit')
+  await expect(page.locator('tr[data-operation="import"]').first()).toContainText('导入')
 })
 
 test('an account sees what it may, and nothing else', async ({ page, browser, baseURL }) => {

@@ -264,6 +264,41 @@ export interface paths {
         patch: operations["change_contact"];
         trace?: never;
     };
+    "/contacts/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as a file, which can be imported again. */
+        get: operations["export_contacts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/contacts/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An empty CSV file with the heading. */
+        get: operations["contact_template"];
+        put?: never;
+        /** Add and change contacts from a CSV file, all of its lines or none. */
+        post: operations["import_contacts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/departments": {
         parameters: {
             query?: never;
@@ -1621,9 +1656,50 @@ export interface components {
         };
         Contact: {
             department: string;
+            email: string;
+            /** @description Internal extension. */
+            extension: string;
             name: string;
             note: string;
             number: string;
+            /** @description Number outside. */
+            outside_number: string;
+            /** @description That port. */
+            port: number | null;
+            position: string;
+            /** @description Serial number of the station of the port that this person uses; `null`: somebody outside, or a port that the caller does not see. */
+            station: string | null;
+            station_name: string | null;
+        };
+        /** @description A row for each line. Nothing is written while one of them is refused, nor with `check=true`. */
+        ContactImportReport: {
+            added: number;
+            /** @description Whether the contacts are written. */
+            applied: boolean;
+            changed: number;
+            check: boolean;
+            refused: number;
+            rows: components["schemas"]["ContactImportRow"][];
+            unchanged: number;
+        };
+        ContactImportRow: {
+            /** @description Why it was refused. */
+            code: components["schemas"]["ErrorCode"] | null;
+            /** @description Of the file; the heading is line 1. */
+            line: number;
+            name: string;
+            number: string;
+            /** @description Parameters of the code, as in a problem. */
+            params: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description What the line does, or would do.
+             * @enum {string}
+             */
+            result: "added" | "changed" | "unchanged" | "refused";
+            /** @description The reason, in English. */
+            title: string | null;
         };
         /** @description By number. */
         ContactList: {
@@ -1637,14 +1713,34 @@ export interface components {
         };
         ContactPatch: {
             department?: string;
+            email?: string;
+            /** @description Internal extension. */
+            extension?: string;
             name?: string;
             note?: string;
+            /** @description Number outside. */
+            outside_number?: string;
+            /** @description That port. */
+            port?: number | null;
+            position?: string;
+            /** @description With `port`: whose user this is. A station's own pages may leave it out. `null`: somebody outside. */
+            station?: string | null;
         };
         ContactRequest: {
             department?: string;
+            email?: string;
+            /** @description Internal extension. */
+            extension?: string;
             name: string;
             note?: string;
             number: string;
+            /** @description Number outside. */
+            outside_number?: string;
+            /** @description That port. */
+            port?: number | null;
+            position?: string;
+            /** @description With `port`: whose user this is. A station's own pages may leave it out. `null`: somebody outside. */
+            station?: string | null;
         };
         CountAndDuration: {
             count: number;
@@ -1784,6 +1880,8 @@ export interface components {
             peer_contact: string | null;
             peer_number: string | null;
             port: components["schemas"]["PortNumber"];
+            /** @description Name of the contact that uses the port. */
+            port_contact: string | null;
             recording_since: components["schemas"]["Time"] | null;
             /** @description `null`: not known, as while the station is not connected. */
             state: components["schemas"]["PortState"] | null;
@@ -2308,6 +2406,8 @@ export interface components {
             peer_name: string | null;
             peer_number: string | null;
             port: components["schemas"]["PortNumber"];
+            /** @description Name of the contact that uses the port. */
+            port_contact: string | null;
             /** @description `null` when nothing is being recorded. */
             recording_since: components["schemas"]["Time"] | null;
             /** @description When this state began. */
@@ -2430,6 +2530,8 @@ export interface components {
             peer_number: string | null;
             play_count: number;
             port: components["schemas"]["PortNumber"];
+            /** @description Name of the contact that uses the port. */
+            port_contact: string | null;
             port_name: string;
             pre_roll_s: number;
             score: number | null;
@@ -2493,6 +2595,8 @@ export interface components {
             peer_number: string | null;
             play_count: number;
             port: components["schemas"]["PortNumber"];
+            /** @description Name of the contact that uses the port. */
+            port_contact: string | null;
             port_name: string;
             pre_roll_s: number;
             pre_roll_samples: number;
@@ -2878,7 +2982,27 @@ export interface components {
         command_state: "open" | "finished" | "all";
         /** @description Command. */
         CommandId: string;
-        /** @description Fragment of number, name or department. */
+        /** @description On a platform: this department and those below it. On a station: fragment of the department. */
+        contact_department: string;
+        /** @description Fragment of the e-mail address. */
+        contact_email: string;
+        /** @description Fragment of the extension. */
+        contact_extension: string;
+        /** @description Fragment of the name. */
+        contact_name: string;
+        /** @description Fragment of the note. */
+        contact_note: string;
+        /** @description Fragment of the number. */
+        contact_number: string;
+        /** @description Fragment of the outside number. */
+        contact_outside_number: string;
+        /** @description Users of this port. */
+        contact_port: number;
+        /** @description Fragment of the position. */
+        contact_position: string;
+        /** @description Serial number: users of its ports that the caller sees. */
+        contact_station: string;
+        /** @description Fragment of any member but station and port. */
         contact_text: string;
         /** @description Contact. */
         ContactNumber: string;
@@ -3524,9 +3648,29 @@ export interface operations {
             query?: {
                 /** @description `next` of the page before. */
                 after?: components["parameters"]["after"];
+                /** @description On a platform: this department and those below it. On a station: fragment of the department. */
+                department?: components["parameters"]["contact_department"];
+                /** @description Fragment of the e-mail address. */
+                email?: components["parameters"]["contact_email"];
+                /** @description Fragment of the extension. */
+                extension?: components["parameters"]["contact_extension"];
                 /** @description Items a page. */
                 limit?: components["parameters"]["limit"];
-                /** @description Fragment of number, name or department. */
+                /** @description Fragment of the name. */
+                name?: components["parameters"]["contact_name"];
+                /** @description Fragment of the note. */
+                note?: components["parameters"]["contact_note"];
+                /** @description Fragment of the number. */
+                number?: components["parameters"]["contact_number"];
+                /** @description Fragment of the outside number. */
+                outside_number?: components["parameters"]["contact_outside_number"];
+                /** @description Users of this port. */
+                port?: components["parameters"]["contact_port"];
+                /** @description Fragment of the position. */
+                position?: components["parameters"]["contact_position"];
+                /** @description Serial number: users of its ports that the caller sees. */
+                station?: components["parameters"]["contact_station"];
+                /** @description Fragment of any member but station and port. */
                 text?: components["parameters"]["contact_text"];
             };
             header?: never;
@@ -3546,6 +3690,7 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };
@@ -3633,6 +3778,123 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Contact"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    export_contacts: {
+        parameters: {
+            query: {
+                /** @description On a platform: this department and those below it. On a station: fragment of the department. */
+                department?: components["parameters"]["contact_department"];
+                /** @description Fragment of the e-mail address. */
+                email?: components["parameters"]["contact_email"];
+                /** @description Fragment of the extension. */
+                extension?: components["parameters"]["contact_extension"];
+                /** @description File format. */
+                format: components["parameters"]["format"];
+                /** @description Language of headings and words in the file; without it: the account's, then English. */
+                lang?: components["parameters"]["lang"];
+                /** @description Fragment of the name. */
+                name?: components["parameters"]["contact_name"];
+                /** @description Fragment of the note. */
+                note?: components["parameters"]["contact_note"];
+                /** @description Fragment of the number. */
+                number?: components["parameters"]["contact_number"];
+                /** @description Fragment of the outside number. */
+                outside_number?: components["parameters"]["contact_outside_number"];
+                /** @description Users of this port. */
+                port?: components["parameters"]["contact_port"];
+                /** @description Fragment of the position. */
+                position?: components["parameters"]["contact_position"];
+                /** @description Serial number: users of its ports that the caller sees. */
+                station?: components["parameters"]["contact_station"];
+                /** @description Fragment of any member but station and port. */
+                text?: components["parameters"]["contact_text"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    contact_template: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The file. */
+            200: {
+                headers: {
+                    "Content-Disposition"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    import_contacts: {
+        parameters: {
+            query?: {
+                /** @description Only look at it. */
+                check?: components["parameters"]["import_check"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "text/csv": string;
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ContactImportReport"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -23,6 +23,7 @@ export type Command = Schemas['Command']
 export type CommandState = Schemas['CommandState']
 export type CommandWhat = Schemas['CommandWhat']
 export type Contact = Schemas['Contact']
+export type ContactImportReport = Schemas['ContactImportReport']
 export type Department = Schemas['Department']
 export type Device = Schemas['Device']
 export type DevicePort = Schemas['DevicePort']
@@ -76,6 +77,7 @@ export type RecordingQuery = NonNullable<operations['list_recordings']['paramete
 /** What was counted, and nothing that came since. */
 export type CountedQuery = RecordingQuery & { through: number }
 export type AlarmQuery = NonNullable<operations['list_alarms']['parameters']['query']>
+export type ContactQuery = NonNullable<operations['list_contacts']['parameters']['query']>
 export type CommandQuery = NonNullable<operations['list_commands']['parameters']['query']>
 export type AuditQuery = NonNullable<operations['list_audit']['parameters']['query']>
 
@@ -230,12 +232,14 @@ export const api = {
     patch<Account>(`/accounts/${part(name)}`, change),
   deleteAccount: (name: string) => remove(`/accounts/${part(name)}`),
 
-  contacts: (query: { text?: string; after?: string; limit?: number }, signal?: AbortSignal) =>
+  contacts: (query: ContactQuery, signal?: AbortSignal) =>
     get<Schemas['ContactList']>('/contacts', query, signal),
   createContact: (contact: Schemas['ContactRequest']) => post<Contact>('/contacts', contact),
   changeContact: (number: string, change: Schemas['ContactPatch']) =>
     patch<Contact>(`/contacts/${part(number)}`, change),
   deleteContact: (number: string) => remove(`/contacts/${part(number)}`),
+  importContacts: (csv: string, check: boolean) =>
+    post<ContactImportReport>(`/contacts/import${queryText({ check })}`, new CsvText(csv)),
 
   platformLink: () => get<PlatformLink>('/settings/platform'),
   changePlatformLink: (settings: PlatformLinkPatch) =>
@@ -286,6 +290,8 @@ export const audioUrl = (id: string, tracks: boolean) =>
 export const fileUrl = (id: string) => `${BASE}/recordings/${part(id)}/file`
 export const recordingExportUrl = (query: object) => `${BASE}/recordings/export${queryText(query)}`
 export const auditExportUrl = (query: object) => `${BASE}/audit/export${queryText(query)}`
+export const contactExportUrl = (query: object) => `${BASE}/contacts/export${queryText(query)}`
+export const contactTemplateUrl = `${BASE}/contacts/import`
 
 /** Address of a WebSocket of this box. */
 export function socketUrl(path: string): string {

@@ -1,4 +1,4 @@
-//! People who log in, their rights, and the people behind telephone numbers.
+//! People who log in, and their rights.
 
 use serde::{Deserialize, Serialize};
 
@@ -68,16 +68,4 @@ pub struct AccountRow {
     pub created_us: i64,
     /// The last `login` in the audit trail that went well.
     pub last_login_us: Option<i64>,
-}
-
-/// Who is behind a number; shown beside it in every list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contact {
-    /// As it appears in records; unique.
-    pub number: String,
-    pub name: String,
-    #[serde(default)]
-    pub department: String,
-    #[serde(default)]
-    pub note: String,
 }

@@ -3,9 +3,10 @@
 use recording::{Facts, RecordId};
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Account, Contact};
+use crate::account::Account;
 use crate::alarm::{AlarmCategory, Params};
 use crate::audit::AuditEntry;
+use crate::contact::Contact;
 use crate::device::{Department, Device};
 use crate::journal::ENTRY_VERSION;
 use crate::record::{DeletionReason, Grade};

@@ -27,6 +27,7 @@ pub mod alarm;
 mod alarm_book;
 pub mod audit;
 mod catalog;
+pub mod contact;
 mod deletion;
 mod department_scope;
 pub mod device;
@@ -46,18 +47,19 @@ pub mod scope;
 mod store;
 mod writing;
 
-pub use account::{Account, AccountRow, Contact, Right};
+pub use account::{Account, AccountRow, Right};
 pub use alarm::{Acknowledged, AlarmCategory, AlarmCode, AlarmKey, AlarmRow, Params};
 pub use audit::{AuditEntry, AuditResult, AuditRow};
 pub use catalog::{Catalog, Health, JournalLoss, OpenReport, Options, Receipt};
+pub use contact::{Contact, ContactPort, WrongMember};
 pub use deletion::{DeletionRefusal, Deletions};
 pub use device::{Department, Device, Pull, Since};
 pub use entry::{Body, Change};
 pub use error::Error;
 pub use journal::{JournalTail, Place, RawEntry};
 pub use query::{
-    AlarmCounts, AlarmQuery, AlarmState, AudioFilter, AuditQuery, BadCursor, CallTotals, Cursor,
-    DeletedFilter, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText, Tally,
+    AlarmCounts, AlarmQuery, AlarmState, AudioFilter, AuditQuery, BadCursor, CallTotals, ContactQuery,
+    Cursor, DeletedFilter, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText, Tally,
 };
 pub use ranges::Ranges;
 pub use record::{

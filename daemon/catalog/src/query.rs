@@ -109,6 +109,27 @@ pub struct AuditQuery {
     pub text: Option<String>,
 }
 
+/// Filters of the contacts. Texts are fragments, without regard to the case of ASCII letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContactQuery {
+    /// Of any member but the port.
+    pub text: Option<String>,
+    pub number: Option<String>,
+    pub name: Option<String>,
+    pub department: Option<String>,
+    pub extension: Option<String>,
+    pub outside_number: Option<String>,
+    pub position: Option<String>,
+    pub email: Option<String>,
+    pub note: Option<String>,
+    /// Those of these departments, and none of no department.
+    pub departments: Option<BTreeSet<String>>,
+    /// Users of ports of this station that may be seen now.
+    pub station: Option<String>,
+    /// The same, of ports of this number.
+    pub port: Option<u16>,
+}
+
 /// Which part of a list. Lists stand newest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PageRequest {

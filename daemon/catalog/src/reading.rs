@@ -1,5 +1,6 @@
 //! What is asked: each call reads one consistent view of the catalog, on a connection of its own.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::ops::ControlFlow;
 
@@ -7,21 +8,24 @@ use chrono_tz::Tz;
 use line::Severity;
 use recording::{Facts, RecordId};
 
-use crate::account::{AccountRow, Contact};
+use crate::account::AccountRow;
 use crate::alarm::AlarmRow;
 use crate::audit::AuditRow;
 use crate::catalog::Catalog;
+use crate::contact::Contact;
 use crate::device::{Department, Device};
 use crate::entry::Body;
 use crate::error::Error;
+use crate::index::contacts::Names;
 use crate::index::dump::{DumpError, dump};
 use crate::index::rows::{self, Located};
 use crate::index::search::Filter;
-use crate::index::{history, lists, people, sources, stations, statistics};
+use crate::index::{contacts, history, lists, people, sources, stations, statistics};
 use crate::journal::{self, JournalTail, Place, RawEntry};
 use crate::pool::Looker;
 use crate::query::{
-    AlarmCounts, AlarmQuery, AuditQuery, GroupBy, Page, PageRequest, RecordQuery, Statistics, TagText,
+    AlarmCounts, AlarmQuery, AuditQuery, ContactQuery, GroupBy, Page, PageRequest, RecordQuery, Statistics,
+    TagText,
 };
 use crate::ranges::Ranges;
 use crate::record::{RecordDetail, RecordRow};
@@ -56,7 +60,7 @@ impl Catalog {
                 ControlFlow::Continue(())
             })?;
             for keys in keys.chunks(EXPORT_ROWS) {
-                for row in rows::fetch(sql, keys)? {
+                for row in rows::fetch(sql, keys, scope.contacts())? {
                     if each(row).is_break() {
                         return Ok(());
                     }
@@ -75,7 +79,7 @@ impl Catalog {
                     rows::locate(sql, id)?.filter(|found| allows(scope, id, found)).map(|found| found.key),
                 );
             }
-            rows::fetch(sql, &keys)
+            rows::fetch(sql, &keys, scope.contacts())
         })
     }
 
@@ -88,7 +92,7 @@ impl Catalog {
             let Some(found) = rows::locate(sql, id)?.filter(|found| allows(scope, id, found)) else {
                 return Ok(None);
             };
-            let Some(row) = rows::fetch(sql, &[found.key])?.pop() else { return Ok(None) };
+            let Some(row) = rows::fetch(sql, &[found.key], scope.contacts())?.pop() else { return Ok(None) };
             let same_call = rows::of_call(sql, &found.call_id)?;
             Ok(Some((found, row, same_call)))
         })?;
@@ -193,19 +197,33 @@ impl Catalog {
         self.inner.pool.read("read an account", |sql| people::account(sql, name))
     }
 
-    /// By number; `text` is a fragment of any member, without regard to the case of letters. A contact of a department
-    /// is shown within the scope's departments, one of none to all.
+    /// By number. A contact of a department is shown to those who may read that department's, one of none to all.
     pub fn contacts(
         &self,
         scope: &Scope,
-        text: Option<&str>,
+        query: &ContactQuery,
         page: PageRequest,
     ) -> Result<Page<Contact>, Error> {
-        self.inner.pool.read("list contacts", |sql| people::contacts(sql, scope.departments(), text, page))
+        let looker = self.looker(scope);
+        let read = |sql: &_| contacts::list(sql, scope.contacts(), query, page, looker.now_us);
+        self.inner.pool.look("list contacts", looker, read)
     }
 
+    /// Whosever it is.
     pub fn contact(&self, number: &str) -> Result<Option<Contact>, Error> {
-        self.inner.pool.read("read a contact", |sql| people::contact(sql, number))
+        self.inner.pool.read("read a contact", |sql| contacts::contact(sql, number))
+    }
+
+    /// The name that stands beside a number, as in the lists of records.
+    pub fn name_of_number(&self, scope: &Scope, number: &str) -> Result<Option<String>, Error> {
+        let read = |sql: &_| Names::new(sql, scope.contacts()).of_number(number);
+        self.inner.pool.read("read the name of a number", read)
+    }
+
+    /// The names of the users of a station's ports, as in the lists of records.
+    pub fn names_of_ports(&self, scope: &Scope, station: &str) -> Result<BTreeMap<u16, String>, Error> {
+        let read = |sql: &_| contacts::users_of(sql, scope.contacts(), station);
+        self.inner.pool.read("read the users of ports", read)
     }
 
     /// Stations that this platform knows, by serial number.

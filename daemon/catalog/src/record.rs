@@ -37,6 +37,8 @@ pub struct RecordRow {
     pub peer_name: Option<String>,
     pub line_contact: Option<String>,
     pub peer_contact: Option<String>,
+    /// Name of the contact that is the user of the port, now.
+    pub port_contact: Option<String>,
     pub withheld: bool,
     pub tracks: u16,
     /// `None`: a record without audio.

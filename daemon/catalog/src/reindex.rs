@@ -15,6 +15,7 @@ use crate::index::apply::unsigned;
 use crate::index::{rows, schema, tallies};
 use crate::journal::JournalReader;
 use crate::record::record_id_text;
+use crate::scope::Only;
 
 /// Under `recordings`: what the recording room could not read and set aside.
 const DAMAGED: &str = "recordings/damaged";
@@ -180,7 +181,7 @@ impl Catalog {
     fn file_of(&self, id: &RecordId) -> Result<Option<Option<String>>, Error> {
         self.inner.pool.read("look for a record", |sql| {
             let Some(found) = rows::locate(sql, id)? else { return Ok(None) };
-            Ok(rows::fetch(sql, &[found.key])?.pop().map(|row| row.file))
+            Ok(rows::fetch(sql, &[found.key], &Only::All)?.pop().map(|row| row.file))
         })
     }
 

@@ -4,12 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::index::contacts::may_read;
+
 /// Everything, or what some grants give. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
     /// `None`: everything.
     grants: Option<Arc<Grants>>,
     departments: Only<String>,
+    /// Whose contacts may be read beside those of no department; searching in a part of the tree takes no names away.
+    contacts: Only<String>,
     /// What it was narrowed to.
     stations: Only<String>,
 }
@@ -72,7 +76,7 @@ pub enum Only<T> {
 impl Scope {
     /// No limit.
     pub fn everything() -> Self {
-        Self { grants: None, departments: Only::All, stations: Only::All }
+        Self { grants: None, departments: Only::All, contacts: Only::All, stations: Only::All }
     }
 
     /// These ports of every station, at all times.
@@ -91,7 +95,8 @@ impl Scope {
                 Some(serial) => held.of_station.entry(serial.clone()).or_default().push(grant),
             }
         }
-        Self { grants: Some(Arc::new(held)), departments, stations: Only::All }
+        let contacts = departments.clone();
+        Self { grants: Some(Arc::new(held)), departments, contacts, stations: Only::All }
     }
 
     /// What of this scope concerns these stations.
@@ -105,7 +110,13 @@ impl Scope {
         };
         let narrowed = Self::of(serials.iter().flat_map(of_one), self.departments.clone());
         let asked = serials.iter().filter(|serial| self.stations.allows(serial)).cloned().collect();
-        Self { stations: Only::These(asked), ..narrowed }
+        Self { stations: Only::These(asked), contacts: self.contacts.clone(), ..narrowed }
+    }
+
+    /// The same, with the names of people that somebody of `other` may read.
+    #[must_use]
+    pub fn with_contacts_of(self, other: &Self) -> Self {
+        Self { contacts: other.contacts.clone(), ..self }
     }
 
     pub fn is_everything(&self) -> bool {
@@ -140,6 +151,16 @@ impl Scope {
     /// Departments whose accounts' actions may be seen.
     pub fn departments(&self) -> &Only<String> {
         &self.departments
+    }
+
+    /// Departments whose contacts may be read; those of no department may be by all.
+    pub fn contacts(&self) -> &Only<String> {
+        &self.contacts
+    }
+
+    /// Whether a contact of this department (empty: of none) may be read.
+    pub fn reads_contacts_of(&self, department: &str) -> bool {
+        may_read(&self.contacts, department)
     }
 
     /// The stations that occur in grants, in order; `None`: every station may.

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use recording::{Facts, RecordId};
 
-use crate::account::{Account, Contact};
+use crate::account::Account;
 use crate::alarm::{AlarmKey, AlarmRow, Params};
 use crate::audit::AuditEntry;
 use crate::catalog::{Catalog, Receipt};
+use crate::contact::Contact;
 use crate::entry::{AlarmAcknowledged, Annotation, Body, Change, Name, Record};
 use crate::error::Error;
-use crate::index::{history, people, rows};
+use crate::index::{contacts, history, people, rows};
 use crate::record::{Grade, Tag, record_id_text};
+use crate::scope::Only;
 
 /// How long a call waits for the catalog to show what the journal has.
 pub(crate) const CATALOG_MOMENT: Duration = Duration::from_secs(2);
@@ -173,7 +175,7 @@ impl Catalog {
     /// # Errors
     /// `NoContact`, and those of `append`.
     pub fn remove_contact(&self, number: &str) -> Result<(), Error> {
-        let known = self.inner.pool.read("read a contact", |sql| people::contact(sql, number))?;
+        let known = self.inner.pool.read("read a contact", |sql| contacts::contact(sql, number))?;
         let known = known.ok_or_else(|| Error::NoContact(number.to_owned()))?;
         self.append(vec![Body::ContactRemoved(Name { name: known.number })]).map(drop)
     }
@@ -191,7 +193,7 @@ impl Catalog {
     fn has_tag(&self, id: &RecordId, tag: u64) -> Result<bool, Error> {
         self.inner.pool.read("look for a tag", |sql| {
             let Some(found) = rows::locate(sql, id)? else { return Ok(false) };
-            let row = rows::fetch(sql, &[found.key])?.pop();
+            let row = rows::fetch(sql, &[found.key], &Only::All)?.pop();
             Ok(row.is_some_and(|row| row.tags.iter().any(|one| one.id == tag)))
         })
     }

@@ -1,4 +1,4 @@
-//! Alarms, accounts, contacts, the audit trail, and what people say about records.
+//! Alarms, accounts, the audit trail, and what people say about records.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod common;
@@ -8,8 +8,8 @@ use hookline_catalog::entry::{Annotation, Body};
 use hookline_catalog::journal::JournalReader;
 use hookline_catalog::{
     Account, AlarmCategory, AlarmCode, AlarmCounts, AlarmKey, AlarmQuery, AlarmState, AuditEntry, AuditQuery,
-    AuditResult, Catalog, Change, Contact, DeletionReason, DeletionRefusal, Deletions, Error, Grade,
-    PageRequest, Params, Right, Scope,
+    AuditResult, Catalog, Change, DeletionReason, DeletionRefusal, Deletions, Error, Grade, PageRequest,
+    Params, Right, Scope,
 };
 use line::Severity;
 use serde_json::json;
@@ -218,35 +218,6 @@ fn the_audit_trail_is_filtered_and_paged() {
         }
     }
     assert_eq!(ids, (1..=26).rev().collect::<Vec<_>>());
-}
-
-#[test]
-fn contacts_stand_beside_numbers() {
-    let folder = tempfile::tempdir().unwrap();
-    let (catalog, _) = open(folder.path());
-    add(&catalog, facts(1));
-    let contact = |number: &str, name: &str| Contact {
-        number: number.into(),
-        name: name.into(),
-        department: "Port".into(),
-        note: String::new(),
-    };
-    catalog.set_contact(contact("13800138000", "Harbour")).unwrap();
-    catalog.set_contact(contact("13800138000", "Harbour Office")).unwrap();
-    catalog.set_contact(contact("110", "Police")).unwrap();
-    let row = catalog.records_by_id(&Scope::everything(), &[id(1)]).unwrap().pop().unwrap();
-    assert_eq!((row.peer_contact.as_deref(), row.line_contact), (Some("Harbour Office"), None));
-    let page = PageRequest { limit: 1, ..PageRequest::default() };
-    let first = catalog.contacts(&Scope::everything(), None, page).unwrap();
-    assert_eq!((first.items[0].number.as_str(), first.total), ("110", Some(2)));
-    let second =
-        catalog.contacts(&Scope::everything(), None, PageRequest { after: first.next, ..page }).unwrap();
-    assert_eq!((second.items[0].number.as_str(), second.next), ("13800138000", None));
-    assert_eq!(catalog.contacts(&Scope::everything(), Some("office"), page).unwrap().items.len(), 1);
-    assert_eq!(catalog.contacts(&Scope::everything(), Some("%"), page).unwrap().items.len(), 0);
-    catalog.remove_contact("110").unwrap();
-    assert_eq!(catalog.contact("110").unwrap(), None);
-    assert!(matches!(catalog.remove_contact("110"), Err(Error::NoContact(_))));
 }
 
 #[test]

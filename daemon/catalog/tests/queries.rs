@@ -122,12 +122,7 @@ fn record(sequence: u64, made: &Made) -> Body {
 /// Records, what is said of them (some of it before they are there), contacts.
 fn bodies(all: &[Made]) -> Vec<Body> {
     let contact = |number: &str, name: &str| {
-        Body::ContactSet(Contact {
-            number: number.into(),
-            name: name.into(),
-            department: String::new(),
-            note: String::new(),
-        })
+        Body::ContactSet(Contact { number: number.into(), name: name.into(), ..Contact::default() })
     };
     let mut bodies = vec![contact("13912345678", "Harbour Office"), contact("匿名", "Unknown Person")];
     for (made, sequence) in all.iter().zip(1..) {

@@ -12,7 +12,7 @@ use chrono_tz::Tz;
 use common::{BEGIN_US, SERIAL, facts, open, settle};
 use hookline_catalog::entry::{AlarmRaised, Annotation, Body, Deletion, FromStation, Record};
 use hookline_catalog::{
-    AlarmCategory, AlarmQuery, AlarmState, AuditEntry, AuditQuery, AuditResult, Catalog, Change, Contact,
+    AlarmCategory, AlarmQuery, AlarmState, AuditEntry, AuditQuery, AuditResult, Catalog, Change,
     DeletedFilter, DeletionReason, Department, Device, Grant, GroupBy, Only, PageRequest, Params,
     RecordQuery, RecordRow, Scope, Since, Tally,
 };
@@ -388,20 +388,6 @@ fn what_accounts_did_is_seen_by_their_departments_and_what_a_station_says_by_its
     let desk = [of(STATIONS[2], Only::These([1, 2].into())), of(STATIONS[1], Only::These(BTreeSet::new()))];
     assert_eq!(seen(&Scope::of(desk, departments(&["west", "north"]))), [7, 3]);
     assert_eq!(seen(&Scope::of([], departments(&[]))), [0u64; 0]);
-
-    let contact = |number: &str, department: &str| Contact {
-        number: number.into(),
-        name: "name".into(),
-        department: department.into(),
-        note: String::new(),
-    };
-    for (number, department) in [("1", ""), ("2", "east"), ("3", "west")] {
-        catalog.set_contact(contact(number, department)).unwrap();
-    }
-    let scope = Scope::of([], departments(&["east"]));
-    let page = catalog.contacts(&scope, Some("name"), PageRequest::default()).unwrap();
-    assert_eq!(page.items.iter().map(|one| one.number.as_str()).collect::<Vec<_>>(), ["1", "2"]);
-    assert_eq!(page.total, Some(2));
 }
 
 #[test]

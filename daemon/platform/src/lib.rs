@@ -46,9 +46,10 @@ pub use pull::{PULL_TROUBLES, PullNow, PullState, PullTrouble};
 pub use settings::{PlatformSettings, SettingsError};
 pub use stations::{DeviceNow, OtherKey};
 pub use tuning::Tuning;
+pub use uplink::Fingerprint;
 pub use uplink::command::What;
+pub use uplink::command::{ContactToSet, MoreOfContact};
 pub use uplink::message::PortNow;
-pub use uplink::{Fingerprint, command::ContactToSet};
 pub use waiting::{MOST_WAITING, Waiting};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

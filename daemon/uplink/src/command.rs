@@ -56,7 +56,7 @@ pub enum What {
 }
 
 /// Who is behind a number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactToSet {
     /// As it appears in records.
     pub number: String,
@@ -65,6 +65,26 @@ pub struct ContactToSet {
     pub department: String,
     #[serde(default)]
     pub note: String,
+    /// Of a platform that knows more of people; `None`, from an older one: what the station has stays as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub more: Option<MoreOfContact>,
+}
+
+/// What later releases say of a person beside number, name, department and note.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MoreOfContact {
+    /// Internal extension.
+    #[serde(default)]
+    pub extension: String,
+    #[serde(default)]
+    pub outside_number: String,
+    #[serde(default)]
+    pub position: String,
+    #[serde(default)]
+    pub email: String,
+    /// The port of the station whose user this is.
+    #[serde(default)]
+    pub port: Option<u16>,
 }
 
 /// Codes of `Outcome::Failed` that any command can have. Those of settings and records are the codes of the station's
@@ -171,6 +191,7 @@ mod tests {
             name: "Duty room".into(),
             department: "1st".into(),
             note: String::new(),
+            more: Some(MoreOfContact { extension: "801".into(), port: Some(3), ..MoreOfContact::default() }),
         };
         vec![
             What::Synchronise { from_us: -5, to_us: i64::MAX },
@@ -215,7 +236,10 @@ mod tests {
         let later = json!({"what": "fetch", "sequence": 4, "urgent": true});
         assert_eq!(What::read(&later), Ok(What::Fetch { sequence: 4 }));
         let least = json!({"what": "set_contacts", "contacts": [{"number": "1", "name": "a"}]});
-        assert!(What::read(&least).is_ok(), "department and note may be left out");
+        let Ok(What::SetContacts { contacts }) = What::read(&least) else {
+            panic!("the rest may be left out")
+        };
+        assert_eq!(contacts[0].more, None, "an older platform says no more");
     }
 
     proptest! {

@@ -10,9 +10,9 @@ use catalog::Right;
 use hyper::Method;
 
 use crate::api::{
-    accounts, alarms, audio, audit, box_settings, channels, commands, contacts, departments, device_import,
-    device_listen, device_ports, devices, download, export, found, home, listen, live, mail, meta,
-    platform_link, ports, pull, recordings, session, uplink,
+    accounts, alarms, audio, audit, box_settings, channels, commands, contact_export, contact_import,
+    contacts, departments, device_import, device_listen, device_ports, devices, download, export, found,
+    home, listen, live, mail, meta, platform_link, ports, pull, recordings, session, uplink,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};
@@ -168,6 +168,9 @@ pub fn table() -> Vec<Route> {
         route(delete.clone(), "/accounts/{name}", BOTH, R(Accounts), accounts::delete_account),
 
         route(get.clone(), "/contacts", BOTH, R(Live), contacts::list_contacts),
+        route(get.clone(), "/contacts/export", BOTH, R(Live), contact_export::export_contacts),
+        route(get.clone(), "/contacts/import", BOTH, R(Settings), contact_import::contact_template),
+        route(post.clone(), "/contacts/import", BOTH, R(Settings), contact_import::import_contacts),
         route(post, "/contacts", BOTH, R(Settings), contacts::create_contact),
         route(patch, "/contacts/{number}", BOTH, R(Settings), contacts::change_contact),
         route(delete, "/contacts/{number}", BOTH, R(Settings), contacts::delete_contact),

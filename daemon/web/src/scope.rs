@@ -62,7 +62,7 @@ pub fn scope_in(app: &App, caller: &Caller, part: &Part) -> Result<Scope, Proble
         None => Ok(scope),
         Some(department) => {
             check_department(app, &scope, Some(department))?;
-            Ok(app.catalog().scope_of_department(department)?)
+            Ok(app.catalog().scope_of_department(department)?.with_contacts_of(&scope))
         }
     }
 }

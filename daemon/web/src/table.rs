@@ -48,16 +48,15 @@ pub fn csv_row(cells: &[Cell]) -> String {
     csv_line(&cells.iter().map(Cell::csv).collect::<Vec<_>>())
 }
 
+/// With these a spreadsheet takes a text for a formula, or may.
+pub const FORMULA: [char; 7] = ['=', '+', '-', '@', '\t', '\r', '\n'];
+
 /// A line of CSV. A text that a spreadsheet would take for a formula gets an apostrophe in front.
 pub fn csv_line(values: &[String]) -> String {
     let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    let safe = values.iter().map(|value| {
-        if value.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) {
-            format!("'{value}")
-        } else {
-            value.clone()
-        }
-    });
+    let safe = values
+        .iter()
+        .map(|value| if value.starts_with(FORMULA) { format!("'{value}") } else { value.clone() });
     // Writing to memory cannot fail, and all lines stand alone, so that none has a wrong length.
     let _ = writer.write_record(safe);
     writer.into_inner().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()

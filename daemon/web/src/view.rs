@@ -1,5 +1,7 @@
 //! What rows need to be shown with: the box's time zone, names of stations, and whose names of people may be read.
 
+use std::collections::BTreeMap;
+
 use catalog::Scope;
 use chrono_tz::Tz;
 
@@ -48,28 +50,19 @@ impl View {
         }
     }
 
-    /// The name behind a number, if it may be read: contacts of other departments stay with them. Blocks.
-    pub fn contact(&self, number: Option<&str>, name: Option<&str>) -> Option<String> {
-        let name = name?;
-        if self.scope.is_everything() {
-            return Some(name.to_owned());
-        }
-        let contact = self.app.catalog().contact(number?).ok().flatten()?;
-        may_read(&self.scope, &contact).then(|| name.to_owned())
-    }
-}
-
-impl View {
     /// The name behind a number that stands in no record yet. Blocks.
     pub fn contact_of(&self, number: &str) -> Option<String> {
-        let contact = self.app.catalog().contact(number).ok().flatten()?;
-        may_read(&self.scope, &contact).then_some(contact.name)
+        self.app.catalog().name_of_number(&self.scope, number).ok().flatten()
     }
-}
 
-/// A contact of no department is everybody's.
-pub fn may_read(scope: &Scope, contact: &catalog::Contact) -> bool {
-    contact.department.is_empty() || scope.departments().allows(&contact.department)
+    /// The names of those who use a station's ports. Blocks.
+    pub fn users_of(&self, serial: &str) -> BTreeMap<u16, String> {
+        self.app.catalog().names_of_ports(&self.scope, serial).unwrap_or_default()
+    }
+
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
 }
 
 /// What people call a station: by the name the platform gave it, or by its own.

@@ -270,6 +270,11 @@ async fn departments_are_a_tree_and_nobody_reaches_above_their_own() {
         (&json!(1), &json!(1), &json!(2))
     );
     north.bare(Method::DELETE, "/departments/North").await.refused(403, "department_not_yours");
+    let contact = json!({ "number": "110", "name": "x", "department": "North 2" });
+    north.post("/contacts", contact).await.expect(201);
+    let used = north.bare(Method::DELETE, "/departments/North%202").await.refused(409, "department_in_use");
+    assert_eq!((&used["contacts"], &used["devices"]), (&json!(1), &json!(0)));
+    north.bare(Method::DELETE, "/contacts/110").await.expect(204);
     north.bare(Method::DELETE, "/departments/North%202").await.expect(204);
 
     // Accounts: nobody above, and nobody out of the tree.

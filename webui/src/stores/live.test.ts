@@ -15,6 +15,7 @@ const idle = (number: number): Port => ({
   peer_number: null,
   peer_name: null,
   peer_contact: null,
+  port_contact: null,
   call_type: 'unknown',
   call_id: null,
   recording_since: null,

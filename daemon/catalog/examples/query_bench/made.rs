@@ -191,8 +191,7 @@ pub fn contacts() -> impl Iterator<Item = Body> {
         Body::ContactSet(Contact {
             number: peer_number(&mut Dice(index)),
             name: format!("Contact {index:04}"),
-            department: String::new(),
-            note: String::new(),
+            ..Contact::default()
         })
     })
 }

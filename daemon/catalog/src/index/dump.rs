@@ -52,8 +52,9 @@ const PARTS: &[(&str, &str)] = &[
          FROM account ORDER BY name",
     ),
     (
-        "contact number name department note",
-        "SELECT number, name, department, note FROM contact ORDER BY number",
+        "contact number name department note extension outside_number position email station port newer",
+        "SELECT number, name, department, note, extension, outside_number, position, email, station, port, newer
+         FROM contact ORDER BY number",
     ),
     ("device serial body", "SELECT serial, body FROM device ORDER BY serial"),
     ("department name body", "SELECT name, body FROM department ORDER BY name"),

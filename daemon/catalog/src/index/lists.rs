@@ -70,7 +70,7 @@ pub fn records(
     keys.truncate(limit);
     let next = keys.last().filter(|_| more).map(|key| Cursor(*key));
     Ok(Page {
-        items: rows::fetch(sql, &keys)?,
+        items: rows::fetch(sql, &keys, scope.contacts())?,
         next,
         total: total.map(|total| total.min(most)),
         total_is_least: count_rows && !all_counted || total.is_some_and(|total| total > most),

@@ -4,6 +4,7 @@ pub mod allowed;
 pub mod apply;
 pub mod book;
 pub mod combo;
+pub mod contacts;
 pub mod dump;
 pub mod history;
 pub mod lists;

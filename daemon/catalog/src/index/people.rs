@@ -1,16 +1,16 @@
-//! Accounts, contacts, and the tag texts that people used.
+//! Accounts, and the tag texts that people used.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension, Result, Row, params};
+use rusqlite::{Connection, OptionalExtension, Result, Row};
 
-use crate::account::{Account, AccountRow, Contact};
+use crate::account::{Account, AccountRow};
 use crate::index::apply::unsigned;
 use crate::index::book::Book;
 use crate::index::places::PlaceSet;
-use crate::query::{Page, PageRequest, RecordQuery, TagText};
-use crate::scope::{Only, Scope};
+use crate::query::{RecordQuery, TagText};
+use crate::scope::Scope;
 
 const ACCOUNT_COLUMNS: &str = "name, display_name, password_hash, rights, must_change, disabled, language, created_us, last_login_us, department";
 
@@ -40,61 +40,6 @@ fn account_row(row: &Row<'_>) -> Result<AccountRow> {
         created_us: row.get(7)?,
         last_login_us: row.get(8)?,
     })
-}
-
-/// Contacts by number. The list is short: its cursor counts what was shown.
-pub fn contacts(
-    connection: &Connection,
-    departments: &Only<String>,
-    text: Option<&str>,
-    page: PageRequest,
-) -> Result<Page<Contact>> {
-    let text = text.unwrap_or_default();
-    // Absent: all of them.
-    let departments = match departments {
-        Only::All => None,
-        Only::These(names) => Some(serde_json::json!(names).to_string()),
-    };
-    let fits = "(?1 = '' OR instr(lower(concat_ws(char(10), number, name, department, note)), lower(?1)) > 0)
-         AND (?2 IS NULL OR department = '' OR department IN (SELECT value FROM json_each(?2)))";
-    let total: Option<u64> = if page.count_up_to > 0 {
-        let sql = format!("SELECT count(*) FROM contact WHERE {fits}");
-        Some(
-            connection
-                .prepare_cached(&sql)?
-                .query_row(params![text, departments], |row| row.get(0).map(unsigned))?,
-        )
-    } else {
-        None
-    };
-    let (limit, shown) = (page.held_limit(), page.after.map_or(0, |cursor| cursor.0.max(0)));
-    let sql = format!(
-        "SELECT number, name, department, note FROM contact WHERE {fits} ORDER BY number LIMIT {} OFFSET {shown}",
-        limit + 1
-    );
-    let mut find = connection.prepare_cached(&sql)?;
-    let mut items = find.query_map(params![text, departments], contact_row)?.collect::<Result<Vec<_>>>()?;
-    let more = items.len() > limit;
-    items.truncate(limit);
-    let next = more.then(|| crate::query::Cursor(shown.saturating_add(limit as i64)));
-    let most = u64::from(page.count_up_to);
-    Ok(Page {
-        items,
-        next,
-        total: total.map(|total| total.min(most)),
-        total_is_least: total.is_some_and(|total| total > most),
-    })
-}
-
-pub fn contact(connection: &Connection, number: &str) -> Result<Option<Contact>> {
-    connection
-        .prepare_cached("SELECT number, name, department, note FROM contact WHERE number = ?1")?
-        .query_row([number], contact_row)
-        .optional()
-}
-
-fn contact_row(row: &Row<'_>) -> Result<Contact> {
-    Ok(Contact { number: row.get(0)?, name: row.get(1)?, department: row.get(2)?, note: row.get(3)? })
 }
 
 /// Tag texts on records of the scope, the most used first.

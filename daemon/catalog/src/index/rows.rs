@@ -5,13 +5,15 @@ use rusqlite::{Connection, OptionalExtension, Result, Row, params};
 
 use crate::index::apply::{signed, unsigned, us_from_key};
 use crate::index::combo::{self, Combo};
+use crate::index::contacts::Names;
 use crate::index::named;
 use crate::index::numbers;
 use crate::journal::Place;
 use crate::record::{Deleted, DeletionReason, RecordRow, Tag};
+use crate::scope::Only;
 
-/// The rows of these keys, in their order.
-pub fn fetch(connection: &Connection, keys: &[i64]) -> Result<Vec<RecordRow>> {
+/// The rows of these keys, in their order, with the names of contacts of these departments and of none.
+pub fn fetch(connection: &Connection, keys: &[i64], contacts: &Only<String>) -> Result<Vec<RecordRow>> {
     // Built from the combination's columns, which stand in one place.
     let sql = format!(
         "SELECT p.port, s.duration_ms, st.serial, r.sequence, r.call_id, r.segment, r.port_name, r.start_us,
@@ -32,13 +34,15 @@ pub fn fetch(connection: &Connection, keys: &[i64]) -> Result<Vec<RecordRow>> {
     let mut tags = connection.prepare_cached(
         "SELECT id, sample, text, account, utc_us FROM tag WHERE key = ?1 ORDER BY sample, id",
     )?;
+    let mut names = Names::new(connection, contacts);
     let mut rows = Vec::with_capacity(keys.len());
     for key in keys {
         let found =
             find.query_row([key], |row| Ok((record_row(row)?, row.get(16)?, row.get(17)?))).optional()?;
         if let Some((mut row, line, peer)) = found {
-            (row.line_number, row.line_contact) = number_and_contact(connection, line)?;
-            (row.peer_number, row.peer_contact) = number_and_contact(connection, peer)?;
+            (row.line_number, row.line_contact) = number_and_contact(connection, line, &mut names)?;
+            (row.peer_number, row.peer_contact) = number_and_contact(connection, peer, &mut names)?;
+            row.port_contact = names.of_port(&row.id.serial, row.port)?;
             row.tags = tags.query_map([key], tag)?.collect::<Result<_>>()?;
             rows.push(row);
         }
@@ -46,15 +50,21 @@ pub fn fetch(connection: &Connection, keys: &[i64]) -> Result<Vec<RecordRow>> {
     Ok(rows)
 }
 
-fn number_and_contact(sql: &Connection, number: Option<i64>) -> Result<(Option<String>, Option<String>)> {
+fn number_and_contact(
+    sql: &Connection,
+    number: Option<i64>,
+    names: &mut Names<'_>,
+) -> Result<(Option<String>, Option<String>)> {
     let Some(number) = number else { return Ok((None, None)) };
     let text = numbers::text_of(sql, number)?;
-    let mut find = sql.prepare_cached("SELECT name FROM contact WHERE number = ?1")?;
-    let contact = find.query_row([&text], |row| row.get(0)).optional()?;
+    let contact = match &text {
+        Some(text) => names.of_number(text)?,
+        None => None,
+    };
     Ok((text, contact))
 }
 
-/// All but the numbers, their contacts and the tags.
+/// All but the numbers, the contacts and the tags.
 fn record_row(row: &Row<'_>) -> Result<RecordRow> {
     let combo = Combo::from_row(row, 25)?;
     let deleted_us: Option<i64> = row.get(21)?;
@@ -77,6 +87,7 @@ fn record_row(row: &Row<'_>) -> Result<RecordRow> {
         peer_name: row.get(10)?,
         line_contact: None,
         peer_contact: None,
+        port_contact: None,
         withheld: row.get(11)?,
         tracks: row.get(12)?,
         codec: match row.get_ref(13)? {

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Error;
 
 /// Counts up with every change of the tables or of what they are filled with.
-pub const SCHEMA_VERSION: i32 = 4;
+pub const SCHEMA_VERSION: i32 = 5;
 /// "HKLC": tells our files from anybody's.
 const APPLICATION_ID: i32 = 0x484B_4C43;
 
@@ -136,8 +136,15 @@ CREATE TABLE account (
     must_change INTEGER NOT NULL, disabled INTEGER NOT NULL, language TEXT, department TEXT,
     created_us INTEGER NOT NULL, last_login_us INTEGER
 ) STRICT;
-CREATE TABLE contact (number TEXT PRIMARY KEY, name TEXT NOT NULL, department TEXT NOT NULL, note TEXT NOT NULL) STRICT;
-CREATE INDEX contact_name ON contact (name);
+-- `station`, `port`: whose user it is; `newer`: members of a newer release, as JSON.
+CREATE TABLE contact (
+    number TEXT PRIMARY KEY, name TEXT NOT NULL, department TEXT NOT NULL, note TEXT NOT NULL,
+    extension TEXT NOT NULL, outside_number TEXT NOT NULL, position TEXT NOT NULL, email TEXT NOT NULL,
+    station TEXT, port INTEGER, newer TEXT
+) STRICT;
+CREATE INDEX contact_extension ON contact (extension) WHERE extension <> '';
+CREATE INDEX contact_outside_number ON contact (outside_number) WHERE outside_number <> '';
+CREATE INDEX contact_port ON contact (station, port) WHERE station IS NOT NULL;
 
 -- Whole, as JSON: there are few, and each is read whole.
 CREATE TABLE device (serial TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;

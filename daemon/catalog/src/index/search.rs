@@ -15,12 +15,13 @@ use crate::index::allowed::{Allowed, AllowedCombos, asks_for};
 use crate::index::apply::{key_from_us, unsigned, us_from_key};
 use crate::index::book::Book;
 use crate::index::combo::{self, Overlap};
+use crate::index::contacts::{self, Names};
 use crate::index::numbers::{self, Fragment};
 use crate::index::places::PlaceSet;
 use crate::index::sn::local_span_of_sn;
 use crate::query::RecordQuery;
 use crate::record::sn_of;
-use crate::scope::Scope;
+use crate::scope::{Only, Scope};
 
 /// A fragment that stands in more numbers than this, and than this part of all, is only looked for in the numbers of
 /// each record.
@@ -137,7 +138,7 @@ impl<'c> Filter<'c> {
         if let Some(sn) = &filter.sn {
             possible &= filter.narrow_to_sn(&sn.clone());
         }
-        Ok(if possible && filter.load_numbers(query)? && filter.load_keys(query)? {
+        Ok(if possible && filter.load_numbers(query)? && filter.load_keys(query, scope)? {
             Some(filter)
         } else {
             None
@@ -217,7 +218,7 @@ impl<'c> Filter<'c> {
     }
 
     /// `false`: a score, tag, text or call is nowhere.
-    fn load_keys(&mut self, query: &RecordQuery) -> Result<bool> {
+    fn load_keys(&mut self, query: &RecordQuery, scope: &Scope) -> Result<bool> {
         let inside = (self.from, self.before);
         if query.min_score.is_some() || query.max_score.is_some() {
             let mut keys = HashSet::new();
@@ -250,7 +251,7 @@ impl<'c> Filter<'c> {
                  WHERE note IS NOT NULL AND key >= ?2 AND key < ?3 AND instr(lower(note), lower(?1)) > 0",
                 params![text, inside.0, inside.1],
             )?;
-            let numbers = self.numbers_of_contacts(text)?;
+            let numbers = self.numbers_of_contacts(text, scope.contacts())?;
             if keys.is_empty() && numbers.is_empty() {
                 return Ok(false);
             }
@@ -259,13 +260,26 @@ impl<'c> Filter<'c> {
         Ok(self.keys.iter().all(|keys| !keys.is_empty()))
     }
 
-    fn numbers_of_contacts(&self, name: &str) -> Result<HashSet<i64>> {
-        let sql = "SELECT number FROM contact WHERE instr(lower(name), lower(?1)) > 0";
+    /// Numbers beside which a name with this fragment stands for who may read the contacts of these departments: whom
+    /// a number belongs to must not come out by searching what lists do not show.
+    fn numbers_of_contacts(&self, name: &str, departments: &Only<String>) -> Result<HashSet<i64>> {
+        let sql = "SELECT number, extension, outside_number, name, department FROM contact
+             WHERE instr(lower(name), lower(?1)) > 0";
         let mut find = self.sql.prepare_cached(sql)?;
         let mut rows = find.query([name])?;
+        let mut names = Names::new(self.sql, departments);
         let mut ids = HashSet::new();
         while let Some(row) = rows.next()? {
-            ids.extend(numbers::find(self.sql, row.get_ref(0)?.as_str()?)?);
+            if !contacts::may_read(departments, row.get_ref(4)?.as_str()?) {
+                continue;
+            }
+            for column in 0..3 {
+                let number = row.get_ref(column)?.as_str()?;
+                let Some(id) = numbers::find(self.sql, number)? else { continue };
+                if names.of_number(number)?.as_deref() == Some(row.get_ref(3)?.as_str()?) {
+                    ids.insert(id);
+                }
+            }
         }
         Ok(ids)
     }

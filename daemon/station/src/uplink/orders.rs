@@ -1,10 +1,10 @@
 //! The work of each command, on a thread that may wait; and its line in the audit trail.
 
-use catalog::{AuditEntry, AuditResult, Body, Contact};
+use catalog::{AuditEntry, AuditResult, Body, Contact, ContactPort};
 use serde_json::{Map, Value, json};
 use upkeep::params;
 use uplink::What;
-use uplink::command::{ContactToSet, code};
+use uplink::command::{ContactToSet, MoreOfContact, code};
 use uplink::message::Outcome;
 use uplink::order::Lane;
 
@@ -85,34 +85,36 @@ fn set_contacts(world: &World, contacts: Vec<ContactToSet>) -> Outcome {
     if contacts.len() > MOST_CONTACTS {
         return failure(code::COMMAND_INVALID, format!("at most {MOST_CONTACTS} contacts at once"));
     }
-    if let Some(wrong) = contacts.iter().find(|contact| !is_contact(contact)) {
-        let number: String = wrong.number.chars().take(32).collect();
-        return failure(code::COMMAND_INVALID, format!("{number:?} cannot be a contact of a station"));
+    let mut bodies = Vec::with_capacity(contacts.len());
+    for set in contacts {
+        let before = match world.catalog.contact(&set.number) {
+            Ok(before) => before.unwrap_or_default(),
+            Err(error) => return failure(error.code(), error.to_string()),
+        };
+        let contact = after(before, set, &world.serial);
+        if let Err(wrong) = contact.check() {
+            let number: String = contact.number.chars().take(32).collect();
+            return failure(code::COMMAND_INVALID, format!("contact {number:?}: {wrong}"));
+        }
+        bodies.push(Body::ContactSet(contact));
     }
-    let bodies: Vec<Body> = contacts
-        .into_iter()
-        .map(|ContactToSet { number, name, department, note }| {
-            Body::ContactSet(Contact { number, name, department, note })
-        })
-        .collect();
     match world.catalog.append(bodies) {
         Ok(_) => Outcome::Done { detail: Map::new() },
         Err(error) => failure(error.code(), error.to_string()),
     }
 }
 
-/// As the pages take it.
-fn is_contact(contact: &ContactToSet) -> bool {
-    let number = contact.number.as_bytes();
-    let plain = number.iter().all(|byte| byte.is_ascii_digit() || b"*#+".contains(byte));
-    let short = |text: &str, least, most| {
-        (least..=most).contains(&text.chars().count()) && !text.contains(char::is_control)
-    };
-    (1..=32).contains(&number.len())
-        && plain
-        && short(&contact.name, 1, 64)
-        && short(&contact.department, 0, 64)
-        && contact.note.chars().count() <= 500
+/// The contact as it is to be; what the platform says nothing of stays.
+fn after(before: Contact, set: ContactToSet, serial: &str) -> Contact {
+    let ContactToSet { number, name, department, note, more } = set;
+    let contact = Contact { number, name, department, note, ..before };
+    match more {
+        None => contact,
+        Some(MoreOfContact { extension, outside_number, position, email, port }) => {
+            let port = port.map(|port| ContactPort { station: serial.to_owned(), port });
+            Contact { extension, outside_number, position, email, port, ..contact }
+        }
+    }
 }
 
 /// Writes a command into the audit trail, with how it ended. What cannot be written down counts as failed.

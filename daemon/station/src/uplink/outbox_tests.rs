@@ -53,12 +53,7 @@ impl TestBox {
 }
 
 fn contact(number: u64) -> Body {
-    Body::ContactSet(Contact {
-        number: number.to_string(),
-        name: "x".into(),
-        department: String::new(),
-        note: String::new(),
-    })
+    Body::ContactSet(Contact { number: number.to_string(), name: "x".into(), ..Contact::default() })
 }
 
 fn alarm() -> Body {

@@ -39,7 +39,7 @@ fn recordings_and_what_is_said_of_them_arrive_while_they_are_made_and_from_befor
     wait_for_records(&station, 9);
     let first = &records(&station)[0].id;
     station.catalog().annotate(first, Some("officer"), Change::Play).expect("written");
-    let contact = Contact { number: "110".into(), name: "x".into(), ..contact() };
+    let contact = Contact { number: "110".into(), name: "x".into(), ..Contact::default() };
     station.catalog().set_contact(contact).expect("written");
     let key = AlarmKey::of_port(AlarmCode::LineLost, 2);
     station.catalog().raise(&key, Params::new()).expect("written");
@@ -65,10 +65,6 @@ fn recordings_and_what_is_said_of_them_arrive_while_they_are_made_and_from_befor
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(platform.kept.offers.load(SeqCst), offers);
     station.stop().expect("it stops");
-}
-
-fn contact() -> Contact {
-    Contact { number: String::new(), name: String::new(), department: String::new(), note: String::new() }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use catalog::AuditResult;
 use hookline_station::Station;
 use serde_json::{Map, Value, json};
 use uplink::What;
-use uplink::command::ContactToSet;
+use uplink::command::{ContactToSet, MoreOfContact};
 use uplink::message::{Command, Outcome, ToPlatform, ToStation};
 
 use crate::house::{
@@ -135,13 +135,20 @@ fn settings_and_contacts_are_set_or_refused_as_on_the_stations_page() {
         number: number.into(),
         name: name.into(),
         department: "1st".into(),
-        note: String::new(),
+        ..ContactToSet::default()
     };
-    let contacts = vec![contact("110", "Police"), contact("119", "Fire")];
-    platform.command(3, 30, &What::SetContacts { contacts });
+    let more = MoreOfContact { extension: "801".into(), port: Some(3), ..MoreOfContact::default() };
+    let fire = ContactToSet { more: Some(more), ..contact("119", "Fire") };
+    platform.command(3, 30, &What::SetContacts { contacts: vec![contact("110", "Police"), fire] });
     assert_eq!(code(&platform.ended(3)), "done");
-    let kept = station.catalog().contact("119").expect("read").expect("there");
-    assert_eq!((kept.name.as_str(), kept.department.as_str()), ("Fire", "1st"));
+    let kept = |number: &str| station.catalog().contact(number).expect("read").expect("there");
+    assert_eq!((kept("119").name.as_str(), kept("119").department.as_str()), ("Fire", "1st"));
+    // A platform that does not know extensions takes none away.
+    platform.command(4, 30, &What::SetContacts { contacts: vec![contact("119", "Fire Brigade")] });
+    assert_eq!(code(&platform.ended(4)), "done");
+    let port = kept("119").port.expect("the user of a port");
+    assert_eq!((kept("119").name.as_str(), kept("119").extension.as_str()), ("Fire Brigade", "801"));
+    assert_eq!((port.station, port.port), (station.info().serial, 3));
 
     let colour = object(json!({"colour": "red"}));
     for (id, what, expected, member) in [

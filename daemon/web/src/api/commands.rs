@@ -4,9 +4,9 @@ use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use axum::extract::{Path, State};
-use catalog::{Only, PageRequest, Right, Scope};
+use catalog::{Contact, ContactQuery, Only, PageRequest, Right, Scope};
 use hyper::StatusCode;
-use platform::{CommandNow, CommandState, ContactToSet, Platform, What};
+use platform::{CommandNow, CommandState, ContactToSet, MoreOfContact, Platform, What};
 use serde_json::{Map, Value, json};
 
 use super::devices::{SERIAL, serial_of};
@@ -130,7 +130,8 @@ pub async fn command_devices(State(app): State<App>, caller: Caller, mut fields:
                 let mut ids = Vec::new();
                 for device in devices {
                     let department = device.device.department_at(None, platform.now_us());
-                    let what = What::SetContacts { contacts: contacts_for(app, department)? };
+                    let what =
+                        What::SetContacts { contacts: contacts_for(app, &device.device.serial, department)? };
                     let serial = [device.device.serial.clone()];
                     ids.extend(platform.command(&serial, &what, within, trail())?);
                 }
@@ -143,7 +144,7 @@ pub async fn command_devices(State(app): State<App>, caller: Caller, mut fields:
 }
 
 /// Contacts that those of a department may read; of a station that belongs to nobody, those of no department. Blocks.
-fn contacts_for(app: &App, department: Option<&str>) -> Result<Vec<ContactToSet>, Problem> {
+fn contacts_for(app: &App, serial: &str, department: Option<&str>) -> Result<Vec<ContactToSet>, Problem> {
     let scope = match department {
         Some(department) => app.catalog().scope_of_department(department)?,
         None => Scope::of([], Only::These(BTreeSet::new())),
@@ -151,13 +152,8 @@ fn contacts_for(app: &App, department: Option<&str>) -> Result<Vec<ContactToSet>
     let (mut contacts, mut after) = (Vec::new(), None);
     loop {
         let page = PageRequest { after, limit: CONTACTS_AT_ONCE, count_up_to: 0 };
-        let page = app.catalog().contacts(&scope, None, page)?;
-        contacts.extend(page.items.into_iter().map(|contact| ContactToSet {
-            number: contact.number,
-            name: contact.name,
-            department: contact.department,
-            note: contact.note,
-        }));
+        let page = app.catalog().contacts(&scope, &ContactQuery::default(), page)?;
+        contacts.extend(page.items.into_iter().map(|contact| to_set(contact, serial)));
         after = page.next;
         if contacts.len() > MOST_CONTACTS {
             let title = format!("A station takes {MOST_CONTACTS} contacts at once, and here are more.");
@@ -167,6 +163,24 @@ fn contacts_for(app: &App, department: Option<&str>) -> Result<Vec<ContactToSet>
         if after.is_none() {
             return Ok(contacts);
         }
+    }
+}
+
+/// A contact as a station takes it, which knows no ports but its own.
+fn to_set(contact: Contact, serial: &str) -> ContactToSet {
+    let more = MoreOfContact {
+        extension: contact.extension,
+        outside_number: contact.outside_number,
+        position: contact.position,
+        email: contact.email,
+        port: contact.port.filter(|at| at.station == serial).map(|at| at.port),
+    };
+    ContactToSet {
+        number: contact.number,
+        name: contact.name,
+        department: contact.department,
+        note: contact.note,
+        more: Some(more),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, State};
 use catalog::entry::Name;
-use catalog::{Body, Department, Scope};
+use catalog::{Body, ContactQuery, Department, PageRequest, Scope};
 use serde_json::{Value, json};
 
 use super::{Answer, created, done, json_answer};
@@ -268,7 +268,7 @@ pub async fn remove_department(State(app): State<App>, caller: Caller, Path(name
         let (tree, scope) = (Tree::read(app)?, scope_of(app, &caller)?);
         let before = found(&tree, &scope, &name)?.clone();
         let trail = Trail::of(&caller, "department", "delete").with("before", json!(before));
-        let allowed = check_below(&caller, &name).and_then(|()| check_empty(&tree, &name));
+        let allowed = check_below(&caller, &name).and_then(|()| check_empty(app, &tree, &name));
         if let Err(problem) = allowed {
             return trail.ended(app.catalog(), Err(problem));
         }
@@ -281,22 +281,31 @@ pub async fn remove_department(State(app): State<App>, caller: Caller, Path(name
     Ok(done())
 }
 
-fn check_empty(tree: &Tree, name: &str) -> Result<(), Problem> {
+fn check_empty(app: &App, tree: &Tree, name: &str) -> Result<(), Problem> {
     let devices = tree.devices.get(name).copied().unwrap_or(0);
     let accounts = tree.accounts.get(name).copied().unwrap_or(0);
     let departments = tree.children(name);
-    if devices + accounts + departments == 0 {
+    let contacts = contacts_of(app, name)?;
+    if devices + accounts + departments + contacts == 0 {
         return Ok(());
     }
     let title = format!(
-        "{name} still has stations ({devices}), accounts ({accounts}) or departments below it ({departments}): move \
-         them first."
+        "{name} still has stations ({devices}), accounts ({accounts}), contacts ({contacts}) or departments below it \
+         ({departments}): move them first."
     );
     Err(Problem::new(Code::DepartmentInUse, title)
         .with("name", name)
         .with("devices", devices)
         .with("accounts", accounts)
+        .with("contacts", contacts)
         .with("departments", departments))
+}
+
+/// Contacts that would belong to nobody who can be asked.
+fn contacts_of(app: &App, department: &str) -> Result<usize, Problem> {
+    let query = ContactQuery { departments: Some([department.to_owned()].into()), ..ContactQuery::default() };
+    let page = app.catalog().contacts(&Scope::everything(), &query, PageRequest::default())?;
+    Ok(page.total.and_then(|total| usize::try_from(total).ok()).unwrap_or(0))
 }
 
 /// What belonged to a department that goes, at times that are past, belongs to the one above from then on.

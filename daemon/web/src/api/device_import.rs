@@ -5,7 +5,6 @@ use std::collections::{BTreeSet, HashSet};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use catalog::{Device, Scope};
-use csv::StringRecord;
 use hyper::header;
 use serde_json::{Value, json};
 
@@ -13,18 +12,15 @@ use super::devices::{Asked, SERIAL, fingerprint_of, new_device, serial_of, trail
 use super::download::content_disposition;
 use super::{Answer, json_answer};
 use crate::app::App;
-use crate::body::{self, media_type};
+use crate::csv_file::{self, CsvFile, CsvLine};
 use crate::fields::is_text;
-use crate::problem::{Code, Problem};
+use crate::problem::Problem;
 use crate::query::Query;
 use crate::scope::scope_of;
 use crate::session::Caller;
 use crate::trail::Trail;
 
-const CSV: &str = "text/csv";
 const COLUMNS: [&str; 5] = ["serial", "name", "department", "fingerprint", "note"];
-/// Lines below the heading.
-const MOST_LINES: usize = 10_000;
 /// Stations that are written into the journal together.
 const AT_ONCE: usize = 500;
 
@@ -55,10 +51,7 @@ pub async fn import_devices(
 ) -> Answer {
     let check = query.one("check", "true or false", |text| text.parse::<bool>().ok())?.unwrap_or(false);
     query.finish()?;
-    if media_type(request.headers()) != CSV {
-        return Err(body::wrong_media_type(CSV));
-    }
-    let bytes = body::whole(request.into_body()).await?;
+    let bytes = csv_file::whole(request).await?;
     app.blocking(move |app| import(app, &caller, &bytes, check)).await
 }
 
@@ -140,56 +133,15 @@ fn row_json(line: &Line, check: bool) -> Value {
 }
 
 fn lines_of(app: &App, caller: &Caller, scope: &Scope, bytes: &[u8]) -> Result<Vec<Line>, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| Problem::field_invalid("", "text in UTF-8"))?;
-    // The reader counts a line end of two characters before its second one.
-    let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
-    let mut reader =
-        csv::ReaderBuilder::new().flexible(true).trim(csv::Trim::All).from_reader(text.as_bytes());
-    let heading = reader.headers().map_err(|error| unreadable(&error))?.clone();
-    let columns = columns_of(&heading)?;
-    let mut lines = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|error| unreadable(&error))?;
-        if lines.len() >= MOST_LINES {
-            return Err(Problem::field_invalid("", &format!("at most {MOST_LINES} lines below the heading")));
-        }
-        let number = record.position().map_or(0, csv::Position::line);
-        let value = |column: &str| {
-            let place = columns.iter().position(|name| name == column)?;
-            record.get(place).filter(|value| !value.is_empty())
-        };
+    let column = |heading: &str| COLUMNS.into_iter().find(|name| *name == heading);
+    let file = CsvFile::read(bytes, column, "serial")?;
+    let line = |line: &CsvLine| {
+        let value = |column: &str| file.value(line, column).filter(|value| !value.is_empty());
         let serial = value("serial").unwrap_or_default().chars().take(64).collect();
-        let device = match record.len() == columns.len() {
-            true => device_of(app, caller, scope, value),
-            false => Err(Problem::field_invalid("", &format!("{} values, as the heading", columns.len()))),
-        };
-        lines.push(Line { number, serial, device });
-    }
-    Ok(lines)
-}
-
-fn unreadable(error: &csv::Error) -> Problem {
-    let line = error.position().map_or(0, csv::Position::line);
-    Problem::field_invalid("", &format!("CSV; line {line} cannot be read")).with("line", line)
-}
-
-/// # Errors
-/// `field_unknown` for a column that there is not, so that a misspelt one is not passed over.
-fn columns_of(heading: &StringRecord) -> Result<Vec<String>, Problem> {
-    let names: Vec<String> = heading.iter().map(str::to_lowercase).collect();
-    if let Some(unknown) = names.iter().find(|name| !COLUMNS.contains(&name.as_str())) {
-        return Err(Problem::field_unknown(&unknown.chars().take(64).collect::<String>()));
-    }
-    let different: HashSet<&String> = names.iter().collect();
-    if different.len() != names.len() {
-        return Err(Problem::new(Code::FieldInvalid, "A column stands twice in the heading.")
-            .with("field", "")
-            .with("expected", "each column once"));
-    }
-    match names.iter().any(|name| name == "serial") {
-        true => Ok(names),
-        false => Err(Problem::field_missing("serial")),
-    }
+        let device = file.check_length(line).and_then(|()| device_of(app, caller, scope, value));
+        Line { number: line.number, serial, device }
+    };
+    Ok(file.lines().iter().map(line).collect())
 }
 
 fn device_of<'a>(
@@ -220,23 +172,4 @@ fn device_of<'a>(
         ..Asked::default()
     };
     new_device(app, caller, scope, &serial, asked)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_heading_names_known_columns_each_once_and_the_serial_number() {
-        let columns = |line: &str| columns_of(&StringRecord::from(line.split(',').collect::<Vec<_>>()));
-        assert_eq!(columns("Serial,NAME").expect("read"), ["serial", "name"]);
-        for (line, code) in [
-            ("serial,colour", Code::FieldUnknown),
-            ("name", Code::FieldMissing),
-            ("serial,serial", Code::FieldInvalid),
-            ("", Code::FieldUnknown),
-        ] {
-            assert_eq!(columns(line).expect_err("refused").code, code, "{line}");
-        }
-    }
 }

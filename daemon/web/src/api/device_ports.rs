@@ -27,6 +27,7 @@ const MOST_PORTS: usize = 1000;
 /// The ports that the caller sees, as the contract writes them. Blocks.
 pub fn ports_json(view: &View, scope: &Scope, now: &DeviceNow, now_us: i64) -> Vec<Value> {
     let serial = &now.device.serial;
+    let users = view.users_of(serial);
     let mut names = HashMap::new();
     let mut name_of = |number: &str| -> Option<String> {
         let find = || view.contact_of(number);
@@ -42,6 +43,7 @@ pub fn ports_json(view: &View, scope: &Scope, now: &DeviceNow, now_us: i64) -> V
             json!({
                 "port": port.port,
                 "name": port.name,
+                "port_contact": users.get(&port.port),
                 "department": now.device.department_at(Some(port.port), now_us),
                 "own_department": now.device.ports.contains_key(&port.port),
                 "line_number": port.line_number,

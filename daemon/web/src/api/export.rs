@@ -1,4 +1,4 @@
-//! Lists as files: recordings and the audit trail, as CSV while it is sent, or as a spreadsheet.
+//! Lists as files, as CSV while it is sent, or as a spreadsheet: here recordings and the audit trail.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -33,14 +33,15 @@ use crate::view::View;
 use crate::words::{Language, TableWords};
 
 /// Rows read from the catalog at a time.
-const ROWS_AT_ONCE: u32 = 500;
+pub const ROWS_AT_ONCE: u32 = 500;
 const PIECE_BYTES: u64 = 64 * 1024;
 
-const RECORD_COLUMNS: [(&str, f64); 21] = [
+const RECORD_COLUMNS: [(&str, f64); 22] = [
     ("sn", 22.0),
     ("id", 26.0),
     ("port", 8.0),
     ("port_name", 16.0),
+    ("port_contact", 14.0),
     ("start", 20.0),
     ("duration", 10.0),
     ("caller", 16.0),
@@ -77,13 +78,13 @@ const AUDIT_COLUMNS: [(&str, f64); 10] = [
 ];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub enum Format {
     Csv,
     Xlsx,
 }
 
 impl Format {
-    fn of(query: &mut Query) -> Result<Self, Problem> {
+    pub fn of(query: &mut Query) -> Result<Self, Problem> {
         query.required("format", "one of xlsx, csv", |text| match text {
             "csv" => Some(Self::Csv),
             "xlsx" => Some(Self::Xlsx),
@@ -120,7 +121,7 @@ pub fn duration_text(ms: u64) -> String {
 }
 
 /// Gives the rows of a table, some at a time. No rows are the end.
-trait Rows: Send + 'static {
+pub trait Rows: Send + 'static {
     fn next(&mut self, app: &App) -> Result<Vec<Vec<Cell>>, Problem>;
 }
 
@@ -155,7 +156,7 @@ impl Rows for RecordRows {
         };
         let cells = |row: &RecordRow| {
             let mut cells = station_cells(app, &self.view, &row.id.serial);
-            cells.extend(record_cells(row, &self.view, self.language));
+            cells.extend(record_cells(row, self.language));
             cells
         };
         Ok(rows.iter().map(cells).collect())
@@ -163,14 +164,14 @@ impl Rows for RecordRows {
 }
 
 /// Name and serial number of the station of a row, on a platform.
-fn station_cells(app: &App, view: &View, serial: &str) -> Vec<Cell> {
+pub fn station_cells(app: &App, view: &View, serial: &str) -> Vec<Cell> {
     match app.served.role() {
         Role::Station => Vec::new(),
         Role::Platform => vec![Cell::optional(view.station_name(serial)), Cell::Text(serial.to_owned())],
     }
 }
 
-fn record_cells(row: &RecordRow, view: &View, language: Language) -> Vec<Cell> {
+fn record_cells(row: &RecordRow, language: Language) -> Vec<Cell> {
     let word = |column, code: &str| Cell::Text(language.value(column, code).to_owned());
     let tags: Vec<&str> = row.tags.iter().map(|tag| tag.text.as_str()).collect();
     vec![
@@ -178,14 +179,15 @@ fn record_cells(row: &RecordRow, view: &View, language: Language) -> Vec<Cell> {
         Cell::Text(record_id_text(&row.id).to_string()),
         Cell::Number(f64::from(row.port)),
         Cell::Text(row.port_name.clone()),
+        Cell::optional(row.port_contact.as_deref()),
         Cell::Time { us: row.start_us, offset_s: row.offset_s },
         Cell::DurationMs(row.duration_ms),
         Cell::optional(row.caller()),
         Cell::optional(row.callee()),
         Cell::optional(row.line_number.as_deref()),
         Cell::optional(row.peer_number.as_deref()),
-        Cell::optional(view.contact(row.line_number.as_deref(), row.line_contact.as_deref())),
-        Cell::optional(view.contact(row.peer_number.as_deref(), row.peer_contact.as_deref())),
+        Cell::optional(row.line_contact.as_deref()),
+        Cell::optional(row.peer_contact.as_deref()),
         word("call_type", row.call_type.name()),
         word("start_mode", row.start_mode.name()),
         word("stop_mode", row.stop_mode.name()),
@@ -298,7 +300,7 @@ pub async fn export_audit(
 }
 
 #[allow(clippy::too_many_arguments)] // one file, described
-async fn file(
+pub async fn file(
     app: App,
     caller: Caller,
     item: &str,
@@ -411,7 +413,9 @@ mod tests {
 
     #[test]
     fn every_column_has_a_word_in_every_language() {
-        for (code, _) in STATION_COLUMNS.iter().chain(&RECORD_COLUMNS).chain(&AUDIT_COLUMNS) {
+        let contacts = super::super::contact_export::COLUMNS;
+        let columns = STATION_COLUMNS.iter().chain(&RECORD_COLUMNS).chain(&AUDIT_COLUMNS).chain(&contacts);
+        for (code, _) in columns {
             assert!(!Language::Simplified.column(code).is_ascii(), "{code}");
             assert!(!Language::Traditional.column(code).is_ascii(), "{code}");
             assert_ne!(Language::English.column(code), *code, "{code}");

@@ -7,6 +7,8 @@ pub mod audit;
 pub mod box_settings;
 pub mod channels;
 pub mod commands;
+pub mod contact_export;
+pub mod contact_import;
 pub mod contacts;
 pub mod departments;
 pub mod device_import;

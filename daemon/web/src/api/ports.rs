@@ -7,8 +7,8 @@ use station::{CalibrationStep, ManualRecord, Meter, PortLive};
 use super::recordings::record_json;
 use super::{Answer, json_answer};
 use crate::app::App;
-use crate::contacts::Names;
 use crate::fields::Fields;
+use crate::names::Names;
 use crate::problem::Problem;
 use crate::query::{Query, whole_of};
 use crate::scope::scope_of;
@@ -42,6 +42,7 @@ pub fn port_json(port: &PortLive, names: &Names) -> Value {
     json!({
         "port": port.port,
         "name": port.name,
+        "port_contact": names.user_of(port.port),
         "line_number": port.line_number,
         "two_track": port.two_track,
         "state": port.state,

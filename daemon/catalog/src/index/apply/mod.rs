@@ -15,6 +15,7 @@ use rusqlite::{Connection, Result, params};
 
 use crate::entry::{Body, Entry};
 use crate::index::combo::Combo;
+use crate::index::contacts;
 use crate::journal::{Place, Placed};
 
 /// Bits of a key behind the microseconds.
@@ -131,11 +132,7 @@ impl Work<'_> {
             Body::Audit(_) | Body::AccountSet(_) | Body::AccountRemoved(_) => {
                 self.account_entry(entry, origin)
             }
-            Body::ContactSet(contact) => self.run(
-                "INSERT INTO contact VALUES (?1, ?2, ?3, ?4) ON CONFLICT (number) DO UPDATE SET
-                 name = excluded.name, department = excluded.department, note = excluded.note",
-                params![contact.number, contact.name, contact.department, contact.note],
-            ),
+            Body::ContactSet(contact) => contacts::set(self.sql, contact),
             Body::ContactRemoved(name) => self.run("DELETE FROM contact WHERE number = ?1", [&name.name]),
             Body::DeviceSet(_)
             | Body::DeviceRemoved(_)
