@@ -52,7 +52,7 @@ pub use audit::{AuditEntry, AuditResult, AuditRow};
 pub use catalog::{Catalog, Health, JournalLoss, OpenReport, Options, Receipt};
 pub use deletion::{DeletionRefusal, Deletions};
 pub use device::{Department, Device, Pull, Since};
-pub use entry::{Body, Change};
+pub use entry::{Body, Change, EntryPrint};
 pub use error::Error;
 pub use journal::{JournalTail, Place, RawEntry};
 pub use query::{

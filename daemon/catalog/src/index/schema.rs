@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 use crate::error::Error;
 
 /// Counts up with every change of the tables or of what they are filled with.
-pub const SCHEMA_VERSION: i32 = 4;
+pub const SCHEMA_VERSION: i32 = 5;
 /// "HKLC": tells our files from anybody's.
 const APPLICATION_ID: i32 = 0x484B_4C43;
 
@@ -141,10 +141,17 @@ CREATE INDEX contact_name ON contact (name);
 
 -- Whole, as JSON: there are few, and each is read whole.
 CREATE TABLE device (serial TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+-- As they were when they were removed: to whom a time belonged counts when the serial number comes again.
+CREATE TABLE former_device (serial TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE department (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 -- Entries that have gone from a station to its platform, as spans. On the station, `station` is 0; on the platform, its.
 CREATE TABLE synchronised (
     station INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (station, first)
+) STRICT, WITHOUT ROWID;
+-- What tells each entry of a station from another one that has its number, see `EntryPrint`.
+CREATE TABLE print (
+    station INTEGER NOT NULL, entry INTEGER NOT NULL, written_us INTEGER NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (station, entry)
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO applied VALUES (1, 0, 0, 0, 0, 0, 0);
