@@ -121,8 +121,8 @@ fn standing_at(catalog: &Catalog, told: u64) -> Result<HashSet<Key>, catalog::Er
     let codes = cleared.keys().map(|key| key.code.clone()).collect();
     let past = AlarmQuery { state: AlarmState::History, codes, ..AlarmQuery::default() };
     each_alarm(catalog, &past, MOST_PAST, |alarm| {
-        let (cleared_us, key) = (alarm.cleared_us, key_of(alarm));
-        if alarm.id <= told && cleared.get(&key).copied() == cleared_us {
+        let (id, cleared_us, key) = (alarm.id, alarm.cleared_us, key_of(alarm));
+        if id <= told && cleared.get(&key).copied() == cleared_us {
             standing.insert(key);
         }
     })?;
