@@ -185,6 +185,18 @@ pub struct AlarmRow {
     pub acknowledged: Option<Acknowledged>,
 }
 
+impl AlarmRow {
+    /// Serial number of the station that it is about: the one that raised it, or the one of which its platform says it.
+    /// `None`: this box itself.
+    pub fn about(&self) -> Option<&str> {
+        let told_by_platform = || {
+            let code = AlarmCode::from_name(&self.code)?;
+            self.thing.as_deref().filter(|_| code.is_about_a_station())
+        };
+        self.station.as_deref().or_else(told_by_platform)
+    }
+}
+
 /// Who has seen an alarm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {

@@ -127,7 +127,27 @@ pub struct FromStation {
     pub covers_from: Option<u64>,
 }
 
+/// What tells an entry of a station from another one that the station has under the same number: one whose journal has
+/// begun anew uses its numbers a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryPrint {
+    /// Microseconds of UTC since 1970, by the station.
+    pub written_us: i64,
+    /// CRC-32 of the payload.
+    pub crc: u32,
+}
+
+impl EntryPrint {
+    pub fn of(written_us: i64, payload: &[u8]) -> Self {
+        Self { written_us, crc: crc32fast::hash(payload) }
+    }
+}
+
 impl FromStation {
+    pub fn print(&self) -> EntryPrint {
+        EntryPrint::of(self.written_us, self.payload.as_bytes())
+    }
+
     /// What the station says, with the file where it lies here; `None` for what a station may not say on a platform,
     /// or what cannot be read.
     pub fn body(&self) -> Option<Body> {

@@ -54,7 +54,7 @@ pub use catalog::{Catalog, Health, JournalLoss, OpenReport, Options, Receipt};
 pub use contact::{Contact, ContactPort, WrongMember};
 pub use deletion::{DeletionRefusal, Deletions};
 pub use device::{Department, Device, Pull, Since};
-pub use entry::{Body, Change};
+pub use entry::{Body, Change, EntryPrint};
 pub use error::Error;
 pub use journal::{JournalTail, Place, RawEntry};
 pub use query::{

@@ -14,7 +14,7 @@ use crate::audit::AuditRow;
 use crate::catalog::Catalog;
 use crate::contact::Contact;
 use crate::device::{Department, Device};
-use crate::entry::Body;
+use crate::entry::{Body, EntryPrint};
 use crate::error::Error;
 use crate::index::contacts::Names;
 use crate::index::dump::{DumpError, dump};
@@ -235,6 +235,11 @@ impl Catalog {
         self.inner.pool.read("read a station", |sql| stations::device(sql, serial))
     }
 
+    /// A station that is registered no longer, as it was when it was removed last.
+    pub fn former_device(&self, serial: &str) -> Result<Option<Device>, Error> {
+        self.inner.pool.read("read a former station", |sql| stations::former_device(sql, serial))
+    }
+
     /// By name.
     pub fn departments(&self) -> Result<Vec<Department>, Error> {
         self.inner.pool.read("list departments", stations::departments)
@@ -243,6 +248,18 @@ impl Catalog {
     /// On a platform: entries of a station's journal that it has.
     pub fn arrived(&self, serial: &str) -> Result<Ranges, Error> {
         self.inner.pool.read("read what has come from a station", |sql| stations::arrived(sql, serial))
+    }
+
+    /// On a platform: what tells the entry of a station that it has under this number from others. `None`: it has none.
+    pub fn entry_print(&self, serial: &str, entry: u64) -> Result<Option<EntryPrint>, Error> {
+        self.inner
+            .pool
+            .read("look for an entry of a station", |sql| stations::entry_print(sql, serial, entry))
+    }
+
+    /// On a platform: the highest number of a station's records that it has; 0: none.
+    pub fn highest_record(&self, serial: &str) -> Result<u64, Error> {
+        self.inner.pool.read("look for a station's records", |sql| stations::highest_record(sql, serial))
     }
 
     /// On a station: entries of its journal that its platform has.

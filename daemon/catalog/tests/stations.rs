@@ -3,14 +3,17 @@
 
 mod common;
 
+use std::collections::BTreeSet;
+
 use common::{BEGIN_US, SERIAL, add, export, facts, file_name, missed, open, settle};
 use hookline_catalog::entry::{
     AlarmAcknowledged, AlarmCleared, AlarmRaised, Annotation, Deletion, FromStation, Name, Record,
     Synchronised,
 };
 use hookline_catalog::{
-    AlarmCategory, AlarmQuery, AlarmState, AuditQuery, AuditResult, Body, Catalog, Change, DeletedFilter,
-    DeletionReason, Department, Device, Grade, PageRequest, RecordQuery, RecordRow, Scope,
+    AlarmCategory, AlarmCode, AlarmKey, AlarmQuery, AlarmState, AuditQuery, AuditResult, Body, Catalog,
+    Change, DeletedFilter, DeletionReason, Department, Device, Grade, Grant, Only, PageRequest, RecordQuery,
+    RecordRow, Scope,
 };
 use recording::{Facts, RecordId};
 
@@ -256,6 +259,91 @@ fn a_tail_follows_the_journal_and_gives_it_as_it_stands() {
     assert_eq!(tail.read(10).unwrap().len(), 3);
     assert!(tail.read(10).unwrap().is_empty());
     assert_eq!(catalog.journal_tail(6).read(10).unwrap()[0].sequence, 6);
+}
+
+#[test]
+fn an_entry_is_known_by_what_it_says_and_not_by_its_number_alone() {
+    let alarm = |thing: &str| {
+        Body::AlarmRaised(AlarmRaised {
+            code: "line_lost".into(),
+            category: AlarmCategory::Channel,
+            severity: line::Severity::Critical,
+            port: None,
+            thing: Some(thing.into()),
+            params: serde_json::Map::new(),
+            times: 1,
+        })
+    };
+    let Body::FromStation(covering) = sent(9, &alarm("nine"), None) else { panic!("of a station") };
+    let nine = FromStation { covers_from: Some(1), ..covering };
+    let (_folder, catalog) = platform(vec![
+        Body::FromStation(nine.clone()),
+        // Was only covered until now: it stayed at the station, or comes from a journal that has begun anew.
+        sent(5, &alarm("five"), None),
+        sent(12, &record(theirs(40)), None),
+    ]);
+    settle(&catalog);
+    assert_eq!(catalog.entry_print(STATION, 9).unwrap(), Some(nine.print()));
+    assert!(catalog.entry_print(STATION, 5).unwrap().is_some_and(|five| five != nine.print()));
+    assert_eq!(catalog.entry_print(STATION, 4).unwrap(), None);
+    assert_eq!(catalog.entry_print(SERIAL, 9).unwrap(), None);
+    assert_eq!(catalog.highest_record(STATION).unwrap(), 40);
+    assert_eq!(catalog.highest_record("HKLN-00000000000099").unwrap(), 0);
+    let alarms =
+        catalog.alarms(&Scope::everything(), &AlarmQuery::default(), PageRequest::default()).unwrap();
+    assert_eq!(alarms.items.len(), 2);
+}
+
+#[test]
+fn a_file_that_was_missed_and_comes_again_is_there() {
+    let facts = theirs(1);
+    let file = file_name(&facts).unwrap();
+    let came = sent(1, &record(facts.clone()), Some(&file));
+    let missed = Body::FileMissing(hookline_catalog::entry::RecordRef { record: facts.id });
+    let (_folder, catalog) = platform(vec![came.clone(), missed, came]);
+    let row = &rows(&catalog)[0];
+    assert!(!row.file_missing && row.file.as_deref() == Some(file.as_str()));
+}
+
+#[test]
+fn a_station_that_was_removed_is_remembered_as_it_was() {
+    let device = Device { name: "seven".into(), ..Device::new(STATION) };
+    let removed = Body::DeviceRemoved(Name { name: STATION.into() });
+    let (_folder, catalog) = platform(vec![Body::DeviceSet(device.clone()), removed.clone(), removed]);
+    assert_eq!(catalog.device(STATION).unwrap(), None);
+    assert_eq!(catalog.former_device(STATION).unwrap(), Some(device));
+    assert_eq!(catalog.former_device(SERIAL).unwrap(), None);
+}
+
+#[test]
+fn what_a_platform_says_of_a_station_is_for_those_who_see_the_station() {
+    let folder = tempfile::tempdir().unwrap();
+    let (catalog, _) = open(folder.path());
+    let other = "HKLN-00000000000008";
+    for serial in [STATION, other] {
+        let offline = AlarmKey::of_thing(AlarmCode::StationOffline, serial);
+        catalog.raise(&offline, serde_json::Map::new()).unwrap();
+    }
+    // A thing that is no station, whatever its name.
+    catalog.raise(&AlarmKey::of_thing(AlarmCode::UnitLost, STATION), serde_json::Map::new()).unwrap();
+    settle(&catalog);
+    let seen = |scope: &Scope, stations: &[&str]| {
+        let stations = stations.iter().map(|serial| (*serial).to_owned()).collect();
+        let query = AlarmQuery { stations, ..AlarmQuery::default() };
+        catalog.alarms(scope, &query, PageRequest::default()).unwrap().items
+    };
+    let few = Scope::of([Grant::of_station(STATION)], Only::These(BTreeSet::new()));
+    let many = (100..300).map(|number| Grant::of_station(format!("HKLN-{number:014}")));
+    let many = Scope::of(many.chain([Grant::of_station(STATION)]), Only::These(BTreeSet::new()));
+    for scope in [&few, &many] {
+        let items = seen(scope, &[]);
+        assert_eq!(items.iter().map(|alarm| alarm.about()).collect::<Vec<_>>(), [Some(STATION)]);
+        assert_eq!(catalog.alarm_counts(scope).unwrap().critical, 1);
+        assert!(catalog.alarm(scope, items[0].id).unwrap().is_some());
+        assert!(seen(scope, &[other]).is_empty());
+    }
+    assert_eq!(seen(&Scope::everything(), &[]).len(), 3);
+    assert_eq!(seen(&Scope::everything(), &[other])[0].about(), Some(other));
 }
 
 #[test]

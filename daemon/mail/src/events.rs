@@ -1,14 +1,18 @@
 //! Alarms as they change, read from the journal: what was raised and cleared, and not what an alarm that stands says
 //! over again.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::time::Instant;
 
-use catalog::{AlarmQuery, AlarmState, Body, Catalog, JournalTail, PageRequest, Params, RawEntry, Scope};
+use catalog::{
+    AlarmQuery, AlarmRow, AlarmState, Body, Catalog, JournalTail, PageRequest, Params, RawEntry, Scope,
+};
 use line::Severity;
 
 /// Changes that are kept for messages. Of what is older, a message says only that there was more.
 pub const MOST_EVENTS: usize = 5000;
+/// Past alarms that are looked through for those that were cleared while nobody was told.
+const MOST_PAST: usize = 50_000;
 /// Entries that are read in one go.
 const ENTRIES_AT_ONCE: usize = 2000;
 
@@ -101,25 +105,70 @@ impl Follower {
     }
 }
 
-/// Alarms that were raised up to that entry and stand now. Those that have been cleared since are not known any more: a
-/// repeat of one would be taken for a raising, and stands in one line with its clearing.
+/// Alarms that stood at that entry: those that still stand, and those that have been cleared behind it.
 fn standing_at(catalog: &Catalog, told: u64) -> Result<HashSet<Key>, catalog::Error> {
-    let query = AlarmQuery { state: AlarmState::Current, ..AlarmQuery::default() };
-    let mut request = PageRequest { after: None, limit: 1000, count_up_to: 0 };
     let mut standing = HashSet::new();
+    let current = AlarmQuery { state: AlarmState::Current, ..AlarmQuery::default() };
+    each_alarm(catalog, &current, usize::MAX, |alarm| {
+        if alarm.id <= told {
+            standing.insert(key_of(alarm));
+        }
+    })?;
+    let cleared = cleared_behind(catalog, told)?;
+    if cleared.is_empty() {
+        return Ok(standing);
+    }
+    let codes = cleared.keys().map(|key| key.code.clone()).collect();
+    let past = AlarmQuery { state: AlarmState::History, codes, ..AlarmQuery::default() };
+    each_alarm(catalog, &past, MOST_PAST, |alarm| {
+        let (id, cleared_us, key) = (alarm.id, alarm.cleared_us, key_of(alarm));
+        if id <= told && cleared.get(&key).copied() == cleared_us {
+            standing.insert(key);
+        }
+    })?;
+    Ok(standing)
+}
+
+/// When each alarm was cleared for the first time behind that entry.
+fn cleared_behind(catalog: &Catalog, told: u64) -> Result<HashMap<Key, i64>, catalog::Error> {
+    let mut cleared = HashMap::new();
+    let mut tail = catalog.journal_tail(told + 1);
     loop {
-        let page = catalog.alarms(&Scope::everything(), &query, request)?;
-        standing.extend(page.items.into_iter().filter(|alarm| alarm.id <= told).map(|alarm| Key {
-            station: alarm.station,
-            code: alarm.code,
-            port: alarm.port,
-            thing: alarm.thing,
-        }));
-        match page.next {
-            Some(next) => request.after = Some(next),
-            None => return Ok(standing),
+        let entries = tail.read(ENTRIES_AT_ONCE)?;
+        for (_, key, change, at_us) in entries.iter().filter_map(understood) {
+            if change == Change::Cleared {
+                cleared.entry(key).or_insert(at_us);
+            }
+        }
+        if entries.len() < ENTRIES_AT_ONCE {
+            return Ok(cleared);
         }
     }
+}
+
+/// Alarms of a query, the newest first, at most so many.
+fn each_alarm(
+    catalog: &Catalog,
+    query: &AlarmQuery,
+    most: usize,
+    mut each: impl FnMut(AlarmRow),
+) -> Result<(), catalog::Error> {
+    let mut request = PageRequest { after: None, limit: 1000, count_up_to: 0 };
+    let mut read = 0;
+    while read < most {
+        let page = catalog.alarms(&Scope::everything(), query, request)?;
+        read += page.items.len();
+        page.items.into_iter().for_each(&mut each);
+        match page.next {
+            Some(next) => request.after = Some(next),
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+fn key_of(alarm: AlarmRow) -> Key {
+    Key { station: alarm.station, code: alarm.code, port: alarm.port, thing: alarm.thing }
 }
 
 /// An entry about an alarm, of this box or of a station. Most entries are about something else: those are not parsed.
@@ -238,6 +287,31 @@ mod tests {
         assert_eq!(read(&mut follower), [], "it stood before, and stands");
         catalog.clear(&disk).expect("written");
         assert_eq!(read(&mut follower).len(), 1);
+    }
+
+    #[test]
+    fn what_was_cleared_before_a_restart_and_not_told_is_told_after_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (disk, clock) =
+            (AlarmKey::of_box(AlarmCode::DiskFull), AlarmKey::of_box(AlarmCode::ClockUnsynchronised));
+        let catalog = open(folder.path());
+        // One that was over long ago, and one that stood when people were told last.
+        catalog.raise(&clock, Params::new()).expect("written");
+        catalog.clear(&clock).expect("written");
+        catalog.raise(&disk, Params::new()).expect("written");
+        let told = catalog.health().journal_sequence;
+        catalog.clear(&disk).expect("written");
+        catalog.raise(&clock, Params::new()).expect("written");
+        catalog.clear(&clock).expect("written");
+        drop(catalog);
+        let catalog = open(folder.path());
+        assert!(catalog.wait_until_current(std::time::Duration::from_secs(5)));
+        let told_now = read(&mut Follower::after(&catalog, told).expect("follows"));
+        let codes: Vec<_> = told_now.iter().map(|(_, code, raised)| (code.as_str(), *raised)).collect();
+        assert_eq!(
+            codes,
+            [("disk_full", false), ("clock_unsynchronised", true), ("clock_unsynchronised", false)]
+        );
     }
 
     #[test]

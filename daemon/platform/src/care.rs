@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use catalog::{AlarmCode, AlarmKey, AlarmQuery, AuditEntry, Params};
+use catalog::{AlarmCode, AlarmKey, AlarmQuery, AuditEntry, Body, Params};
 use serde_json::{Value, json};
 use upkeep::alarm_states::alarm_keys;
 use upkeep::file_watch::FileWatch;
@@ -51,6 +51,8 @@ pub(crate) struct Care {
     /// Stations of the last round.
     stations: BTreeSet<String>,
     audit: Vec<AuditEntry>,
+    /// Entries for which there was no room.
+    audit_lost: u64,
     deletions_finished: bool,
 }
 
@@ -63,6 +65,7 @@ impl Care {
             alarms: AlarmStates::default(),
             stations: BTreeSet::new(),
             audit: Vec::new(),
+            audit_lost: 0,
             deletions_finished: false,
         }
     }
@@ -85,7 +88,7 @@ impl Care {
                     self.take(notice);
                     while let Ok(more) = notices.try_recv() {
                         if matches!(more, Notice::Finish) {
-                            return self.write();
+                            return self.finish();
                         }
                         self.take(more);
                     }
@@ -94,26 +97,39 @@ impl Care {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
-        self.write();
+        self.finish();
     }
 
     fn take(&mut self, notice: Notice) {
         match notice {
             Notice::Audit(entry) if self.audit.len() < AUDIT_WAITING => self.audit.push(*entry),
             Notice::DeletionUnfinished => self.deletions_finished = false,
-            Notice::Audit(_) | Notice::Finish => {}
+            Notice::Audit(_) => self.audit_lost += 1,
+            Notice::Finish => {}
         }
     }
 
     fn write(&mut self) {
         let catalog = &self.inner.catalog;
         self.alarms.write_to(catalog);
-        if !self.audit.is_empty() {
-            let bodies = self.audit.iter().cloned().map(catalog::Body::Audit).collect();
-            // What the journal does not take now is tried again with the next round.
-            if catalog.append_durable(bodies).is_ok() {
-                self.audit.clear();
-            }
+        write_trail(catalog, &mut self.audit);
+        if self.audit_lost > 0 && self.audit.is_empty() {
+            // The trail says itself what it lacks.
+            let gap = Inner::own_trail("trail_incomplete", json!({"entries": self.audit_lost}));
+            self.audit.push(AuditEntry { item: "audit".into(), ..gap });
+            self.audit_lost = 0;
+            write_trail(catalog, &mut self.audit);
+        }
+    }
+
+    /// What the journal does not take at the end is told where the box logs.
+    fn finish(&mut self) {
+        self.write();
+        let lost = self.audit.len() as u64 + self.audit_lost;
+        if lost > 0 {
+            eprintln!(
+                "the operation log lacks {lost} entries: the journal did not take them before the stop"
+            );
         }
     }
 
@@ -180,14 +196,17 @@ impl Care {
         };
         let on = station.switched_on;
 
-        // One that is asked is away from visit to visit.
-        let between = station.every_hours.saturating_mul(60);
-        let limit = settings.station_offline_after_min.saturating_add(between);
+        let limit = station.offline_after_min(settings.station_offline_after_min);
         let away = station.away_since.elapsed() >= minutes(limit);
-        let offline = if !on || station.online { Some(false) } else { away.then_some(true) };
+        let offline = match (on && !station.settled, station.online) {
+            (false, _) => Some(false),
+            (true, false) => away.then_some(true),
+            // It has come, and may break again at once.
+            (true, true) => None,
+        };
         tell(AlarmCode::StationOffline, offline, params(json!({"minutes": limit})));
 
-        let limit = settings.nothing_received_after_min.saturating_add(between);
+        let limit = station.offline_after_min(settings.nothing_received_after_min);
         let silent = station.nothing_since.elapsed() >= minutes(limit);
         let nothing = if !on || station.received { Some(on && silent) } else { silent.then_some(true) };
         tell(AlarmCode::NothingReceived, nothing, params(json!({"minutes": limit})));
@@ -203,7 +222,9 @@ impl Care {
         }
 
         let full = inner.room.look().full;
-        let stuck = !full && station.stuck_since.is_some_and(|since| since.elapsed() >= tuning.stuck_after);
+        let stuck = station.stuck_since.is_some_and(|since| since.elapsed() >= tuning.stuck_after);
+        // One that is away has an alarm of its own.
+        let stuck = stuck && !full && offline != Some(true);
         let (failed, parameters) = match visits {
             _ if !on => (Some(false), json!({})),
             _ if stuck || station.trouble.is_some() => (Some(true), json!({"detail": station.trouble})),
@@ -238,6 +259,29 @@ impl Care {
             }
         }
         Ok(())
+    }
+}
+
+/// Empties `entries` as far as the journal takes them; the rest is tried again with the next round. One that the journal
+/// can never take is told, and does not keep the others.
+fn write_trail(catalog: &catalog::Catalog, entries: &mut Vec<AuditEntry>) {
+    if entries.is_empty() {
+        return;
+    }
+    let bodies = entries.iter().cloned().map(Body::Audit).collect();
+    match catalog.append_durable(bodies) {
+        Ok(_) => entries.clear(),
+        Err(catalog::Error::EntryTooLong { .. } | catalog::Error::Encode(_)) => {
+            entries.retain(|entry| match catalog.append_durable(vec![Body::Audit(entry.clone())]) {
+                Ok(_) => false,
+                Err(error @ (catalog::Error::EntryTooLong { .. } | catalog::Error::Encode(_))) => {
+                    eprintln!("an entry of the operation log ({}) is left out: {error}", entry.operation);
+                    false
+                }
+                Err(_) => true,
+            });
+        }
+        Err(_) => {}
     }
 }
 

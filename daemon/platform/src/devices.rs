@@ -114,13 +114,10 @@ impl Platform {
         }
         let devices: Vec<Device> = devices.into_iter().map(tidied).collect();
         // A station that was known before has sent something.
-        let arrived = devices
-            .iter()
-            .map(|device| inner.catalog.arrived(&device.serial))
-            .collect::<Result<Vec<_>, _>>()?;
+        let come = devices.iter().map(|device| inner.come(&device.serial)).collect::<Result<Vec<_>, _>>()?;
         inner.write(devices.iter().cloned().map(Body::DeviceSet), trail)?;
-        for (device, arrived) in devices.into_iter().zip(arrived) {
-            inner.stations.added(device, arrived);
+        for (device, come) in devices.into_iter().zip(come) {
+            inner.stations.added(device, come);
         }
         Ok(())
     }

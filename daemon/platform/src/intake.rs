@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use catalog::{Body, Scope};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 use uplink::UplinkError;
@@ -26,11 +25,11 @@ use crate::keeping::parts_folder;
 use crate::lock;
 use crate::platform::Inner;
 use crate::quiet;
+use crate::strangers::{Guest, Strangers};
+use crate::texts;
 
 /// Connections of all kinds.
 pub(crate) const MOST_CONNECTIONS: usize = 20_000;
-/// Connections that have not said yet who they are. Those who come when there are as many wait at the door.
-const MOST_STRANGERS: usize = 1024;
 /// After an error of accepting (no more files, say) there is a pause.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -40,9 +39,9 @@ pub(crate) struct Door {
     seats: Seats,
     /// Connections there are; closed when nobody is to be let in any more.
     pub connections: Arc<Semaphore>,
-    strangers: Arc<Semaphore>,
-    /// What each of those holds who have not said yet who they are, by address.
-    unknown: Mutex<HashMap<SocketAddr, OwnedSemaphorePermit>>,
+    strangers: Strangers,
+    /// Those who have not said yet who they are.
+    unknown: Mutex<HashMap<SocketAddr, Guest>>,
 }
 
 impl Door {
@@ -51,7 +50,7 @@ impl Door {
             acceptor,
             seats: Seats::default(),
             connections: Arc::new(Semaphore::new(MOST_CONNECTIONS)),
-            strangers: Arc::new(Semaphore::new(MOST_STRANGERS)),
+            strangers: Strangers::new(),
             unknown: Mutex::default(),
         }
     }
@@ -68,13 +67,17 @@ pub(crate) struct Taker {
 /// Lets stations in that dial, until the door is closed.
 pub(crate) async fn serve(inner: Arc<Inner>, listener: TcpListener) {
     while !inner.door.connections.is_closed() {
-        let Ok(stranger) = inner.door.strangers.clone().acquire_owned().await else { return };
+        let Some(room) = inner.door.strangers.room().await else { return };
         match listener.accept().await {
             Ok((stream, address)) => {
-                lock(&inner.door.unknown).insert(address, stranger);
+                let Some(mut guest) = inner.door.strangers.enter(address.ip(), room) else { continue };
                 let inner = inner.clone();
                 let taker = Taker { inner: inner.clone(), dialled: true };
                 tokio::spawn(async move {
+                    if !guest.turn().await {
+                        return;
+                    }
+                    lock(&inner.door.unknown).insert(address, guest);
                     // Whoever was let in has been told of in `left`; of strangers nothing more is to be said.
                     if stream.set_nodelay(true).is_ok() {
                         let _ = serve_one(&inner, stream, address, &taker).await;
@@ -163,9 +166,8 @@ impl Intake for Taker {
     }
 
     async fn lacks(&self, serial: &str, offer: &Offer) -> Result<Lacks, Held> {
-        let has = self.inner.stations.has(serial, offer.head.item);
         let with_audio = offer.head.audio.as_ref().is_some_and(|audio| audio.bytes > 0);
-        if has {
+        if self.inner.is_perhaps_known(serial, offer) {
             let (serial, offer) = (serial.to_owned(), offer.clone());
             let lacks = self.blocking(move |inner| inner.lacks_of_known(&serial, &offer, with_audio)).await;
             return lacks.unwrap_or_else(|error| Err(self.inner.room.failed(&error)));
@@ -195,6 +197,7 @@ impl Intake for Taker {
             }
             ToPlatform::Port(port) => inner.stations.port(serial, port),
             ToPlatform::Answer { command, outcome } => {
+                let outcome = texts::outcome(outcome);
                 if let Outcome::Failed { code, .. } = &outcome {
                     inner.listening.failed(serial, command, code);
                 }
@@ -234,36 +237,4 @@ fn quality_name(inner: &Inner) -> String {
         .ok()
         .and_then(|name| name.as_str().map(str::to_owned))
         .unwrap_or_default()
-}
-
-impl Inner {
-    /// What is lacking of an entry whose number is here. A record that came without its file may get it now; one with
-    /// other facts is another one: the station's journal has begun anew, and to acknowledge it would lose it.
-    fn lacks_of_known(&self, serial: &str, offer: &Offer, with_audio: bool) -> Result<Lacks, Held> {
-        let Ok(Body::Record(offered)) = Body::from_payload(offer.head.layout, &offer.payload) else {
-            return Ok(Lacks::Nothing);
-        };
-        let item = offer.head.item;
-        // What the catalog does not show yet, or cannot read now, stands in the journal all the same.
-        let Ok(Some(known)) = self.catalog.record(&Scope::everything(), &offered.facts.id) else {
-            return Ok(Lacks::Nothing);
-        };
-        if known.facts != offered.facts {
-            self.stations.in_trouble(
-                serial,
-                format!(
-                    "entry {item} is record {} with other facts than before: the station's journal has begun anew; \
-                     give it another serial number",
-                    offered.facts.id.sequence
-                ),
-            );
-            return Err(self.room.held(HeldCode::Unknown));
-        }
-        let lacking = (known.row.file.is_none() || known.row.file_missing) && known.row.deleted.is_none();
-        if !(with_audio && lacking) {
-            return Ok(Lacks::Nothing);
-        }
-        self.room.check(offer.payload.len() as u64)?;
-        Ok(Lacks::EntryAndAudio)
-    }
 }

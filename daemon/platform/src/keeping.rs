@@ -10,14 +10,15 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use catalog::Body;
 use catalog::entry::FromStation;
-use recording::{DataDir, Reader};
+use catalog::{Body, Scope};
+use recording::{DataDir, Reader, RecordId};
 use upkeep::identity::is_serial;
 use uplink::frame::Offer;
 use uplink::message::{Held, HeldCode};
 use uplink::platform_end::{Arrived, ArrivedAudio};
 
+use crate::care::Notice;
 use crate::platform::Inner;
 
 /// Where parts grow, one folder a station.
@@ -30,7 +31,7 @@ pub(crate) fn parts_folder(data: &DataDir, serial: &str) -> PathBuf {
 }
 
 /// Why something cannot be kept.
-enum Failed {
+pub(crate) enum Failed {
     Disk(io::Error),
     Journal(catalog::Error),
     /// No station of any release sends it.
@@ -54,26 +55,18 @@ impl Inner {
                 self.room.worked();
                 Ok(())
             }
-            Err(Failed::Disk(error)) => Err(self.room.failed(&error)),
-            Err(Failed::Journal(catalog::Error::DiskFull { .. })) => Err(self.room.held(HeldCode::DiskFull)),
-            Err(Failed::Journal(catalog::Error::Io { source, .. })) => Err(self.room.failed(&source)),
-            Err(Failed::Journal(error)) => Err(self.refuse(serial, error.to_string())),
-            Err(Failed::Impossible(why)) => Err(self.refuse(serial, why)),
+            Err(failed) => Err(self.told_of(serial, failed)),
         }
     }
 
     /// Nothing is lost: the station keeps it, and somebody is told.
-    fn refuse(&self, serial: &str, why: String) -> Held {
+    pub(crate) fn refuse(&self, serial: &str, why: String) -> Held {
         self.stations.in_trouble(serial, why);
         self.room.held(HeldCode::Unknown)
     }
 
     fn try_keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Failed> {
-        // One that is here comes again for its file only.
-        let comes = |one: &Arrived| {
-            matches!(one.audio, ArrivedAudio::Part(_)) || !self.stations.has(serial, one.offer.head.item)
-        };
-        let arrived: Vec<Arrived> = arrived.into_iter().filter(comes).collect();
+        let arrived = self.still_lacking(serial, arrived)?;
         let parts: Vec<PathBuf> = arrived
             .iter()
             .filter_map(|one| match &one.audio {
@@ -85,6 +78,7 @@ impl Inner {
         let mut folders = BTreeSet::new();
         let mut files = Vec::new();
         let mut bodies = Vec::with_capacity(arrived.len());
+        let (mut records, mut again) = (Vec::new(), Vec::new());
         for Arrived { offer, audio } in &arrived {
             let mut entry = from_station(serial, offer)?;
             match audio {
@@ -100,6 +94,12 @@ impl Inner {
                     files.push(file);
                 }
             }
+            if let Some(Body::Record(record)) = entry.body() {
+                if self.stations.has(serial, offer.head.item) {
+                    again.push(record.facts.id.clone());
+                }
+                records.push(record.facts.id);
+            }
             bodies.push(Body::FromStation(entry));
         }
         folders.iter().try_for_each(|folder| recording::sync_folder(folder))?;
@@ -107,13 +107,22 @@ impl Inner {
             self.catalog.append_durable(bodies).map_err(Failed::Journal)?;
         }
         let now_us = self.clock.now_us();
-        self.stations.kept(serial, arrived.iter().map(|one| span(&one.offer)), now_us);
+        self.stations.kept(serial, arrived.iter().map(|one| span(&one.offer)), &records, now_us);
         for part in &parts {
             // One that stays is cleared up at the next start.
             let _ = std::fs::remove_file(part);
         }
         self.make_peaks(files);
+        if again.iter().any(|record| self.is_deleted(record)) {
+            // While its file was coming: that one goes with the others.
+            self.notify(Notice::DeletionUnfinished);
+        }
         Ok(())
+    }
+
+    fn is_deleted(&self, record: &RecordId) -> bool {
+        let known = self.catalog.record(&Scope::everything(), record);
+        known.is_ok_and(|known| known.is_some_and(|known| known.row.deleted.is_some()))
     }
 }
 
@@ -172,7 +181,8 @@ fn link(data: &DataDir, part: &Path, relative: &str) -> Result<PathBuf, Failed> 
     if try_link(part, &other)? {
         Ok(other)
     } else {
-        Err(io::Error::from(io::ErrorKind::AlreadyExists).into())
+        // The disk is well: what lies there is nobody's, and is looked for by `hookline check`.
+        Err(Failed::Impossible(format!("{} is there already, without a record", other.display())))
     }
 }
 
@@ -212,9 +222,13 @@ fn sync_all(parts: &[PathBuf]) -> io::Result<()> {
     })
 }
 
-/// Puts right what the last stop left: parts whose entry is in the journal go, and of the others the second name. Gives
-/// sentences on what could not be done.
-pub(crate) fn clear_up(data: &DataDir, has: impl Fn(&str, u64) -> bool) -> Vec<String> {
+/// Puts right what the last stop left: parts whose entry is in the journal go, and those of stations that nobody `expects`
+/// any more; of the others the second name. Gives sentences on what could not be done.
+pub(crate) fn clear_up(
+    data: &DataDir,
+    expects: impl Fn(&str) -> bool,
+    has: impl Fn(&str, u64) -> bool,
+) -> Vec<String> {
     let mut sentences = Vec::new();
     let folder = data.path().join(ARRIVING);
     let Ok(stations) = std::fs::read_dir(&folder) else { return sentences };
@@ -226,11 +240,9 @@ pub(crate) fn clear_up(data: &DataDir, has: impl Fn(&str, u64) -> bool) -> Vec<S
         let Ok(parts) = std::fs::read_dir(station.path()) else { continue };
         for part in parts.flatten().map(|part| part.path()) {
             let Some(item) = item_of(&part) else { continue };
-            let done = if has(&serial, item) {
-                std::fs::remove_file(&part)
-            } else {
-                unlink(data, &serial, item, &part)
-            };
+            let unlinked = if has(&serial, item) { Ok(()) } else { unlink(data, &serial, item, &part) };
+            let goes = has(&serial, item) || !expects(&serial);
+            let done = unlinked.and_then(|()| if goes { std::fs::remove_file(&part) } else { Ok(()) });
             if let Err(error) = done {
                 sentences.push(format!("{}: {error}", part.display()));
             }

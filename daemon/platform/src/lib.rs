@@ -8,7 +8,8 @@
 //! devices() -> Vec<DeviceNow> ; device(serial) ; waiting() -> Vec<Waiting> ; changes()
 //! add_devices(devices, trail) ; change_device(serial, change, trail) ; remove_device(serial, trail)
 //! accept_key(serial, fingerprint, trail)
-//! command(serials, what, within, trail) -> ids ; commands(since) ; cancel(id)
+//! command(serials, what, within, trail) -> ids ; commands(since), command_now(id), synchronising() ; cancel(id)
+//! has_file(row)
 //! listen(serial, port) -> PortAudio
 //! fetch_now(serial, trail)
 //! mail() -> &Mail
@@ -23,6 +24,7 @@ mod devices;
 mod error;
 mod intake;
 mod keeping;
+mod known;
 mod listening;
 mod mail_host;
 pub mod maintenance;
@@ -34,6 +36,8 @@ mod room;
 mod settings;
 mod start;
 mod stations;
+mod strangers;
+mod texts;
 mod tuning;
 mod waiting;
 

@@ -43,7 +43,8 @@ impl Host for PlatformHost {
 
     fn offline(&self) -> Option<Vec<String>> {
         let inner = self.platform.get()?.upgrade()?;
-        let away = inner.stations.watched().into_iter().filter(|one| one.switched_on && !one.online);
+        let (minute, limit) = (inner.tuning.minute, inner.settings.now().station_offline_after_min);
+        let away = inner.stations.watched().into_iter().filter(|one| one.is_missed(limit, minute));
         Some(away.map(|station| station.serial).collect())
     }
 }

@@ -22,7 +22,7 @@ pub fn reindex(path: &Path) -> Result<String, PlatformError> {
     // What has no entry because a power cut came in between comes again from its station; it is no lost record.
     let entries = read_journal(&catalog)?.entries;
     let has = |serial: &str, item| entries.get(serial).is_some_and(|entries| entries.contains(item));
-    let mut sentences = keeping::clear_up(&data, has);
+    let mut sentences = keeping::clear_up(&data, |_| true, has);
     drop(catalog);
     sentences.insert(0, catalog::reindex(data.path(), &serial)?.to_string());
     Ok(sentences.join("\n"))

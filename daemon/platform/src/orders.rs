@@ -1,7 +1,8 @@
 //! Commands to stations: each has a number, a time limit, an answer, and its end in the audit trail. They are kept in
 //! memory, for a day after they ended; what became of them stays in the trail.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use catalog::{AuditEntry, AuditResult};
@@ -16,8 +17,10 @@ use uplink::message::{Command, Outcome};
 pub struct CommandNow {
     pub id: u64,
     pub serial: String,
-    /// Its name, and its members as they were sent.
-    pub what: What,
+    /// Its name.
+    pub what: &'static str,
+    /// Its members, as far as they are for people's eyes.
+    pub params: Arc<Map<String, Value>>,
     /// Who gave it.
     pub account: Option<String>,
     /// Microseconds of UTC since 1970.
@@ -57,19 +60,42 @@ impl CommandState {
     }
 }
 
+/// Settings that are longer as JSON are shown as their count.
+const SHOWN_BYTES: usize = 4096;
+/// The name of `What::Synchronise`.
+const SYNCHRONISE: &str = "synchronise";
+
+/// What is remembered of a command for as long as it is shown: of thousands of contacts, how many there were.
+pub(crate) fn shown(what: &What) -> Arc<Map<String, Value>> {
+    let members = match what {
+        What::SetContacts { contacts } => return Arc::new(params(json!({"contacts": contacts.len()}))),
+        _ => serde_json::to_value(what),
+    };
+    let Ok(Value::Object(mut members)) = members else { return Arc::default() };
+    members.remove("what");
+    if let Some(settings) = members.get_mut("settings")
+        && settings.to_string().len() > SHOWN_BYTES
+    {
+        *settings = settings.as_object().map_or(0, Map::len).into();
+    }
+    Arc::new(members)
+}
+
 /// Commands that are remembered at most; the oldest that have ended go first.
 const MOST_REMEMBERED: usize = 20_000;
 
 #[derive(Debug)]
 pub(crate) struct Orders {
     by_id: BTreeMap<u64, Order>,
+    /// Those that have not ended.
+    open: BTreeSet<u64>,
     next_id: u64,
     change: u64,
 }
 
 #[derive(Debug)]
 struct Order {
-    now: CommandNow,
+    now: Arc<CommandNow>,
     /// Who gave it, for the entry at its end.
     trail: AuditEntry,
     until: Instant,
@@ -82,7 +108,7 @@ pub(crate) type Ended = AuditEntry;
 impl Orders {
     /// `now_us` makes numbers that no run before has given.
     pub fn new(now_us: i64) -> Self {
-        Self { by_id: BTreeMap::new(), next_id: now_us.max(1) as u64, change: 0 }
+        Self { by_id: BTreeMap::new(), open: BTreeSet::new(), next_id: now_us.max(1) as u64, change: 0 }
     }
 
     /// A number for a command.
@@ -91,11 +117,12 @@ impl Orders {
         self.next_id
     }
 
-    /// Begins a command; what is to be sent of it.
+    /// Begins a command, of which `params` are shown; what is to be sent of it.
     pub fn begin(
         &mut self,
         serial: &str,
         what: &What,
+        params: &Arc<Map<String, Value>>,
         within: Duration,
         trail: &AuditEntry,
         now_us: i64,
@@ -106,7 +133,8 @@ impl Orders {
         let now = CommandNow {
             id,
             serial: serial.to_owned(),
-            what: what.clone(),
+            what: what.name(),
+            params: params.clone(),
             account: trail.account.clone(),
             begun_us: now_us,
             ended_us: None,
@@ -114,7 +142,8 @@ impl Orders {
             change: self.change,
         };
         let until = Instant::now() + within;
-        self.by_id.insert(id, Order { now, trail: trail.clone(), until, ended: None });
+        self.by_id.insert(id, Order { now: Arc::new(now), trail: trail.clone(), until, ended: None });
+        self.open.insert(id);
         self.forget_oldest();
         (id, what.command(id, within_s))
     }
@@ -149,38 +178,38 @@ impl Orders {
             return None;
         }
         self.change += 1;
-        order.now.change = self.change;
-        order.now.state = state;
-        if !order.now.state.has_ended() {
+        let now = Arc::make_mut(&mut order.now);
+        (now.change, now.state) = (self.change, state);
+        if !now.state.has_ended() {
             return None;
         }
+        now.ended_us = Some(now_us);
         order.ended = Some(Instant::now());
-        order.now.ended_us = Some(now_us);
+        self.open.remove(&id);
         Some(end_entry(order))
     }
 
     /// A station's connection has ended: none of its commands will be answered.
     pub fn lost(&mut self, serial: &str, now_us: i64) -> Vec<Ended> {
-        let open = |order: &Order| order.ended.is_none() && order.now.serial == serial;
-        let ids: Vec<u64> = self.by_id.iter().filter(|(_, order)| open(order)).map(|(id, _)| *id).collect();
+        let of_station = |order: &&Order| order.now.serial == serial;
+        let ids: Vec<u64> = self.all_open().filter(of_station).map(|order| order.now.id).collect();
         let lost = || CommandState::failed("connection_lost");
         ids.into_iter().filter_map(|id| self.set(id, lost(), now_us)).collect()
     }
 
     /// Ends those whose time is up; each with its station, to be told.
     pub fn too_late(&mut self, now: Instant, now_us: i64) -> Vec<(String, u64, Ended)> {
-        let late = |order: &Order| order.ended.is_none() && order.until <= now;
-        let late: Vec<(String, u64)> = self
-            .by_id
-            .iter()
-            .filter(|(_, order)| late(order))
-            .map(|(id, order)| (order.now.serial.clone(), *id))
-            .collect();
+        let late = self.all_open().filter(|order| order.until <= now);
+        let late: Vec<(String, u64)> = late.map(|order| (order.now.serial.clone(), order.now.id)).collect();
         let end = |(serial, id)| {
             let ended = self.set(id, CommandState::failed("too_late"), now_us)?;
             Some((serial, id, ended))
         };
         late.into_iter().filter_map(end).collect()
+    }
+
+    fn all_open(&self) -> impl Iterator<Item = &Order> {
+        self.open.iter().filter_map(|id| self.by_id.get(id))
     }
 
     /// The station of a command that goes on.
@@ -190,7 +219,7 @@ impl Orders {
 
     /// A station works on a command.
     pub fn has_open(&self, serial: &str) -> bool {
-        self.by_id.values().rev().any(|order| order.ended.is_none() && order.now.serial == serial)
+        self.all_open().any(|order| order.now.serial == serial)
     }
 
     /// Forgets those that ended longer ago than `shown`.
@@ -198,8 +227,23 @@ impl Orders {
         self.by_id.retain(|_, order| order.ended.is_none_or(|ended| ended.elapsed() < shown));
     }
 
+    pub fn command(&self, id: u64) -> Option<Arc<CommandNow>> {
+        self.by_id.get(&id).map(|order| order.now.clone())
+    }
+
+    /// Stations that are sending what a period holds, and how far each is: done, of all.
+    pub fn synchronising(&self) -> Vec<(String, (u64, u64))> {
+        let progress = |order: &Order| match order.now.state {
+            CommandState::Progress { done, total } if order.now.what == SYNCHRONISE => {
+                Some((order.now.serial.clone(), (done, total)))
+            }
+            _ => None,
+        };
+        self.all_open().filter_map(progress).collect()
+    }
+
     /// Those that have changed since, the newest first.
-    pub fn since(&self, change: u64) -> Vec<CommandNow> {
+    pub fn since(&self, change: u64) -> Vec<Arc<CommandNow>> {
         let newer = self.by_id.values().rev().filter(|order| order.now.change > change);
         newer.map(|order| order.now.clone()).collect()
     }
@@ -214,7 +258,7 @@ fn end_entry(order: &Order) -> AuditEntry {
     AuditEntry {
         item: "device".into(),
         operation: "command_end".into(),
-        params: params(json!({"serial": now.serial, "command": now.id, "what": now.what.name()})),
+        params: params(json!({"serial": now.serial, "command": now.id, "what": now.what})),
         result,
         detail,
         ..order.trail.clone()
@@ -236,7 +280,7 @@ mod tests {
     fn a_command_ends_once_whoever_ends_it() {
         let mut orders = Orders::new(1_000);
         let begin = |orders: &mut Orders, within| {
-            let (id, command) = orders.begin("A", &What::Restart, within, &trail(), 5);
+            let (id, command) = orders.begin("A", &What::Restart, &Arc::default(), within, &trail(), 5);
             assert_eq!(command.expect("written").command, id);
             id
         };
@@ -263,6 +307,34 @@ mod tests {
         let newest = orders.since(0).iter().map(|now| now.change).max().expect("some");
         assert!(orders.since(newest).is_empty() && orders.since(newest - 1)[0].id == third);
         orders.forget(Duration::ZERO);
-        assert!(orders.since(0).is_empty());
+        assert!(orders.since(0).is_empty() && orders.open.is_empty());
+    }
+
+    #[test]
+    fn of_what_is_large_only_how_much_it_was_is_remembered() {
+        let contact = |number: u32| uplink::command::ContactToSet {
+            number: number.to_string(),
+            name: "x".repeat(60),
+            department: String::new(),
+            note: "y".repeat(500),
+        };
+        let contacts = What::SetContacts { contacts: (0..10_000).map(contact).collect() };
+        assert_eq!(Value::Object((*shown(&contacts)).clone()), json!({"contacts": 10_000}));
+        let settings = |value: Value| value.as_object().expect("an object").clone();
+        let ports = vec![1, 2];
+        let long =
+            What::SetChannels { ports: ports.clone(), settings: settings(json!({"a": "x".repeat(5000)})) };
+        assert_eq!(Value::Object((*shown(&long)).clone()), json!({"ports": [1, 2], "settings": 1}));
+        let short = What::SetChannels { ports, settings: settings(json!({"name": "Duty"})) };
+        assert_eq!(shown(&short)["settings"], json!({"name": "Duty"}));
+        let period = What::Synchronise { from_us: 1, to_us: 2 };
+        assert_eq!(period.name(), SYNCHRONISE);
+        let mut orders = Orders::new(1);
+        let minute = Duration::from_secs(60);
+        let (id, _) = orders.begin("A", &period, &shown(&period), minute, &trail(), 5);
+        assert!(orders.synchronising().is_empty(), "it has not begun");
+        assert!(orders.answered("A", id, Outcome::Progress { done: 3, total: 9 }, 6).is_none());
+        assert_eq!(orders.synchronising(), [("A".to_owned(), (3, 9))]);
+        assert_eq!(orders.command(id).map(|now| now.params["to_us"].clone()), Some(json!(2)));
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use catalog::{AuditEntry, AuditResult, Catalog, DeletionReason, Deletions, Scope};
+use catalog::{AuditEntry, AuditResult, Catalog, DeletionReason, Deletions, RecordRow, Scope};
 use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, FreeSpace, RecordId};
 use serde_json::{Map, Value, json};
@@ -24,7 +24,7 @@ use crate::error::PlatformError;
 use crate::intake::{Door, MOST_CONNECTIONS};
 use crate::listening::{Joined, Listening, PortAudio};
 use crate::lock;
-use crate::orders::{CommandNow, CommandState, Orders};
+use crate::orders::{self, CommandNow, CommandState, Orders};
 use crate::pull::Pulls;
 use crate::room::Room;
 use crate::settings::{Book, PlatformSettings};
@@ -97,6 +97,8 @@ pub(crate) struct Inner {
     pub pulls: Pulls,
     /// Held while a device is judged and its change written.
     pub registering: Mutex<()>,
+    /// Held while devices are read from the catalog; taken behind `registering`.
+    pub loading: Mutex<()>,
     /// Devices and what has come of them have been read from the catalog.
     pub loaded: AtomicBool,
     pub room: Room,
@@ -277,7 +279,8 @@ impl Platform {
             return Err(PlatformError::NoDevice(unknown.clone()));
         }
         let now_us = inner.clock.now_us();
-        let begin = |serial: &String| lock(&inner.orders).begin(serial, what, within, &trail, now_us);
+        let shown = orders::shown(what);
+        let begin = |serial: &String| lock(&inner.orders).begin(serial, what, &shown, within, &trail, now_us);
         let begun: Vec<_> = serials.iter().map(begin).collect();
         let ids: Vec<u64> = begun.iter().map(|(id, _)| *id).collect();
         trail.params.insert("what".into(), json!(what.name()));
@@ -306,8 +309,18 @@ impl Platform {
     }
 
     /// Commands that have changed since the one whose `change` that is (0: all that are remembered), newest first.
-    pub fn commands(&self, since: u64) -> Vec<CommandNow> {
+    pub fn commands(&self, since: u64) -> Vec<Arc<CommandNow>> {
         lock(&self.inner.orders).since(since)
+    }
+
+    /// The command of that number, if it is remembered.
+    pub fn command_now(&self, id: u64) -> Option<Arc<CommandNow>> {
+        lock(&self.inner.orders).command(id)
+    }
+
+    /// Stations that are sending what a period holds, and how far each is: done, of all.
+    pub fn synchronising(&self) -> Vec<(String, (u64, u64))> {
+        lock(&self.inner.orders).synchronising()
     }
 
     /// Gives up a command that goes on; what the station has done by then stays done.
@@ -347,6 +360,11 @@ impl Platform {
                 Ok(stream)
             }
         }
+    }
+
+    /// The file of a recording is on the disk; the catalog does not hear of one that is lost.
+    pub fn has_file(&self, row: &RecordRow) -> bool {
+        self.inner.has_file(row)
     }
 
     /// Deletes recordings, those that may be: first the entries in the journal, with the lines of the audit trail that

@@ -32,7 +32,7 @@ use crate::platform::{
 use crate::pull::{self, Pauses, Pulls};
 use crate::room::Room;
 use crate::settings::Book;
-use crate::stations::Stations;
+use crate::stations::{Come, Stations};
 use crate::tuning::Tuning;
 
 /// Stations that wait at the door, after a restart say, when all come at once.
@@ -105,11 +105,12 @@ impl Platform {
             catalog,
             orders: Mutex::new(Orders::new(clock.now_us())),
             clock,
-            stations: Stations::new(),
+            stations: Stations::new(tuning.settled_after()),
             door: Door::new(TlsAcceptor::from(Arc::new(tls))),
-            pulls: Pulls::load(pulls_file, pauses),
+            pulls: Pulls::load(pulls_file, pauses, tuning.pulls_at_once),
             tuning,
             registering: Mutex::default(),
+            loading: Mutex::default(),
             loaded: AtomicBool::new(false),
             keeps: Arc::new(Semaphore::new(KEEPS_AT_ONCE)),
             listening: Listening::default(),
@@ -143,6 +144,8 @@ impl Platform {
 impl Inner {
     /// Reads which stations there are and what has come of them; nothing happens if that is known.
     pub(crate) fn load_devices(&self) -> Result<(), PlatformError> {
+        // Whoever comes second waits: what the first has loaded may be in use by then.
+        let _one_at_a_time = lock(&self.loading);
         if self.loaded.load(Relaxed) {
             return Ok(());
         }
@@ -152,15 +155,23 @@ impl Inner {
         }
         let mut known = Vec::new();
         for device in catalog.devices()? {
-            let arrived = catalog.arrived(&device.serial)?;
-            known.push((device, arrived));
+            let come = self.come(&device.serial)?;
+            known.push((device, come));
         }
         self.stations.load(known);
-        for sentence in keeping::clear_up(&self.data, |serial, item| self.has_arrived(serial, item)) {
+        let expects = |serial: &str| self.stations.device(serial).is_some();
+        for sentence in keeping::clear_up(&self.data, expects, |serial, item| self.has_arrived(serial, item))
+        {
             eprintln!("{sentence}");
         }
         self.loaded.store(true, Relaxed);
         Ok(())
+    }
+
+    /// What of a station is in the journal, as far as the catalog shows it.
+    pub(crate) fn come(&self, serial: &str) -> Result<Come, catalog::Error> {
+        let (arrived, highest_record) = (self.catalog.arrived(serial)?, self.catalog.highest_record(serial)?);
+        Ok(Come { arrived, highest_record })
     }
 
     /// Of a station that is known no longer as well.
@@ -213,4 +224,46 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<
         .name(name.into())
         .spawn(work)
         .map_err(|source| PlatformError::Thread { source })
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::{AuditEntry, Device};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Whoever comes while another one loads must not undo what has come since.
+    #[test]
+    fn devices_are_loaded_once_however_many_ask() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let config = PlatformConfig { data: folder.path().to_owned(), intake: ([127, 0, 0, 1], 0).into() };
+        let platform = Platform::start(&config).expect("started");
+        let inner = &platform.inner;
+        let trail = || -> AuditEntry {
+            let entry =
+                json!({"account": "a", "ip": null, "item": "device", "operation": "x", "result": "ok"});
+            serde_json::from_value(entry).expect("an entry")
+        };
+        let known: Vec<Device> = (0..300).map(|number| Device::new(format!("HKLN-{number:014}"))).collect();
+        platform.add_devices(known, vec![trail()]).expect("added");
+        for round in 0..60 {
+            inner.loaded.store(false, Relaxed);
+            let begin = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for thread in 0..4 {
+                    let begin = &begin;
+                    scope.spawn(move || {
+                        begin.wait();
+                        inner.load_devices().expect("loaded");
+                        // Known to this run alone: a second load would forget it.
+                        let serial = format!("HKLN-9{round:06}{thread:07}");
+                        inner.stations.added(Device::new(serial), Come::default());
+                    });
+                }
+            });
+            assert_eq!(inner.stations.count(), 304, "round {round}");
+        }
+        platform.stop();
+    }
 }

@@ -4,20 +4,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use catalog::{Device, Pull, Ranges};
+use recording::RecordId;
 use serde::Serialize;
 use tokio::sync::{mpsc, watch};
 use upkeep::identity::is_serial;
 use uplink::Fingerprint;
-use uplink::message::{Heartbeat, Hello, Limits, PortNow, Refusal, RefusalCode, ToStation};
+use uplink::message::{ClockNow, Heartbeat, Hello, Limits, PortNow, Refusal, RefusalCode, ToStation};
 use uplink::platform_end::Peer;
 
 use crate::clock_watch::ClockWatch;
 use crate::lock;
 use crate::pull::PullNow;
 use crate::quiet;
+use crate::texts;
 use crate::waiting::{Waiting, WaitingList};
 
 /// A station as the pages show it: what was set, and how it is now.
@@ -70,7 +72,9 @@ pub(crate) struct Watched {
     pub name: String,
     pub switched_on: bool,
     pub online: bool,
-    /// Since it was last connected, or could have been.
+    /// Its connection has lasted for a while.
+    pub settled: bool,
+    /// Since it was last connected for a while, or could have been.
     pub away_since: Instant,
     /// Since something of it was last kept, or could have been.
     pub nothing_since: Instant,
@@ -88,6 +92,20 @@ pub(crate) struct Watched {
     pub asked: bool,
 }
 
+impl Watched {
+    /// Minutes of being away that are an alarm, where `limit` are one for a station that dials. One that only is asked is
+    /// away from visit to visit.
+    pub fn offline_after_min(&self, limit: u32) -> u32 {
+        limit.saturating_add(self.every_hours.saturating_mul(60))
+    }
+
+    /// It should be here and is not; one that only is asked, when it has missed its visit.
+    pub fn is_missed(&self, limit: u32, minute: Duration) -> bool {
+        let has_missed_visit = || self.away_since.elapsed() >= minute * self.offline_after_min(limit);
+        self.switched_on && !self.online && (self.every_hours == 0 || has_missed_visit())
+    }
+}
+
 /// A station that is asked.
 pub(crate) struct Askable {
     pub pull: Pull,
@@ -101,10 +119,20 @@ pub(crate) struct Askable {
     pub synchronised: bool,
 }
 
+/// What of a station is in the journal.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Come {
+    /// Entries of its journal.
+    pub arrived: Ranges,
+    /// The highest number of its records; 0: none.
+    pub highest_record: u64,
+}
+
 /// The connection of a station. Dropped, the connection ends.
 struct Line {
     to_station: mpsc::Sender<ToStation>,
     fingerprint: Fingerprint,
+    began: Instant,
     since_us: i64,
     limits: Limits,
     /// By the station; else it was asked.
@@ -116,6 +144,10 @@ struct Known {
     pinned: Option<Fingerprint>,
     /// Entries of its journal that are in ours.
     arrived: Ranges,
+    /// No record of its that is in ours has a higher number.
+    highest_record: u64,
+    /// Records that were kept since the start: the catalog may not show them yet.
+    records: Ranges,
     line: Option<Line>,
     address: Option<SocketAddr>,
     away_since: Instant,
@@ -150,6 +182,8 @@ pub(crate) struct Stations {
     known: Mutex<HashMap<String, Known>>,
     waiting: Mutex<WaitingList>,
     changes: watch::Sender<u64>,
+    /// A connection that has lasted for so long is more than a knock.
+    settled_after: Duration,
 }
 
 /// A fingerprint as a device keeps it, if it is one.
@@ -158,12 +192,15 @@ pub(crate) fn pinned(device: &Device) -> Option<Fingerprint> {
 }
 
 impl Known {
-    fn new(device: Device, arrived: Ranges) -> Self {
+    fn new(device: Device, come: Come) -> Self {
         let now = Instant::now();
+        let Come { arrived, highest_record } = come;
         Self {
             pinned: pinned(&device),
             device: Arc::new(device),
             arrived,
+            highest_record,
+            records: Ranges::default(),
             line: None,
             address: None,
             away_since: now,
@@ -182,17 +219,32 @@ impl Known {
         }
     }
 
-    /// The connection is ended, now or soon.
-    fn cut(&mut self) {
-        if self.line.take().is_some() {
+    /// The connection is ended, now or soon. What comes and breaks again at once ends neither being away nor being
+    /// stuck: it counts as a connection when it has lasted for `settled_after`.
+    fn cut(&mut self, settled_after: Duration) {
+        if self.is_settled(settled_after) {
             self.away_since = Instant::now();
         }
-        self.stuck_since = None;
+        self.line = None;
+        if self.is_only_asked() {
+            // Between visits nothing is expected of it.
+            self.stuck_since = None;
+        }
         self.clock = ClockWatch::default();
         // What was being recorded goes on, but nobody here knows how.
         if self.ports.values().any(|port| port.recording.is_some()) {
             Arc::make_mut(&mut self.ports).values_mut().for_each(|port| port.recording = None);
         }
+    }
+
+    /// It is connected, and not only for a moment; a visit may be short.
+    fn is_settled(&self, after: Duration) -> bool {
+        self.line.as_ref().is_some_and(|line| self.is_only_asked() || line.began.elapsed() >= after)
+    }
+
+    /// It does not dial.
+    fn is_only_asked(&self) -> bool {
+        self.device.pull.is_some() && !self.dials
     }
 
     fn now(&self) -> DeviceNow {
@@ -234,14 +286,14 @@ fn limits_of(device: &Device, dialled: bool, limits: impl FnOnce(&Device) -> Lim
 }
 
 impl Stations {
-    pub fn new() -> Self {
-        Self { known: Mutex::default(), waiting: Mutex::default(), changes: watch::Sender::new(0) }
+    pub fn new(settled_after: Duration) -> Self {
+        let (known, waiting, changes) = (Mutex::default(), Mutex::default(), watch::Sender::new(0));
+        Self { known, waiting, changes, settled_after }
     }
 
     /// What the journal says of each, read at the start.
-    pub fn load(&self, devices: Vec<(Device, Ranges)>) {
-        let known =
-            |(device, arrived): (Device, Ranges)| (device.serial.clone(), Known::new(device, arrived));
+    pub fn load(&self, devices: Vec<(Device, Come)>) {
+        let known = |(device, come): (Device, Come)| (device.serial.clone(), Known::new(device, come));
         *lock(&self.known) = devices.into_iter().map(known).collect();
         self.changed();
     }
@@ -266,9 +318,9 @@ impl Stations {
     }
 
     /// It stands in the journal now.
-    pub fn added(&self, device: Device, arrived: Ranges) {
+    pub fn added(&self, device: Device, come: Come) {
         lock(&self.waiting).remove(&device.serial);
-        lock(&self.known).insert(device.serial.clone(), Known::new(device, arrived));
+        lock(&self.known).insert(device.serial.clone(), Known::new(device, come));
         self.changed();
     }
 
@@ -285,7 +337,7 @@ impl Stations {
             let other =
                 known.line.as_ref().is_some_and(|line| pinned.is_some_and(|key| key != line.fingerprint));
             if !on || other {
-                known.cut();
+                known.cut(self.settled_after);
             }
             if known.other_key.as_ref().is_some_and(|(other, _)| Some(other.fingerprint) == pinned) {
                 known.other_key = None;
@@ -356,8 +408,9 @@ impl Stations {
         let (to_station, from_us) = mpsc::channel(MESSAGES_WAITING);
         let limits = limits_of(&known.device, dialled, limits);
         let fingerprint = peer.fingerprint;
-        known.cut();
-        known.line = Some(Line { to_station, fingerprint, since_us: now_us, limits, dialled });
+        known.cut(self.settled_after);
+        let began = Instant::now();
+        known.line = Some(Line { to_station, fingerprint, began, since_us: now_us, limits, dialled });
         known.dials |= dialled;
         known.address = Some(peer.address);
         known.heartbeat = None;
@@ -374,9 +427,9 @@ impl Stations {
     /// Its connection has ended; `trouble` if that says why it does not synchronise.
     pub fn left(&self, serial: &str, trouble: Option<String>) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
-            known.cut();
-            if trouble.is_some() {
-                known.trouble = trouble;
+            known.cut(self.settled_after);
+            if let Some(trouble) = trouble {
+                known.trouble = Some(texts::sentence(&trouble));
             }
         }
         self.changed();
@@ -384,7 +437,7 @@ impl Stations {
 
     /// Ends all connections.
     pub fn cut_all(&self) {
-        lock(&self.known).values_mut().for_each(Known::cut);
+        lock(&self.known).values_mut().for_each(|known| known.cut(self.settled_after));
     }
 
     pub fn send(&self, serial: &str, message: ToStation) -> Result<(), NotSent> {
@@ -416,10 +469,14 @@ impl Stations {
                 known.last_synchronised_us = Some(now_us);
                 known.stuck_since = None;
                 known.trouble = None;
+            } else if known.line.as_ref().is_some_and(|line| line.limits.backlog_held) {
+                // A backlog that is to wait is no trouble.
+                known.stuck_since = None;
             } else if known.stuck_since.is_none() {
                 known.stuck_since = Some(Instant::now());
             }
-            known.heartbeat = Some(heartbeat);
+            let quality = texts::code(&heartbeat.clock.quality);
+            known.heartbeat = Some(Heartbeat { clock: ClockNow { quality, ..heartbeat.clock }, ..heartbeat });
         }
         self.changed();
     }
@@ -440,10 +497,31 @@ impl Stations {
         lock(&self.known).get(serial).is_some_and(|known| known.arrived.contains(entry))
     }
 
-    /// These are in the journal now, or stay at the station: spans of its entries, both ends included.
-    pub fn kept(&self, serial: &str, entries: impl Iterator<Item = (u64, u64)>, now_us: i64) {
+    /// A record of that number may be in the journal.
+    pub fn perhaps_has_record(&self, serial: &str, sequence: u64) -> bool {
+        lock(&self.known).get(serial).is_some_and(|known| sequence <= known.highest_record)
+    }
+
+    /// A record of that number was kept since the start.
+    pub fn kept_record(&self, serial: &str, sequence: u64) -> bool {
+        lock(&self.known).get(serial).is_some_and(|known| known.records.contains(sequence))
+    }
+
+    /// These are in the journal now, or stay at the station: spans of its entries, both ends included; and the records
+    /// among them.
+    pub fn kept(
+        &self,
+        serial: &str,
+        entries: impl Iterator<Item = (u64, u64)>,
+        records: &[RecordId],
+        now_us: i64,
+    ) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
             entries.for_each(|(first, last)| known.arrived.insert_range(first, last));
+            for record in records {
+                known.records.insert(record.sequence);
+                known.highest_record = known.highest_record.max(record.sequence);
+            }
             known.last_received_us = Some(now_us);
             known.nothing_since = Instant::now();
             known.stuck_since = None;
@@ -455,7 +533,7 @@ impl Stations {
     /// Something of it cannot be kept.
     pub fn in_trouble(&self, serial: &str, why: String) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
-            known.trouble = Some(why);
+            known.trouble = Some(texts::sentence(&why));
         }
         self.changed();
     }
@@ -483,19 +561,17 @@ impl Stations {
             name: known.device.name.clone(),
             switched_on: known.device.switched_on,
             online: known.line.is_some(),
+            settled: known.is_settled(self.settled_after),
             away_since: known.away_since,
             nothing_since: known.nothing_since,
-            // A backlog that is to wait is no trouble.
-            stuck_since: known
-                .stuck_since
-                .filter(|_| known.line.as_ref().is_some_and(|line| !line.limits.backlog_held)),
+            stuck_since: known.stuck_since,
             received: known.last_received_us.is_some(),
             clock_wrong: known.line.as_ref().and_then(|_| known.clock.is_wrong()),
             clock_offset_ms: known.clock.offset_ms(),
             other_key: known.other_key.clone(),
             trouble: known.trouble.clone(),
             every_hours: match &known.device.pull {
-                Some(pull) if !known.dials => pull.every_hours,
+                Some(pull) if known.is_only_asked() => pull.every_hours,
                 _ => 0,
             },
             asked: known.device.pull.is_some(),

@@ -29,12 +29,23 @@ pub struct Tuning {
     pub pull_longest_pause: Duration,
     /// A station whose visits bring nothing for so long does not synchronise, whatever the reason.
     pub pull_failed_after: Duration,
+    /// Stations that are asked at the same time.
+    pub pulls_at_once: usize,
+    /// A visit for whose end others wait is broken off after so long.
+    pub pull_longest_visit: Duration,
     /// How long ended commands are shown.
     pub commands_shown: Duration,
     /// Seconds from heartbeat to heartbeat of a station.
     pub heartbeat_s: u32,
     /// Seconds after which a station tries again while the disk is full.
     pub held_s: u32,
+}
+
+impl Tuning {
+    /// How long a connection has to last until its station counts as connected.
+    pub(crate) fn settled_after(&self) -> Duration {
+        Duration::from_secs(2 * u64::from(self.heartbeat_s))
+    }
 }
 
 impl Default for Tuning {
@@ -51,6 +62,8 @@ impl Default for Tuning {
             pull_first_pause: Duration::from_secs(60),
             pull_longest_pause: Duration::from_secs(3600),
             pull_failed_after: Duration::from_secs(1800),
+            pulls_at_once: 8,
+            pull_longest_visit: Duration::from_secs(1800),
             commands_shown: Duration::from_secs(86_400),
             heartbeat_s: 10,
             held_s: 30,

@@ -189,6 +189,59 @@ async fn a_wrong_clock_of_a_station_is_an_alarm_until_it_is_right() {
     assert!(matches!(talking.wanted.try_recv(), Err(_) | Ok(Wanted::Welcomed(_))));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_comes_and_breaks_is_no_connection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    set(&platform, json!({"station_offline_after_min": 10}));
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let offline = || house::stands(&platform, AlarmCode::StationOffline, SERIAL);
+    let begun = std::time::Instant::now();
+    while !offline() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it comes and breaks");
+        let mut talking = station.talk(&platform, &Outgoing::default());
+        talking.welcomed().await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        drop(talking);
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    // One that lasts ends it.
+    let _talking = station.talk(&platform, &Outgoing::default());
+    until("it has come", || !offline()).await;
+    platform.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_never_arrives_because_each_connection_breaks_is_an_alarm() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let tuning = Tuning { stuck_after: Duration::from_secs(6), ..brisk() };
+    let platform = start_tuned(folder.path(), tuning);
+    set(&platform, json!({"station_offline_after_min": 10_000}));
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    // So slow that nothing is ever whole.
+    let slow = |device: &mut catalog::Device| device.audio_bytes_per_s = Some(1000);
+    platform.change_device(SERIAL, slow, |_, _| vec![trail("change")]).expect("changed");
+    let out = Outgoing::of(vec![house::recording(folder.path(), SERIAL, 1, 1, 60)]);
+    let stuck = || house::stands(&platform, AlarmCode::SynchronisationFailed, SERIAL);
+    let begun = std::time::Instant::now();
+    while !stuck() {
+        assert!(begun.elapsed() < Duration::from_secs(40), "it never arrives");
+        let mut talking = station.talk(&platform, &out);
+        talking.welcomed().await;
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        drop(talking);
+    }
+    assert!(begun.elapsed() > Duration::from_secs(5), "not at once");
+    platform
+        .change_device(SERIAL, |device| device.audio_bytes_per_s = None, |_, _| vec![trail("x")])
+        .expect("set");
+    let _talking = station.talk(&platform, &out);
+    until("it has arrived", || out.all_done() && !stuck()).await;
+    platform.stop();
+}
+
 #[test]
 fn a_platform_that_works_too_hard_says_so() {
     let folder = tempfile::tempdir().expect("a folder");

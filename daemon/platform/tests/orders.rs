@@ -19,7 +19,7 @@ use uplink::order::Lane;
 use uplink::station_end::{Said, Wanted};
 
 fn state(platform: &Platform, id: u64) -> CommandState {
-    platform.commands(0).into_iter().find(|command| command.id == id).expect("remembered").state
+    platform.commands(0).into_iter().find(|command| command.id == id).expect("remembered").state.clone()
 }
 
 fn failed(platform: &Platform, id: u64) -> String {
@@ -109,6 +109,31 @@ async fn a_command_ends_by_its_limit_a_cancel_or_the_connection() {
     until("lost", || failed_now(&platform, lost).as_deref() == Some("connection_lost")).await;
     assert_eq!(failed(&platform, cancelled), "cancelled");
     until("all ends are written", || audit(&platform, "command_end").len() == 4).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_of_any_length_keeps_nobody_out_of_the_trail() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    let serials = [SERIAL.to_owned()];
+    let order = || {
+        let minute = Duration::from_secs(60);
+        platform.command(&serials, &What::Restart, minute, trail("restart")).expect("sent")[0]
+    };
+    let (long, short) = (order(), order());
+    // More than an entry of the journal may have, less than a frame may.
+    let code = "x".repeat(20 * 1024 * 1024 + 1000);
+    let params = json!({"why": "y".repeat(100_000), "port": 3}).as_object().expect("an object").clone();
+    answer(&talking.said, long, Outcome::Failed { code, params }).await;
+    answer(&talking.said, short, Outcome::Done { detail: serde_json::Map::new() }).await;
+    until("both ends are written", || audit(&platform, "command_end").len() == 2).await;
+    let CommandState::Failed { code, params } = state(&platform, long) else { panic!("it failed") };
+    assert_eq!((code.len(), params), (64, json!({"port": 3}).as_object().expect("an object").clone()));
+    platform.stop();
 }
 
 fn failed_now(platform: &Platform, id: u64) -> Option<String> {

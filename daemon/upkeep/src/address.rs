@@ -1,6 +1,19 @@
 //! Where another box is, as people write it: a host, a host and a port, or an IPv6 address with or without brackets.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 const ADDRESS_LENGTH: usize = 255;
+
+/// What counts as one where addresses are counted: an IPv6 host has 2^64 of them to itself.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
 
 /// `address` with a port, `port` if it names none; `None`: it is no address.
 pub fn host_and_port(address: &str, port: u16) -> Option<String> {

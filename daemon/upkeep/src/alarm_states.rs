@@ -1,10 +1,10 @@
 //! Which alarms this run wants raised and which cleared, kept until the journal has them. A full disk takes no entry,
 //! and that is when alarms count: each is tried again until it stands where it can be seen.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use catalog::{AlarmCode, AlarmKey, AlarmQuery, AlarmState, Catalog, PageRequest, Params, Scope};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::params;
 
@@ -18,30 +18,58 @@ pub struct AlarmStates {
 
 struct State {
     stands: bool,
-    params: Params,
-    /// A raising has yet to be written.
-    raise_due: bool,
-    /// A clearing has yet to be written, behind the raising.
-    clear_due: bool,
+    /// Why, by the last raising.
+    reason: Option<Value>,
+    /// What has yet to be written, in its order: a raising and a clearing in turn.
+    due: VecDeque<Due>,
 }
+
+enum Due {
+    Raise(Params),
+    Clear,
+}
+
+/// Changes of one alarm that are kept for a journal that takes none; the oldest are left out.
+const MOST_DUE: usize = 100;
+/// The parameter that says why: another reason is a raising of its own.
+const REASON: &str = "detail";
 
 impl AlarmStates {
     /// Something has happened that is an alarm, perhaps not for the first time.
     pub fn raise(&mut self, key: AlarmKey, params: Params) {
-        self.states.insert(key, State { stands: true, params, raise_due: true, clear_due: false });
+        let state = self.state(key);
+        (state.stands, state.reason) = (true, params.get(REASON).cloned());
+        if let Some(Due::Raise(due)) = state.due.back_mut() {
+            *due = params;
+        } else {
+            state.push(Due::Raise(params));
+        }
     }
 
     /// It is over. One that was raised and could not be written yet is written all the same, for the history.
     pub fn clear(&mut self, key: AlarmKey) {
-        let raise_due = self.states.get(&key).is_some_and(|state| state.raise_due);
-        let params = self.states.remove(&key).map(|state| state.params).unwrap_or_default();
-        self.states.insert(key, State { stands: false, params, raise_due, clear_due: true });
+        let state = self.state(key);
+        state.stands = false;
+        if !matches!(state.due.back(), Some(Due::Clear)) {
+            state.push(Due::Clear);
+        }
     }
 
-    /// Whether a state that lasts holds now. Nothing happens if it is as it was.
+    fn state(&mut self, key: AlarmKey) -> &mut State {
+        let new = || State { stands: false, reason: None, due: VecDeque::new() };
+        self.states.entry(key).or_insert_with(new)
+    }
+
+    /// Whether a state that lasts holds now. Nothing happens if it is as it was, for the same reason.
     pub fn set(&mut self, key: AlarmKey, stands: bool, params: Params) {
-        match (self.states.get(&key).map(|state| state.stands), stands) {
-            (Some(true), true) | (Some(false), false) => {}
+        let known = self.states.get(&key);
+        let same_reason = || {
+            let reason = params.get(REASON);
+            reason.is_none_or(Value::is_null) || known.is_some_and(|known| known.reason.as_ref() == reason)
+        };
+        match (known.map(|state| state.stands), stands) {
+            (Some(false), false) => {}
+            (Some(true), true) if same_reason() => {}
             (_, true) => self.raise(key, params),
             (_, false) => self.clear(key),
         }
@@ -84,18 +112,17 @@ impl AlarmStates {
     /// Writes what is due. What the journal does not take stays due.
     pub fn write_to(&mut self, catalog: &Catalog) {
         let mut failure = None;
-        for (key, state) in self.states.iter_mut().filter(|(_, state)| state.raise_due || state.clear_due) {
-            if state.raise_due {
-                match catalog.raise(key, state.params.clone()) {
-                    Ok(()) => state.raise_due = false,
-                    Err(error) => failure = Some((key.code, error)),
+        for (key, state) in &mut self.states {
+            while let Some(due) = state.due.front() {
+                let written = match due {
+                    Due::Raise(params) => catalog.raise(key, params.clone()),
+                    Due::Clear => catalog.clear(key),
+                };
+                if let Err(error) = written {
+                    failure = Some((key.code, error));
+                    break;
                 }
-            }
-            if state.clear_due && !state.raise_due {
-                match catalog.clear(key) {
-                    Ok(()) => state.clear_due = false,
-                    Err(error) => failure = Some((key.code, error)),
-                }
+                state.due.pop_front();
             }
         }
         if let Some((code, error)) = &failure
@@ -104,6 +131,15 @@ impl AlarmStates {
             eprintln!("alarm {} could not be written yet: {error}", code.name());
         }
         self.refused = failure.is_some();
+    }
+}
+
+impl State {
+    fn push(&mut self, due: Due) {
+        if self.due.len() >= MOST_DUE {
+            self.due.pop_front();
+        }
+        self.due.push_back(due);
     }
 }
 
@@ -128,4 +164,41 @@ fn was_cleared(catalog: &Catalog, key: &AlarmKey) -> Result<bool, catalog::Error
     let codes = [key.code.name().to_owned()].into();
     let query = AlarmQuery { state: AlarmState::History, codes, ..AlarmQuery::default() };
     Ok(alarm_keys(catalog, &query)?.contains(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use catalog::Options;
+
+    use super::*;
+
+    #[test]
+    fn each_change_is_written_and_another_reason_is_a_raising_of_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (catalog, _) = Catalog::open(folder.path(), Options::new("HKLN-1")).expect("opened");
+        let mut states = AlarmStates::default();
+        let key = || AlarmKey::of_thing(AlarmCode::SynchronisationFailed, "HKLN-2");
+        let why = |reason: &str| params(json!({"detail": reason, "name": "x"}));
+        // What the journal could not take until now: it came, went, and came again.
+        states.set(key(), true, why("the token is wrong"));
+        states.set(key(), false, Params::new());
+        states.set(key(), true, why("the token is wrong"));
+        states.set(key(), true, why("the token is wrong"));
+        states.write_to(&catalog);
+        let list = |state| {
+            assert!(catalog.wait_until_current(std::time::Duration::from_secs(10)));
+            let query = AlarmQuery { state, ..AlarmQuery::default() };
+            let page = PageRequest { after: None, limit: 10, count_up_to: 0 };
+            catalog.alarms(&Scope::everything(), &query, page).expect("listed").items
+        };
+        assert_eq!((list(AlarmState::History).len(), list(AlarmState::Current).len()), (1, 1));
+        assert_eq!(list(AlarmState::Current)[0].count, 1);
+        states.set(key(), true, why("another certificate"));
+        states.set(key(), true, Params::new());
+        states.set(key(), false, Params::new());
+        states.write_to(&catalog);
+        let past = list(AlarmState::History);
+        assert_eq!((past.len(), past[0].count), (2, 2));
+        assert_eq!(past[0].params["detail"], "another certificate");
+    }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use catalog::{AlarmCounts, AlarmQuery, AlarmRow, PageRequest, Scope};
 use chrono_tz::Tz;
 use line::Severity;
-use platform::{CommandState, DeviceNow, Platform, What};
+use platform::{DeviceNow, Platform};
 use serde_json::{Value, json};
 
 use crate::api::meta::alarm_counts_json;
@@ -69,10 +69,10 @@ impl Fleet {
         let now_us = platform.now_us();
         let mut alarms = HashMap::<String, AlarmCounts>::new();
         for alarm in app.standing.alarms(app)?.iter() {
-            let Some(station) = &alarm.station else { continue };
+            let Some(station) = alarm.about() else { continue };
             // An alarm of a port is for those who see the port.
             if alarm.port.is_none_or(|port| scope.port_now(station, port, now_us)) {
-                let counts = alarms.entry(station.clone()).or_default();
+                let counts = alarms.entry(station.to_owned()).or_default();
                 match alarm.severity {
                     Severity::Notice => counts.notice += 1,
                     Severity::Minor => counts.minor += 1,
@@ -80,14 +80,8 @@ impl Fleet {
                 }
             }
         }
-        let running =
-            platform.commands(0).into_iter().filter_map(|command| match (command.what, command.state) {
-                (What::Synchronise { .. }, CommandState::Progress { done, total }) => {
-                    Some((command.serial, (done, total)))
-                }
-                _ => None,
-            });
-        Ok(Self { scope, now_us, zone: app.zone(), alarms, progress: running.collect() })
+        let progress = platform.synchronising().into_iter().collect();
+        Ok(Self { scope, now_us, zone: app.zone(), alarms, progress })
     }
 
     /// Stations of which the caller sees something now, by serial number.

@@ -6,6 +6,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,16 +14,17 @@ use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::timeout;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
+use upkeep::address::network_of;
 
 use crate::guard::Peer;
 use crate::redirect;
-use crate::throttle::network_of;
 
 /// TLS handshake and each request's head must be through by then.
 const HEAD_WITHIN: Duration = Duration::from_secs(15);
@@ -51,7 +53,7 @@ struct Doorman {
     by_address: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
-/// A place that one connection holds until it is dropped.
+/// A place that one connection holds until it is dropped, whatever it has become by then.
 struct Place {
     _permit: OwnedSemaphorePermit,
     address: IpAddr,
@@ -74,6 +76,52 @@ impl Doorman {
         }
         *count += 1;
         Some(Place { _permit: permit, address, by_address: self.by_address.clone() })
+    }
+}
+
+/// A connection with its place: what takes the stream over, as a WebSocket does, has the place as well.
+struct Seated {
+    stream: TcpStream,
+    _place: Place,
+}
+
+impl AsyncRead for Seated {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, bytes)
+    }
+}
+
+impl AsyncWrite for Seated {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }
 
@@ -104,13 +152,13 @@ pub async fn run(
         tokio::select! {
             () = &mut shutdown => break,
             accepted = https.accept() => {
-                if let Some((stream, peer, place)) = admitted(accepted, &doorman).await {
-                    tokio::spawn(answer_https(stream, peer, place, tls.clone(), router.clone(), stop.subscribe()));
+                if let Some((stream, peer)) = admitted(accepted, &doorman).await {
+                    tokio::spawn(answer_https(stream, peer, tls.clone(), router.clone(), stop.subscribe()));
                 }
             }
             accepted = accept_if_any(http.as_ref()) => {
-                if let Some((stream, _, place)) = admitted(accepted, &doorman).await {
-                    tokio::spawn(answer_http(stream, place, https_port, stop.subscribe()));
+                if let Some((stream, _)) = admitted(accepted, &doorman).await {
+                    tokio::spawn(answer_http(stream, https_port, stop.subscribe()));
                 }
             }
         }
@@ -132,13 +180,13 @@ async fn accept_if_any(listener: Option<&TcpListener>) -> io::Result<(TcpStream,
 async fn admitted(
     accepted: io::Result<(TcpStream, SocketAddr)>,
     doorman: &Doorman,
-) -> Option<(TcpStream, IpAddr, Place)> {
+) -> Option<(Seated, IpAddr)> {
     match accepted {
         Ok((stream, peer)) => {
             let place = doorman.place_for(peer.ip())?;
             // Live state goes out in small messages; they must not wait for more.
             let _ = stream.set_nodelay(true);
-            Some((stream, peer.ip().to_canonical(), place))
+            Some((Seated { stream, _place: place }, peer.ip().to_canonical()))
         }
         Err(error) => {
             // Out of file descriptors, mostly: trying again at once would take the processor from recording.
@@ -149,15 +197,7 @@ async fn admitted(
     }
 }
 
-async fn answer_https(
-    stream: TcpStream,
-    peer: IpAddr,
-    place: Place,
-    tls: TlsAcceptor,
-    router: Router,
-    stop: Stop,
-) {
-    let _place = place;
+async fn answer_https(stream: Seated, peer: IpAddr, tls: TlsAcceptor, router: Router, stop: Stop) {
     // What strangers send by mistake (plain HTTP, port scans) is not worth a line in the log.
     let Ok(Ok(stream)) = timeout(HEAD_WITHIN, tls.accept(stream)).await else { return };
     let http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -177,8 +217,7 @@ async fn answer_https(
     }
 }
 
-async fn answer_http(stream: TcpStream, place: Place, https_port: u16, stop: Stop) {
-    let _place = place;
+async fn answer_http(stream: Seated, https_port: u16, stop: Stop) {
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(TAKES_WITHIN));
     let service = service_fn(move |request: hyper::Request<Incoming>| {

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::{SinkExt, StreamExt};
 use house::{House, contract};
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -207,5 +209,38 @@ async fn what_a_client_sends_is_bounded() {
     });
     ended.await.expect("the socket was closed");
     admin.get("/box").await.expect(200);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn open_sockets_count_as_connections_of_their_address() {
+    const MOST_OF_AN_ADDRESS: usize = 128;
+    const SOCKETS: usize = 120;
+    let house = House::open().await;
+    let admin = house.admin().await;
+    let mut sockets = Vec::new();
+    for _ in 0..SOCKETS {
+        sockets.push(admin.socket("/live", None).await.expect("opened"));
+    }
+    // Who is let in is waited for; who is not is hung up on.
+    let let_in = async |count: usize| {
+        let mut knocking = Vec::new();
+        for _ in 0..count {
+            knocking.push(TcpStream::connect(house.address).await.expect("connected"));
+        }
+        let mut let_in = 0;
+        for stream in &mut knocking {
+            let answer = timeout(Duration::from_millis(500), stream.read_u8()).await;
+            let_in += usize::from(answer.is_err());
+        }
+        let_in
+    };
+    let room = MOST_OF_AN_ADDRESS - SOCKETS;
+    assert!((1..=room).contains(&let_in(room + 4).await), "they are counted");
+    drop(sockets);
+    let begun = Instant::now();
+    while let_in(room + 4).await < room + 4 {
+        assert!(begun.elapsed() < Duration::from_secs(20), "places come back");
+    }
     house.close().await;
 }

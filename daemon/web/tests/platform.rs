@@ -89,6 +89,19 @@ async fn a_station_is_registered_watched_and_told_what_to_do() {
     assert_eq!(&audio.body[..4], b"RIFF");
     north.get(&format!("/recordings/{id}/peaks")).await.expect(200);
     north.bare(Method::POST, &format!("/recordings/{id}/fetch")).await.refused(409, "audio_here");
+    // The disk has lost it: it is not "here" because the catalog says so.
+    let data = organisation.platform.data_dir();
+    let rows = organisation.platform.catalog();
+    let (own_serial, sequence) = id.split_once(':').expect("an id");
+    let number = sequence.parse().expect("a number");
+    let record = recording::RecordId { serial: own_serial.into(), sequence: number };
+    let row = rows.record(&catalog::Scope::everything(), &record).expect("asked").expect("there").row;
+    std::fs::remove_file(data.path().join(row.file.expect("a file"))).expect("removed");
+    let fetch = north.bare(Method::POST, &format!("/recordings/{id}/fetch")).await.expect(202);
+    let fetch = format!("/commands/{}", fetch["id"].as_str().expect("an id"));
+    let fetched = until(&north, &fetch, |command| command["finished_at"].is_string()).await;
+    assert_eq!(fetched["state"], "done", "{fetched}");
+    north.get(&format!("/recordings/{id}/audio")).await.expect(200);
     south.get(&format!("/recordings/{id}")).await.refused(404, "not_found");
     let home = north.get("/home").await.expect(200);
     assert_eq!((&home["devices"], &home["ports"]["total"]), (&json!({ "online": 1, "total": 2 }), &json!(2)));
@@ -321,6 +334,73 @@ async fn the_past_stays_where_it_was() {
     admin.bare(Method::DELETE, "/departments/North%201").await.expect(204);
     assert_eq!(count(&north.get("/recordings").await.expect(200)), Some(2));
     admin.patch(&path, json!({ "note": "can still be changed" })).await.expect(200);
+    organisation.close().await;
+}
+
+/// Nobody comes by what another department has of a station by removing it and registering it anew.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_comes_again_belongs_to_whom_it_belonged() {
+    let organisation = Organisation::open().await;
+    let mut admin = organisation.serving.admin().await;
+    let [mut north, _, south] = organisation.furnish(&mut admin).await;
+    organisation.fill(&mut north, NORTH).await;
+    let count = |list: &Value| list["items"].as_array().map(Vec::len);
+    // Its port belongs to South, from before its recordings.
+    let platform = &organisation.platform;
+    let give = |device: &mut catalog::Device| {
+        let south = catalog::Since { from_us: 1, department: Some("South".into()) };
+        device.ports.insert(1, vec![south]);
+    };
+    let trail: catalog::AuditEntry = serde_json::from_value(
+        json!({ "account": "admin", "ip": null, "item": "device", "operation": "x", "result": "ok" }),
+    )
+    .expect("an entry");
+    platform.change_device(NORTH, give, |_, _| vec![trail]).expect("changed");
+    let recordings = "/recordings";
+    assert_eq!(count(&south.get(recordings).await.expect(200)), Some(2));
+    assert_eq!(count(&north.get(recordings).await.expect(200)), Some(0));
+
+    let path = format!("/devices/{NORTH}");
+    north.bare(Method::DELETE, &path).await.refused(403, "department_not_yours");
+    admin.bare(Method::DELETE, &path).await.expect(204);
+    let again = json!({ "serial": NORTH, "department": "North", "fingerprint": "ab".repeat(32) });
+    north.post("/devices", again.clone()).await.expect(201);
+    assert_eq!(count(&north.get(recordings).await.expect(200)), Some(0), "what was recorded for South");
+    assert_eq!(count(&south.get(recordings).await.expect(200)), Some(2), "stays South's");
+    let device = platform.device(NORTH).expect("known").device;
+    assert_eq!(device.department_at(Some(1), 2), Some("South"));
+    assert_eq!(device.department_at(None, 2), Some("North"), "and its own past is North's again");
+
+    // A department that is no more has left its past to those above all.
+    admin.bare(Method::DELETE, &path).await.expect(204);
+    admin.bare(Method::DELETE, "/accounts/southerner").await.expect(204);
+    let south_station = format!("/devices/{SOUTH}");
+    admin.bare(Method::DELETE, &south_station).await.expect(204);
+    admin.bare(Method::DELETE, "/departments/South").await.expect(204);
+    north.post("/devices", again).await.expect(201);
+    let device = platform.device(NORTH).expect("known").device;
+    assert_eq!(device.department_at(Some(1), 2), None);
+    assert_eq!(count(&north.get(recordings).await.expect(200)), Some(0));
+    organisation.close().await;
+}
+
+/// That a station is gone is told to whom it belongs, and not to others.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alarms_about_a_station_are_for_its_department() {
+    let organisation = Organisation::open().await;
+    let mut admin = organisation.serving.admin().await;
+    let [mut north, _, south] = organisation.furnish(&mut admin).await;
+    let offline = catalog::AlarmKey::of_thing(catalog::AlarmCode::StationOffline, NORTH);
+    organisation.platform.catalog().raise(&offline, serde_json::Map::new()).expect("raised");
+    organisation.platform.catalog().wait_until_current(std::time::Duration::from_secs(5));
+    let alarms = north.get("/alarms").await.expect(200);
+    assert_eq!(alarms["items"][0]["code"], "station_offline", "{alarms}");
+    assert_eq!(south.get("/alarms").await.expect(200)["items"], json!([]));
+    let shown = until(&north, "/devices?state=alarm", |list| list["total"] == 1).await;
+    assert_eq!(shown["items"][0]["alarms"]["critical"], 1, "{shown}");
+    assert_eq!(south.get("/devices?state=alarm").await.expect(200)["total"], 0);
+    let id = alarms["items"][0]["id"].as_str().expect("an id");
+    north.post(&format!("/alarms/{id}/acknowledge"), json!({})).await.expect(200);
     organisation.close().await;
 }
 

@@ -16,7 +16,7 @@ use catalog::{
 };
 use house::House;
 use hyper::{Method, header};
-use platform::{Fingerprint, Platform, PlatformConfig, PullNow, Tuning};
+use platform::{Fingerprint, Platform, PlatformConfig, PullNow, PullState, Tuning};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::json;
@@ -74,8 +74,11 @@ async fn pass(near: TcpStream, to: SocketAddr, mut budget: u64) {
 
 /// Tries again soon; an hour is twelve seconds.
 fn start(folder: &Path) -> Platform {
-    let config = PlatformConfig { data: folder.join("platform"), intake: ([127, 0, 0, 1], 0).into() };
-    let tuning = Tuning {
+    start_tuned(folder, brisk())
+}
+
+fn brisk() -> Tuning {
+    Tuning {
         round: Duration::from_millis(50),
         tick: Duration::from_millis(20),
         minute: Duration::from_millis(200),
@@ -85,7 +88,11 @@ fn start(folder: &Path) -> Platform {
         pull_longest_pause: Duration::from_millis(200),
         pull_failed_after: Duration::from_secs(1),
         ..Tuning::default()
-    };
+    }
+}
+
+fn start_tuned(folder: &Path, tuning: Tuning) -> Platform {
+    let config = PlatformConfig { data: folder.join("platform"), intake: ([127, 0, 0, 1], 0).into() };
     let begun = Instant::now();
     loop {
         match Platform::start_tuned(&config, tuning.clone()) {
@@ -437,4 +444,35 @@ async fn the_way_in_is_for_platforms_only() {
     admin.get("/uplink").await.refused(401, "token_wrong");
     assert!(admin.get("/uplink").await.refused(429, "login_locked")["retry_after_s"].as_u64() > Some(20));
     house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_never_has_nothing_leaves_room_for_those_who_wait() {
+    let (endless, other) = (House::open().await, House::open().await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let tuning = Tuning { pulls_at_once: 1, pull_longest_visit: Duration::from_secs(2), ..brisk() };
+    let platform = start_tuned(folder.path(), tuning);
+    let ask = |house: &House| {
+        accept(&house.station, &platform);
+        let token = house.station.make_pull_token().expect("made");
+        add(&platform, &house.station, pull(house.address, &token))
+    };
+    let first = ask(&endless);
+    // Its calls come faster than it may send them.
+    let slow = |device: &mut Device| device.audio_bytes_per_s = Some(1000);
+    platform.change_device(&first, slow, |_, _| vec![trail()]).expect("changed");
+    until("it is visited", || {
+        platform
+            .device(&first)
+            .and_then(|device| device.pull)
+            .is_some_and(|now| now.state == PullState::Running)
+    })
+    .await;
+    let second = ask(&other);
+    until("the other one has its turn", || success(&platform, &second).is_some()).await;
+    assert!(success(&platform, &first).is_none() && trouble(&platform, &first).is_empty());
+    until("and the first comes again", || now(&platform, &first).state == PullState::Running).await;
+    stop(platform);
+    endless.close().await;
+    other.close().await;
 }

@@ -57,11 +57,17 @@ const PARTS: &[(&str, &str)] = &[
          FROM contact ORDER BY number",
     ),
     ("device serial body", "SELECT serial, body FROM device ORDER BY serial"),
+    ("former_device serial body", "SELECT serial, body FROM former_device ORDER BY serial"),
     ("department name body", "SELECT name, body FROM department ORDER BY name"),
     (
         "synchronised serial first last",
         "SELECT st.serial, y.first, y.last FROM synchronised y LEFT JOIN station st ON st.id = y.station
          ORDER BY st.serial, y.first",
+    ),
+    (
+        "print serial entry written_us crc",
+        "SELECT st.serial, p.entry, p.written_us, p.crc FROM print p JOIN station st ON st.id = p.station
+         ORDER BY st.serial, p.entry",
     ),
     // What the tables of the search say, summed up, so that a wrong count or a lost tail shows as well.
     (

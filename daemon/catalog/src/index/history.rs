@@ -6,7 +6,7 @@ use line::Severity;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Result, Row, params_from_iter};
 
-use crate::alarm::{Acknowledged, AlarmCategory, AlarmRow, Params};
+use crate::alarm::{Acknowledged, AlarmCategory, AlarmCode, AlarmRow, Params};
 use crate::audit::{AuditEntry, AuditResult, AuditRow};
 use crate::index::apply::{signed, unsigned};
 use crate::index::named;
@@ -66,13 +66,26 @@ impl Where {
         {
             let few: BTreeSet<String> = serials.take(FEW_STATIONS + 1).map(str::to_owned).collect();
             if few.len() <= FEW_STATIONS {
-                self.stations(own, &few);
+                self.alarms_of(own, &few);
             }
         }
         let department = if table == "audit" { "department" } else { "NULL" };
-        self.conditions.push(format!(
-            "may_see('{table}', (SELECT serial FROM station WHERE id = {table}.station), port, {time}, {department})"
-        ));
+        let mut serial = format!("(SELECT serial FROM station WHERE id = {table}.station)");
+        if table == "alarm" {
+            serial = format!("coalesce({serial}, CASE WHEN {} THEN thing END)", told_by_platform());
+        }
+        self.conditions.push(format!("may_see('{table}', {serial}, port, {time}, {department})"));
+    }
+
+    /// Alarms of these stations, and those that their platform raises about them.
+    fn alarms_of(&mut self, own: &str, serials: &BTreeSet<String>) {
+        self.stations(own, serials);
+        let Some(raised_there) = self.conditions.pop() else { return };
+        let begin = self.values.len() + 1;
+        let marks: Vec<String> = (begin..begin + serials.len()).map(|at| format!("?{at}")).collect();
+        self.values.extend(serials.iter().cloned().map(Value::from));
+        let about = format!("({} AND thing IN ({}))", told_by_platform(), marks.join(", "));
+        self.conditions.push(format!("({raised_there} OR {about})"));
     }
 
     /// Rows of these stations; this box's own have none.
@@ -129,6 +142,13 @@ impl Where {
     }
 }
 
+/// An alarm that this box raises about a station; its thing is the serial number.
+fn told_by_platform() -> String {
+    let codes = AlarmCode::ALL.iter().filter(|code| code.is_about_a_station());
+    let names: Vec<String> = codes.map(|code| format!("'{}'", code.name())).collect();
+    format!("(station IS NULL AND code IN ({}))", names.join(", "))
+}
+
 const ALARM_COLUMNS: &str =
     "id, code, category, severity, port, thing, params, raised_us, last_raised_us, cleared_us,
      count, acknowledged_us, acknowledged_by, acknowledged_note, reported_us,
@@ -144,7 +164,7 @@ pub fn alarms(
     let mut when = Where::default();
     when.scope(("alarm", "raised_us"), own, scope);
     if !query.stations.is_empty() {
-        when.stations(own, &query.stations);
+        when.alarms_of(own, &query.stations);
     }
     match query.state {
         AlarmState::Current => when.and("cleared_us IS NULL"),

@@ -148,10 +148,17 @@ CREATE INDEX contact_port ON contact (station, port) WHERE station IS NOT NULL;
 
 -- Whole, as JSON: there are few, and each is read whole.
 CREATE TABLE device (serial TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
+-- As they were when they were removed: to whom a time belonged counts when the serial number comes again.
+CREATE TABLE former_device (serial TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 CREATE TABLE department (name TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
 -- Entries that have gone from a station to its platform, as spans. On the station, `station` is 0; on the platform, its.
 CREATE TABLE synchronised (
     station INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, PRIMARY KEY (station, first)
+) STRICT, WITHOUT ROWID;
+-- What tells each entry of a station from another one that has its number, see `EntryPrint`.
+CREATE TABLE print (
+    station INTEGER NOT NULL, entry INTEGER NOT NULL, written_us INTEGER NOT NULL, crc INTEGER NOT NULL,
+    PRIMARY KEY (station, entry)
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO applied VALUES (1, 0, 0, 0, 0, 0, 0);

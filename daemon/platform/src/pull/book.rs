@@ -156,7 +156,7 @@ impl Track {
 
 impl Pulls {
     /// What the file says of the last visits; without it all are made anew.
-    pub fn load(file: PathBuf, pauses: Pauses) -> Self {
+    pub fn load(file: PathBuf, pauses: Pauses, at_once: usize) -> Self {
         let last_success_us = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| {
                 eprintln!("{}: {error}; all stations that are asked are visited now", file.display());
@@ -165,7 +165,7 @@ impl Pulls {
             Err(_) => BTreeMap::new(),
         };
         let book = Book {
-            plan: Plan::new(pauses),
+            plan: Plan::new(pauses, at_once),
             tracks: BTreeMap::new(),
             last_success_us,
             unwritten: false,
@@ -190,9 +190,19 @@ impl Pulls {
         let mut book = lock(&self.book);
         let changed = book.follow(inner);
         let Book { plan, tracks, .. } = &mut *book;
-        let due = plan.take_due(Instant::now(), |serial, asked| {
+        let now = Instant::now();
+        let may = |serial: &str, asked: bool| {
             tracks.get(serial).is_some_and(|track| !track.has_dialled && (asked || !track.quiet))
-        });
+        };
+        let due = plan.take_due(now, may);
+        // Whoever has much to send, or never has nothing, leaves room for those who wait, and comes after them.
+        let mut long: Vec<&Arc<Visit>> = tracks
+            .values()
+            .filter_map(|track| track.visit.as_ref())
+            .filter(|visit| visit.began.elapsed() >= inner.tuning.pull_longest_visit)
+            .collect();
+        long.sort_by_key(|visit| visit.began);
+        long.iter().take(plan.waiting(now, may)).for_each(|visit| visit.stop());
         let mut visits = Vec::new();
         for (serial, wanted) in due {
             if let Some(track) = tracks.get_mut(&serial) {

@@ -6,9 +6,6 @@ use std::time::{Duration, Instant};
 
 use uplink::Retry;
 
-/// Stations that are asked at the same time.
-pub(crate) const MOST_AT_ONCE: usize = 8;
-
 /// Between tries that fail.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pauses {
@@ -32,12 +29,14 @@ struct Course {
 #[derive(Debug)]
 pub(crate) struct Plan {
     pauses: Pauses,
+    /// Stations that are asked at the same time, at most.
+    at_once: usize,
     courses: BTreeMap<String, Course>,
 }
 
 impl Plan {
-    pub fn new(pauses: Pauses) -> Self {
-        Self { pauses, courses: BTreeMap::new() }
+    pub fn new(pauses: Pauses, at_once: usize) -> Self {
+        Self { pauses, at_once, courses: BTreeMap::new() }
     }
 
     pub fn knows(&self, serial: &str) -> bool {
@@ -84,7 +83,7 @@ impl Plan {
             .map(|(serial, course)| (!course.asked, course.due, serial))
             .collect();
         due.sort();
-        let room = MOST_AT_ONCE.saturating_sub(running);
+        let room = self.at_once.saturating_sub(running);
         let taken: Vec<(String, bool)> =
             due.into_iter().take(room).map(|(unasked, _, serial)| (serial.clone(), !unasked)).collect();
         for (serial, _) in &taken {
@@ -93,6 +92,14 @@ impl Plan {
             }
         }
         taken
+    }
+
+    /// How many could be visited now if there were room.
+    pub fn waiting(&self, now: Instant, may: impl Fn(&str, bool) -> bool) -> usize {
+        let waits = |(serial, course): &(&String, &Course)| {
+            !course.running && course.due <= now && may(serial.as_str(), course.asked)
+        };
+        self.courses.iter().filter(waits).count()
     }
 
     /// Everything of it is here.
@@ -138,11 +145,12 @@ impl Plan {
 mod tests {
     use super::*;
 
+    const AT_ONCE: usize = 8;
     const MINUTE: Duration = Duration::from_secs(60);
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn plan() -> Plan {
-        Plan::new(Pauses { first: MINUTE, longest: HOUR })
+        Plan::new(Pauses { first: MINUTE, longest: HOUR }, AT_ONCE)
     }
 
     fn due(plan: &mut Plan, now: Instant) -> Vec<String> {
@@ -200,7 +208,8 @@ mod tests {
 
     #[test]
     fn no_pause_is_longer_than_the_interval() {
-        let (mut plan, now) = (Plan::new(Pauses { first: MINUTE, longest: 5 * HOUR }), Instant::now());
+        let (mut plan, now) =
+            (Plan::new(Pauses { first: MINUTE, longest: 5 * HOUR }, AT_ONCE), Instant::now());
         plan.begin("a", HOUR, None, now);
         plan.failed("a", Retry::WhenChanged, now);
         assert_eq!(left(&plan, "a", now), Some(HOUR));
@@ -214,11 +223,17 @@ mod tests {
         }
         assert!(plan.ask("15", start) && !plan.ask("99", start));
         let first = due(&mut plan, start);
-        assert_eq!((first.len(), first[0].as_str(), first[1].as_str()), (MOST_AT_ONCE, "15", "00"));
+        assert_eq!((first.len(), first[0].as_str(), first[1].as_str()), (AT_ONCE, "15", "00"));
         assert!(due(&mut plan, start).is_empty());
+        assert_eq!(plan.waiting(start, |_, _| true), 20 - AT_ONCE);
         plan.succeeded("15", start);
         plan.failed("00", Retry::Soon, start);
         assert_eq!(due(&mut plan, start), ["07", "08"]);
+        // One that has to make room goes behind all that wait.
+        let later = start + MINUTE;
+        plan.put_off("07", later);
+        assert_eq!(due(&mut plan, later), ["09"]);
+        assert_eq!(plan.waiting(later, |serial, _| serial == "07"), 1);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::Empty;
@@ -46,6 +46,7 @@ pub(super) struct Visit {
     pub serial: String,
     /// A person wants it.
     pub wanted: bool,
+    pub began: Instant,
     heard: Mutex<Heard>,
     end: watch::Sender<Option<End>>,
 }
@@ -79,7 +80,8 @@ pub(super) enum Outcome {
 
 impl Visit {
     pub fn new(serial: &str, wanted: bool) -> Self {
-        Self { serial: serial.to_owned(), wanted, heard: Mutex::default(), end: watch::Sender::new(None) }
+        let (heard, end) = (Mutex::default(), watch::Sender::new(None));
+        Self { serial: serial.to_owned(), wanted, began: Instant::now(), heard, end }
     }
 
     /// Ends it soon.

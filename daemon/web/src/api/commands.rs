@@ -1,6 +1,7 @@
 //! What stations are told to do from the platform (PF-04, PF-16), and what became of it.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -30,8 +31,9 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// A period is long, and its recordings are many.
 const SYNCHRONISED_WITHIN: Duration = Duration::from_secs(3600);
 const FETCHED_WITHIN: Duration = Duration::from_secs(300);
-/// Contacts that a station is given.
+/// Contacts that a station is given, and all their bytes: a message to a station has an end.
 const MOST_CONTACTS: usize = 10_000;
+const MOST_CONTACT_BYTES: usize = 8 << 20;
 const CONTACTS_AT_ONCE: u32 = 200;
 
 /// What is asked of each station.
@@ -155,11 +157,7 @@ fn contacts_for(app: &App, serial: &str, department: Option<&str>) -> Result<Vec
         let page = app.catalog().contacts(&scope, &ContactQuery::default(), page)?;
         contacts.extend(page.items.into_iter().map(|contact| to_set(contact, serial)));
         after = page.next;
-        if contacts.len() > MOST_CONTACTS {
-            let title = format!("A station takes {MOST_CONTACTS} contacts at once, and here are more.");
-            let problem = Problem::new(Code::TooManyFound, title);
-            return Err(problem.with("found", contacts.len()).with("most", MOST_CONTACTS));
-        }
+        check_size(&contacts)?;
         if after.is_none() {
             return Ok(contacts);
         }
@@ -184,14 +182,34 @@ fn to_set(contact: Contact, serial: &str) -> ContactToSet {
     }
 }
 
+/// # Errors
+/// `too_many_found`: no message to a station holds them.
+fn check_size(contacts: &[ContactToSet]) -> Result<(), Problem> {
+    let bytes = |one: &ContactToSet| {
+        let more = one.more.iter().flat_map(|more| {
+            [&more.extension, &more.outside_number, &more.position, &more.email]
+        });
+        let texts = [&one.number, &one.name, &one.department, &one.note];
+        texts.into_iter().chain(more).map(String::len).sum::<usize>()
+    };
+    let most = match contacts.iter().map(bytes).sum::<usize>() {
+        // Those that are here are too long together: fewer of them have room.
+        total if total > MOST_CONTACT_BYTES => contacts.len() * MOST_CONTACT_BYTES / total,
+        _ => MOST_CONTACTS,
+    };
+    if contacts.len() <= most {
+        return Ok(());
+    }
+    let title = format!("A station takes {most} such contacts at once, and here are more.");
+    let problem = Problem::new(Code::TooManyFound, title);
+    Err(problem.with("found", contacts.len()).with("most", most))
+}
+
 /// 202 with the commands of these numbers.
 fn asked_answer(app: &App, caller: &Caller, platform: &Platform, ids: &[u64]) -> Answer {
     let view = View::of(app, caller)?;
-    let wanted: HashSet<u64> = ids.iter().copied().collect();
-    let mut commands: Vec<CommandNow> =
-        platform.commands(0).into_iter().filter(|command| wanted.contains(&command.id)).collect();
-    commands.sort_unstable_by_key(|command| command.id);
-    let items: Vec<Value> = commands.iter().map(|command| command_json(command, &view)).collect();
+    let commands = ids.iter().filter_map(|id| platform.command_now(*id));
+    let items: Vec<Value> = commands.map(|command| command_json(&command, &view)).collect();
     let mut response = json_answer(&json!({ "items": items }));
     *response.status_mut() = StatusCode::ACCEPTED;
     Ok(response)
@@ -212,24 +230,13 @@ fn command_json(command: &CommandNow, view: &View) -> Value {
             (state, None, Some(code), params)
         }
     };
-    let params = match serde_json::to_value(&command.what) {
-        // Thousands of contacts are of no use here.
-        Ok(Value::Object(mut members)) => {
-            members.remove("what");
-            if let Some(contacts) = members.get_mut("contacts") {
-                *contacts = contacts.as_array().map_or(0, Vec::len).into();
-            }
-            members
-        }
-        _ => Map::new(),
-    };
     let at = |us: i64| time::in_zone(us, view.zone);
     json!({
         "id": command.id.to_string(),
         "serial": command.serial,
         "station_name": view.station_name(&command.serial),
-        "what": command.what.name(),
-        "params": params,
+        "what": command.what,
+        "params": *command.params,
         "account": command.account,
         "asked_at": at(command.begun_us),
         "state": state,
@@ -296,12 +303,10 @@ fn command_of(
     scope: &Scope,
     caller: &Caller,
     text: &str,
-) -> Result<CommandNow, Problem> {
+) -> Result<Arc<CommandNow>, Problem> {
     let number = whole_of(text).ok_or_else(|| Problem::not_found("command", text))?;
     platform
-        .commands(0)
-        .into_iter()
-        .find(|command| command.id == number)
+        .command_now(number)
         .filter(|command| is_seen(platform, scope, caller, command))
         .ok_or_else(|| Problem::not_found("command", text))
 }
@@ -326,7 +331,7 @@ pub async fn cancel_command(State(app): State<App>, caller: Caller, Path(id): Pa
         let scope = scope_of(app, &caller)?;
         let command = command_of(platform, &scope, &caller, &id)?;
         let trail = Trail::of(&caller, "device", "command_cancel").with("serial", command.serial.as_str());
-        let trail = trail.with("command", command.id).with("what", command.what.name());
+        let trail = trail.with("command", command.id).with("what", command.what);
         let cancelled = platform.cancel(command.id).map_err(|error| match error {
             platform::PlatformError::NoCommand(_) => {
                 let title = format!("Command {id} is over.");
@@ -352,7 +357,7 @@ pub async fn fetch_recording(State(app): State<App>, caller: Caller, Path(id): P
             let title = format!("{text} has been deleted.");
             return Err(Problem::new(Code::RecordingDeleted, title).with("id", text));
         }
-        if row.file.is_some() && !row.file_missing {
+        if platform.has_file(&row) {
             return Err(Problem::new(Code::AudioHere, format!("{text} is here already.")).with("id", text));
         }
         if !row.has_audio() {
@@ -368,7 +373,7 @@ pub async fn fetch_recording(State(app): State<App>, caller: Caller, Path(id): P
         let trail = Trail::of(&caller, "recording", "fetch").port(row.port).with("id", text);
         let what = What::Fetch { sequence: id.sequence };
         let ids = platform.command(&[id.serial], &what, FETCHED_WITHIN, trail.entry())?;
-        let command = platform.commands(0).into_iter().find(|command| ids.contains(&command.id));
+        let command = ids.first().and_then(|id| platform.command_now(*id));
         let command = command.ok_or_else(|| Problem::internal("a command that was given is not there"))?;
         let mut response = json_answer(&command_json(&command, &View::of(app, &caller)?));
         *response.status_mut() = StatusCode::ACCEPTED;
@@ -410,5 +415,20 @@ mod tests {
             asked(json!({ "what": "restart" })).ok().and_then(|asked| asked.right()),
             Some(Right::System)
         );
+    }
+
+    #[test]
+    fn contacts_that_no_message_holds_are_refused() {
+        let contact = |note: usize| ContactToSet {
+            number: "8001".into(),
+            name: "n".into(),
+            department: String::new(),
+            note: "x".repeat(note),
+        };
+        assert!(check_size(&vec![contact(500); MOST_CONTACTS]).is_ok());
+        let many = check_size(&vec![contact(0); MOST_CONTACTS + 1]).expect_err("too many");
+        assert_eq!(many.params["most"], MOST_CONTACTS);
+        let long = check_size(&vec![contact(1 << 20); 9]).expect_err("too long");
+        assert_eq!((long.code, &long.params["most"]), (Code::TooManyFound, &json!(7)));
     }
 }

@@ -1,5 +1,7 @@
 //! Stations that a platform knows (PF-02, PF-04): registered by serial number, changed, given another key, removed.
 
+use std::collections::BTreeSet;
+
 use axum::extract::{Path, State};
 use catalog::{Device, Pull, Scope, Since};
 use platform::{DeviceNow, Fingerprint, Platform, Waiting};
@@ -241,11 +243,25 @@ pub fn new_device(
         return Err(Problem::field_missing("fingerprint"));
     }
     let known_before = !app.catalog().arrived(serial)?.is_empty();
-    // What a station brought while it belonged to others stays theirs.
-    let from_us = if known_before { time::now_us() } else { EVER_US };
     let mut device = Device::new(serial);
-    device.departments =
-        department.map(|name| Since { from_us, department: Some(name) }).into_iter().collect();
+    // What a station brought while it, or a port of it, belonged to others stays theirs.
+    match app.catalog().former_device(serial)? {
+        Some(mut former) => {
+            let now_us = time::now_us();
+            leave_to_the_top(
+                &mut former,
+                app.catalog().departments()?.into_iter().map(|one| one.name).collect(),
+            );
+            (device.departments, device.ports) = (former.departments, former.ports);
+            device.ports.values_mut().for_each(|spans| belong(spans, now_us, department.clone()));
+            belong(&mut device.departments, now_us, department);
+        }
+        None => {
+            let from_us = if known_before { time::now_us() } else { EVER_US };
+            let since = department.map(|name| Since { from_us, department: Some(name) });
+            device.departments = since.into_iter().collect();
+        }
+    }
     device.fingerprint = asked.fingerprint.map(|fingerprint| fingerprint.to_string());
     device.name = asked.name.unwrap_or_default();
     device.switched_on = asked.switched_on.unwrap_or(true);
@@ -255,6 +271,14 @@ pub fn new_device(
         (device.audio_bytes_per_s, device.quiet_hours) = (limits.audio_bytes_per_s, limits.quiet_hours);
     }
     Ok(device)
+}
+
+/// What belonged to departments that are no more is for those who see the whole tree.
+fn leave_to_the_top(former: &mut Device, departments: BTreeSet<String>) {
+    let spans = former.departments.iter_mut().chain(former.ports.values_mut().flatten());
+    for span in spans {
+        span.department = span.department.take().filter(|name| departments.contains(name));
+    }
 }
 
 pub fn trail_json(device: &Device) -> Value {
@@ -401,6 +425,16 @@ pub fn check_past(scope: &Scope, spans: &[Since], since_us: i64) -> Result<(), P
     if before.is_some_and(own) && later.clone().all(own) { Ok(()) } else { Err(not_yours()) }
 }
 
+/// Nobody removes what others have, or had, a part of: with the station they would lose sight of what it recorded for them.
+///
+/// # Errors
+/// `department_not_yours`.
+fn check_removal(scope: &Scope, device: &Device) -> Result<(), Problem> {
+    let mut spans = device.departments.iter().chain(device.ports.values().flatten());
+    let own = spans.all(|span| manages(scope, span.department.as_deref()));
+    if own { Ok(()) } else { Err(not_yours().with("serial", device.serial.as_str())) }
+}
+
 /// From `since_us` on, and until somebody says otherwise.
 pub fn belong(spans: &mut Vec<Since>, since_us: i64, department: Option<String>) {
     spans.retain(|span| span.from_us < since_us);
@@ -413,8 +447,12 @@ pub async fn remove_device(State(app): State<App>, caller: Caller, Path(serial):
     app.blocking(move |app| {
         let _one_at_a_time = app.one_at_a_time();
         let platform = app.platform()?;
-        let now = managed(platform, &scope_of(app, &caller)?, &serial)?;
+        let scope = scope_of(app, &caller)?;
+        let now = managed(platform, &scope, &serial)?;
         let trail = Trail::of(&caller, "device", "delete").with("serial", serial.as_str());
+        if let Err(problem) = check_removal(&scope, &now.device) {
+            return trail.ended(app.catalog(), Err(problem));
+        }
         let entry = trail.clone().with("before", trail_json(&now.device)).entry();
         if let Err(error) = platform.remove_device(&serial, vec![entry]) {
             return trail.ended(app.catalog(), Err(error.into()));
@@ -488,7 +526,6 @@ pub async fn list_waiting(State(app): State<App>, caller: Caller, query: Query) 
 mod tests {
     use super::*;
     use catalog::{Grant, Only};
-    use std::collections::BTreeSet;
 
     fn since(from_us: i64, department: Option<&str>) -> Since {
         Since { from_us, department: department.map(str::to_owned) }

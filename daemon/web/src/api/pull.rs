@@ -118,22 +118,25 @@ impl Asked {
             && self.certificate.is_none()
     }
 
-    /// What is set afterwards. At another address there is another certificate, and the token is asked for again: who
-    /// may only set it must not be able to have it sent to themselves.
-    fn over(self, before: Option<Pull>) -> Result<Pull, Problem> {
-        let moved = before.as_ref().is_none_or(|before| Some(&before.address) != self.address.as_ref());
-        let moved = self.address.is_some() && moved;
-        let token_stays = |before: String| Some(before).filter(|_| !moved);
+    /// What is set afterwards. At another address there is another certificate, and whoever sends the token to somebody
+    /// else than before has it: it never comes out.
+    fn over(&self, before: Option<&Pull>) -> Result<Pull, Problem> {
+        let moved =
+            before.is_some_and(|before| self.address.as_ref().is_some_and(|to| *to != before.address));
+        if before.is_some() && (moved || self.certificate == Some(None)) && self.token.is_none() {
+            return Err(Problem::field_missing("token"));
+        }
         let (address, token, every_hours, fingerprint) = match before {
             Some(Pull { address, token, every_hours, fingerprint }) => {
-                (Some(address), token_stays(token), Some(every_hours), fingerprint.filter(|_| !moved))
+                let pinned = fingerprint.clone().filter(|_| !moved);
+                (Some(address.clone()), Some(token.clone()), Some(*every_hours), pinned)
             }
             None => (None, None, None, None),
         };
         let missing = |name: &'static str| move || Problem::field_missing(name);
         Ok(Pull {
-            address: self.address.or(address).ok_or_else(missing("address"))?,
-            token: self.token.or(token).ok_or_else(missing("token"))?,
+            address: self.address.clone().or(address).ok_or_else(missing("address"))?,
+            token: self.token.clone().or(token).ok_or_else(missing("token"))?,
             every_hours: self.every_hours.or(every_hours).ok_or_else(missing("every_hours"))?,
             fingerprint: match self.certificate {
                 Some(certificate) => certificate.map(|certificate| certificate.to_string()),
@@ -156,10 +159,18 @@ pub async fn change_pull(
     }
     app.blocking(move |app| {
         let now = managed(app.platform()?, &scope_of(app, &caller)?, &serial)?;
-        let token_set = asked.token.is_some();
-        let pull = asked.over(now.device.pull.clone())?;
-        let trail = Trail::of(&caller, "device", "change_pull").with("token_set", token_set);
-        set_pull(app, &serial, Some(pull), trail)?;
+        asked.over(now.device.pull.as_ref())?;
+        let trail = Trail::of(&caller, "device", "change_pull").with("token_set", asked.token.is_some());
+        // Put together from what is set at that moment: the first visit may be writing a certificate down.
+        let mut overtaken = None;
+        let change = |device: &mut Device| match asked.over(device.pull.as_ref()) {
+            Ok(pull) => device.pull = Some(pull),
+            Err(problem) => overtaken = Some(problem),
+        };
+        set_pull(app, &serial, change, trail)?;
+        if let Some(problem) = overtaken {
+            return Err(problem);
+        }
         pull_answer(app, &serial)
     })
     .await
@@ -171,21 +182,21 @@ pub async fn remove_pull(State(app): State<App>, caller: Caller, Path(serial): P
         if now.device.pull.is_none() {
             return Err(Problem::not_found("pull", &serial));
         }
-        set_pull(app, &serial, None, Trail::of(&caller, "device", "remove_pull"))
+        set_pull(app, &serial, |device| device.pull = None, Trail::of(&caller, "device", "remove_pull"))
     })
     .await?;
     Ok(done())
 }
 
 /// Changes it, with before and after in the audit trail, and without the token.
-fn set_pull(app: &App, serial: &str, pull: Option<Pull>, trail: Trail) -> Result<(), Problem> {
+fn set_pull(app: &App, serial: &str, change: impl FnOnce(&mut Device), trail: Trail) -> Result<(), Problem> {
     let trail = trail.with("serial", serial);
     let json_of = |device: &Device| device.pull.as_ref().map_or(Value::Null, settings_json);
     let told = trail.clone();
     let entries = |before: &Device, after: &Device| {
         vec![told.with("before", json_of(before)).with("after", json_of(after)).entry()]
     };
-    match app.platform()?.change_device(serial, |device| device.pull = pull, entries) {
+    match app.platform()?.change_device(serial, change, entries) {
         Ok(_) => Ok(()),
         Err(error) => trail.ended(app.catalog(), Err(error.into())),
     }
@@ -216,17 +227,18 @@ mod tests {
         let first =
             asked(json!({"address": "a", "token": token, "every_hours": 4})).over(None).expect("whole");
         let print = "ab".repeat(32);
-        let pinned = asked(json!({"certificate": print})).over(Some(first.clone())).expect("whole");
+        let pinned = asked(json!({"certificate": print})).over(Some(&first)).expect("whole");
         assert!(pinned.fingerprint.is_some() && pinned.token == token && pinned.every_hours == 4);
-        let same =
-            asked(json!({"address": "a", "every_hours": 24})).over(Some(pinned.clone())).expect("whole");
+        let same = asked(json!({"address": "a", "every_hours": 24})).over(Some(&pinned)).expect("whole");
         assert!(same.fingerprint == pinned.fingerprint && same.every_hours == 24);
-        let kept = asked(json!({"address": "b"})).over(Some(pinned.clone()));
-        assert!(kept.is_err(), "the token goes nowhere else by itself");
-        let moved = asked(json!({"address": "b", "token": token})).over(Some(pinned)).expect("whole");
+        let moved = asked(json!({"address": "b", "token": token})).over(Some(&pinned)).expect("whole");
         assert_eq!((moved.fingerprint, moved.address.as_str()), (None, "b"));
         assert!(asked(json!({"address": "a", "token": token})).over(None).is_err());
         assert!(asked(json!({})).says_nothing());
+        for elsewhere in [json!({"address": "b"}), json!({"certificate": null})] {
+            let refused = asked(elsewhere).over(Some(&pinned)).expect_err("the token goes nowhere unseen");
+            assert_eq!(refused.params["field"], "token");
+        }
     }
 
     #[test]

@@ -13,10 +13,11 @@ impl Work<'_> {
     pub fn record(&mut self, entry: &Entry, stands: Place, record: &Record) -> Result<()> {
         let facts = &record.facts;
         if let Some(key) = self.key_of(&facts.id)? {
-            // Facts are written once: the first entry stands. A file that a platform lacked may come later.
+            // Facts are written once: the first entry stands. A file that a platform lacked, or has lost, may
+            // come later.
             let found = record.file.is_some() && facts.codec.is_some();
             let sql = "UPDATE record SET file = ?1, file_missing = 0, unavailable = NULL
-                       WHERE key = ?2 AND file IS NULL AND codec IS NOT NULL";
+                       WHERE key = ?2 AND (file IS NULL OR file_missing) AND codec IS NOT NULL";
             return if found { self.run(sql, params![record.file, key]) } else { Ok(()) };
         }
         let duration_ms = duration_ms(facts);

@@ -16,7 +16,7 @@ impl Work<'_> {
         let station = self.station(&from.serial)?;
         let number = signed(from.entry);
         let covered = signed(from.covers_from.unwrap_or(from.entry).clamp(1, from.entry.max(1)));
-        let first_time = !contains(self.sql, station, number)?;
+        let first_time = self.print(station, from)?;
         let Some(body) = from.body().filter(|body| first_time || matches!(body, Body::Record(_))) else {
             return insert(self.sql, station, covered, number);
         };
@@ -38,6 +38,14 @@ impl Work<'_> {
         }
     }
 
+    /// `true`: it has come for the first time. A number that only was covered until now has not.
+    fn print(&self, station: i64, from: &FromStation) -> Result<bool> {
+        let print = from.print();
+        let sql = "INSERT INTO print VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let values = params![station, signed(from.entry), print.written_us, print.crc];
+        Ok(self.sql.prepare_cached(sql)?.execute(values)? > 0)
+    }
+
     pub fn synchronised(&self, spans: &Synchronised) -> Result<()> {
         spans.ranges.iter().try_for_each(|(first, last)| {
             if first > last { Ok(()) } else { insert(self.sql, THIS_BOX, signed(*first), signed(*last)) }
@@ -51,7 +59,13 @@ impl Work<'_> {
                 "INSERT INTO device VALUES (?1, ?2) ON CONFLICT (serial) DO UPDATE SET body = excluded.body",
                 params![device.serial, json(device)],
             ),
-            Body::DeviceRemoved(serial) => self.run("DELETE FROM device WHERE serial = ?1", [&serial.name]),
+            Body::DeviceRemoved(serial) => {
+                self.run(
+                    "INSERT OR REPLACE INTO former_device SELECT serial, body FROM device WHERE serial = ?1",
+                    [&serial.name],
+                )?;
+                self.run("DELETE FROM device WHERE serial = ?1", [&serial.name])
+            }
             Body::DepartmentSet(department) => self.run(
                 "INSERT INTO department VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET body = excluded.body",
                 params![department.name, json(department)],
@@ -65,16 +79,6 @@ impl Work<'_> {
 fn json(value: &impl serde::Serialize) -> String {
     // Plain data: it was read from JSON, or is about to be written as such.
     serde_json::to_string(value).unwrap_or_default()
-}
-
-fn contains(sql: &Connection, station: i64, number: i64) -> Result<bool> {
-    let last: Option<i64> = sql
-        .prepare_cached(
-            "SELECT last FROM synchronised WHERE station = ?1 AND first <= ?2 ORDER BY first DESC LIMIT 1",
-        )?
-        .query_row([station, number], |row| row.get(0))
-        .optional()?;
-    Ok(last.is_some_and(|last| last >= number))
 }
 
 /// Spans neither touch nor overlap: those that the new one meets become part of it.
