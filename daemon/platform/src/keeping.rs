@@ -49,20 +49,26 @@ impl Inner {
     /// # Errors
     /// What the station is told; nothing of it may be held to be kept.
     pub(crate) fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
+        // An entry goes into a file that is there: it says nothing of a disk that takes no new ones.
+        let with_files = arrived.iter().any(|one| matches!(one.audio, ArrivedAudio::Part(_)));
         match self.try_keep(serial, arrived) {
             Ok(()) => {
-                self.room.worked();
+                if with_files {
+                    self.room.worked();
+                }
                 Ok(())
             }
             Err(Failed::Disk(error)) => Err(self.room.failed(&error)),
-            Err(Failed::Journal(catalog::Error::DiskFull { .. })) => Err(self.room.held(HeldCode::DiskFull)),
+            Err(Failed::Journal(catalog::Error::DiskFull { .. })) => {
+                Err(self.room.failed(&io::ErrorKind::StorageFull.into()))
+            }
             Err(Failed::Journal(catalog::Error::Io { source, .. })) => Err(self.room.failed(&source)),
             Err(Failed::Journal(error)) => Err(self.refuse(serial, error.to_string())),
             Err(Failed::Impossible(why)) => Err(self.refuse(serial, why)),
         }
     }
 
-    /// Nothing is lost: the station keeps it, and somebody is told.
+    /// Nothing is lost: the station keeps it, and somebody is told. `Unknown` stands for what will never be taken as it is.
     fn refuse(&self, serial: &str, why: String) -> Held {
         self.stations.in_trouble(serial, why);
         self.room.held(HeldCode::Unknown)

@@ -8,6 +8,7 @@ use catalog::{AuditEntry, AuditResult};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use upkeep::params;
+use uplink::UplinkError;
 use uplink::command::What;
 use uplink::message::{Command, Outcome};
 
@@ -74,6 +75,8 @@ struct Order {
     trail: AuditEntry,
     until: Instant,
     ended: Option<Instant>,
+    /// What goes to a station that comes back, until it has ended; `None`: that would do something a second time.
+    again: Option<Command>,
 }
 
 /// A command that has ended, for the audit trail.
@@ -99,7 +102,7 @@ impl Orders {
         within: Duration,
         trail: &AuditEntry,
         now_us: i64,
-    ) -> (u64, Result<Command, serde_json::Error>) {
+    ) -> (u64, Result<Command, UplinkError>) {
         let id = self.number();
         let within_s = within.as_secs().clamp(1, u32::MAX.into()) as u32;
         self.change += 1;
@@ -114,9 +117,11 @@ impl Orders {
             change: self.change,
         };
         let until = Instant::now() + within;
-        self.by_id.insert(id, Order { now, trail: trail.clone(), until, ended: None });
+        let command = what.command(id, within_s);
+        let again = command.as_ref().ok().filter(|_| what.may_be_sent_again()).cloned();
+        self.by_id.insert(id, Order { now, trail: trail.clone(), until, ended: None, again });
         self.forget_oldest();
-        (id, what.command(id, within_s))
+        (id, command)
     }
 
     fn forget_oldest(&mut self) {
@@ -155,16 +160,28 @@ impl Orders {
             return None;
         }
         order.ended = Some(Instant::now());
+        order.again = None;
         order.now.ended_us = Some(now_us);
         Some(end_entry(order))
     }
 
-    /// A station's connection has ended: none of its commands will be answered.
+    /// A station's connection has ended. What can be sent again goes on, here as there; the rest will not be answered.
     pub fn lost(&mut self, serial: &str, now_us: i64) -> Vec<Ended> {
-        let open = |order: &Order| order.ended.is_none() && order.now.serial == serial;
+        let open =
+            |order: &Order| order.ended.is_none() && order.again.is_none() && order.now.serial == serial;
         let ids: Vec<u64> = self.by_id.iter().filter(|(_, order)| open(order)).map(|(id, _)| *id).collect();
         let lost = || CommandState::failed("connection_lost");
         ids.into_iter().filter_map(|id| self.set(id, lost(), now_us)).collect()
+    }
+
+    /// What a station that is connected again is to be told once more, with the time that is left. It knows by the
+    /// number what it has done, or is doing.
+    pub fn once_more(&self, serial: &str, now: Instant) -> Vec<Command> {
+        let open = self.by_id.values().filter(|order| order.ended.is_none() && order.now.serial == serial);
+        let left =
+            |order: &Order| order.until.saturating_duration_since(now).as_secs().clamp(1, u32::MAX.into());
+        open.filter_map(|order| Some(Command { within_s: left(order) as u32, ..order.again.clone()? }))
+            .collect()
     }
 
     /// Ends those whose time is up; each with its station, to be told.
@@ -264,5 +281,20 @@ mod tests {
         assert!(orders.since(newest).is_empty() && orders.since(newest - 1)[0].id == third);
         orders.forget(Duration::ZERO);
         assert!(orders.since(0).is_empty());
+    }
+
+    #[test]
+    fn what_can_be_done_twice_outlives_its_connection_and_its_members_do_not_outlive_it() {
+        let mut orders = Orders::new(1_000);
+        let (id, command) =
+            orders.begin("A", &What::Fetch { sequence: 7 }, Duration::from_secs(90), &trail(), 5);
+        let command = command.expect("written");
+        assert!(orders.lost("A", 6).is_empty() && orders.once_more("B", Instant::now()).is_empty());
+        let later = Instant::now() + Duration::from_secs(40);
+        let again = orders.once_more("A", later).pop().expect("still open");
+        assert_eq!((again.command, &again.what), (id, &command.what));
+        assert!((45..=50).contains(&again.within_s), "{} s are left", again.within_s);
+        assert!(orders.answered("A", id, Outcome::Done { detail: Map::new() }, 9).is_some());
+        assert!(orders.once_more("A", later).is_empty() && orders.by_id[&id].again.is_none());
     }
 }

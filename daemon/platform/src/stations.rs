@@ -126,6 +126,8 @@ struct Known {
     clock: ClockWatch,
     other_key: Option<(OtherKey, Instant)>,
     trouble: Option<String>,
+    /// The last entry of its that was refused, and why: others are kept meanwhile.
+    refused: Option<(u64, String)>,
     /// It has dialled since the start.
     dials: bool,
 }
@@ -174,6 +176,7 @@ impl Known {
             clock: ClockWatch::default(),
             other_key: None,
             trouble: None,
+            refused: None,
             dials: false,
         }
     }
@@ -189,6 +192,10 @@ impl Known {
         if self.ports.values().any(|port| port.recording.is_some()) {
             Arc::make_mut(&mut self.ports).values_mut().for_each(|port| port.recording = None);
         }
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.trouble.clone().or_else(|| self.refused.as_ref().map(|(_, why)| why.clone()))
     }
 
     fn now(&self) -> DeviceNow {
@@ -217,7 +224,7 @@ impl Known {
             own_name: self.own_name.clone(),
             clock_offset_ms: self.clock.offset_ms(),
             other_key: self.other_key.as_ref().map(|(other, _)| other.clone()),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble(),
             pull: None,
         }
     }
@@ -412,6 +419,7 @@ impl Stations {
                 known.last_synchronised_us = Some(now_us);
                 known.stuck_since = None;
                 known.trouble = None;
+                known.refused = None;
             } else if known.stuck_since.is_none() {
                 known.stuck_since = Some(Instant::now());
             }
@@ -439,7 +447,10 @@ impl Stations {
     /// These are in the journal now, or stay at the station: spans of its entries, both ends included.
     pub fn kept(&self, serial: &str, entries: impl Iterator<Item = (u64, u64)>, now_us: i64) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
-            entries.for_each(|(first, last)| known.arrived.insert_range(first, last));
+            for (first, last) in entries {
+                known.arrived.insert_range(first, last);
+                known.refused.take_if(|(item, _)| *item == last);
+            }
             known.last_received_us = Some(now_us);
             known.nothing_since = Instant::now();
             known.stuck_since = None;
@@ -452,6 +463,14 @@ impl Stations {
     pub fn in_trouble(&self, serial: &str, why: String) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
             known.trouble = Some(why);
+        }
+        self.changed();
+    }
+
+    /// This entry of its has been refused, for the reason that is its trouble now, and others go on.
+    pub fn refused(&self, serial: &str, item: u64) {
+        if let Some(known) = lock(&self.known).get_mut(serial) {
+            known.refused = known.trouble.take().map(|why| (item, why)).or(known.refused.take());
         }
         self.changed();
     }
@@ -489,7 +508,7 @@ impl Stations {
             clock_wrong: known.line.as_ref().and_then(|_| known.clock.is_wrong()),
             clock_offset_ms: known.clock.offset_ms(),
             other_key: known.other_key.clone(),
-            trouble: known.trouble.clone(),
+            trouble: known.trouble(),
             every_hours: match &known.device.pull {
                 Some(pull) if !known.dials => pull.every_hours,
                 _ => 0,
