@@ -20,9 +20,18 @@ const INTAKE_PORT: u16 = 1311;
 const PORTS: u16 = 2;
 const LOOP_S: u64 = 20;
 /// A line as bad as the worst that still is one.
-const BAD: Badness =
-    Badness { delay: Duration::from_millis(20), jitter: Duration::from_millis(15), loss: 0.05 };
-const GOOD: Badness = Badness { delay: Duration::from_millis(1), jitter: Duration::ZERO, loss: 0.0 };
+const BAD: Badness = Badness {
+    delay: Duration::from_millis(20),
+    jitter: Duration::from_millis(15),
+    loss: 0.05,
+    bytes_per_s: None,
+};
+const GOOD: Badness =
+    Badness { delay: Duration::from_millis(1), jitter: Duration::ZERO, loss: 0.0, bytes_per_s: None };
+/// 64 kbit/s for all stations together: less than they record.
+const NARROW: Badness = Badness { bytes_per_s: Some(8_000), loss: 0.0, ..BAD };
+const NARROW_FOR: Duration = Duration::from_secs(6);
+const NARROW_EVERY_S: u64 = 60;
 /// Nothing new on the platform for so long: everything has come.
 const QUIET: Duration = Duration::from_secs(12);
 
@@ -79,7 +88,7 @@ fn start_platform(data: &Path) -> Process {
 }
 
 fn faults() {
-    let (seconds, stations) = (number("HOOKLINE_FAULT_S", 40), number("HOOKLINE_FAULT_STATIONS", 4));
+    let (seconds, stations) = (number("HOOKLINE_FAULT_S", 45), number("HOOKLINE_FAULT_STATIONS", 4));
     let seed = number("HOOKLINE_SEED", fastrand::u64(..));
     println!("HOOKLINE_SEED={seed}");
     let mut random = fastrand::Rng::with_seed(seed);
@@ -97,9 +106,16 @@ fn faults() {
     line.change(BAD);
 
     let end = Instant::now() + Duration::from_secs(seconds);
-    let (mut cuts, mut kills) = (0, [0, 0]);
+    let (mut cuts, mut narrow, mut kills) = (0, 0, [0, 0]);
+    let begun = Instant::now();
     while Instant::now() < end {
         std::thread::sleep(Duration::from_millis(random.u64(1000..4000)));
+        if narrow <= begun.elapsed().as_secs() / NARROW_EVERY_S {
+            line.change(NARROW);
+            std::thread::sleep(NARROW_FOR);
+            line.change(BAD);
+            narrow += 1;
+        }
         match random.u8(..10) {
             0..3 => {
                 line.cut(true);
@@ -124,7 +140,10 @@ fn faults() {
             }
         }
     }
-    assert!(cuts > 0 && kills[0] > 0 && kills[1] > 0, "nothing happened: the test tests nothing");
+    assert!(
+        cuts > 0 && narrow > 0 && kills[0] > 0 && kills[1] > 0,
+        "nothing happened: the test tests nothing"
+    );
     let packets = line.packets();
 
     // What is open ends; what is left goes up on a good line, with nothing new behind it.
@@ -139,7 +158,7 @@ fn faults() {
     let judgement = judge(&platform_data, &folders).expect("the folders can be read");
     println!("{judgement}");
     println!(
-        "{seconds} s: {cuts} cuts, {} kills of the platform, {} of stations; {} packets passed, {} lost",
+        "{seconds} s: {cuts} cuts, {narrow} times 64 kbit/s, {} kills of the platform, {} of stations; {} packets passed, {} lost",
         kills[0], kills[1], packets.0, packets.1
     );
     assert!(judgement.findings.is_empty(), "{judgement}");

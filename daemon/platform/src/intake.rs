@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +16,9 @@ use tokio::task::spawn_blocking;
 use tokio_rustls::TlsAcceptor;
 use uplink::UplinkError;
 use uplink::frame::Offer;
-use uplink::message::{ClockNow, Held, HeldCode, Outcome, Refusal, RefusalCode, ToPlatform};
+use uplink::message::{
+    ClockNow, Held, HeldCode, ItemRefusal, Outcome, Refusal, RefusalCode, RefusedItem, ToPlatform, ToStation,
+};
 use uplink::platform_end::{self, Admission, Arrived, Intake, Lacks, Peer};
 use uplink::seats::Seats;
 
@@ -155,6 +157,10 @@ impl Intake for Taker {
         let limits = |device: &_| quiet::limits(device, minute);
         let (limits, to_station) = inner.stations.admit(peer, self.dialled, limits, now_us)?;
         lock(&inner.door.unknown).remove(&peer.address);
+        for command in lock(&inner.orders).once_more(&peer.hello.serial, Instant::now()) {
+            // Without room for it now it goes with the next connection, if its time lasts.
+            let _ = inner.stations.send(&peer.hello.serial, ToStation::Command(command));
+        }
         Ok(Admission {
             limits,
             clock: ClockNow { utc_us: now_us, quality: quality_name(inner) },
@@ -168,9 +174,17 @@ impl Intake for Taker {
     async fn lacks(&self, serial: &str, offer: &Offer) -> Result<Lacks, Held> {
         let with_audio = offer.head.audio.as_ref().is_some_and(|audio| audio.bytes > 0);
         if self.inner.is_perhaps_known(serial, offer) {
+            let (station, item) = (serial.to_owned(), offer.head.item);
             let (serial, offer) = (serial.to_owned(), offer.clone());
             let lacks = self.blocking(move |inner| inner.lacks_of_known(&serial, &offer, with_audio)).await;
-            return lacks.unwrap_or_else(|error| Err(self.inner.room.failed(&error)));
+            let lacks = lacks.unwrap_or_else(|error| Err(self.inner.room.failed(&error)));
+            return match lacks {
+                Err(held) if is_refusal(&held) => {
+                    self.inner.stations.refused(&station, item);
+                    Ok(Lacks::Refused(ItemRefusal::OtherFacts))
+                }
+                lacks => lacks,
+            };
         }
         self.inner.room.check(offer.payload.len() as u64)?;
         Ok(if with_audio { Lacks::EntryAndAudio } else { Lacks::EntryOnly })
@@ -180,13 +194,17 @@ impl Intake for Taker {
         self.inner.room.check(bytes as u64)
     }
 
-    async fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
+    async fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<Vec<RefusedItem>, Held> {
         let Ok(_turn) = self.inner.keeps.clone().acquire_owned().await else {
             return Err(self.inner.room.held(HeldCode::Overloaded));
         };
         let serial = serial.to_owned();
-        let kept = self.blocking(move |inner| inner.keep(&serial, arrived)).await;
+        let kept = self.blocking(move |inner| inner.keep_all_but_refused(&serial, arrived)).await;
         kept.unwrap_or_else(|error| Err(self.inner.room.failed(&error)))
+    }
+
+    fn failed(&self, error: &io::Error) -> Held {
+        self.inner.room.failed(error)
     }
 
     fn told(&self, serial: &str, message: ToPlatform) {
@@ -225,6 +243,9 @@ impl Intake for Taker {
             }
             _ => None,
         };
+        if let UplinkError::OwnDisk(error) = reason {
+            inner.room.failed(error);
+        }
         inner.stations.left(serial, trouble);
         inner.listening.lost(serial);
         let ended = lock(&inner.orders).lost(serial, inner.clock.now_us());
@@ -232,9 +253,38 @@ impl Intake for Taker {
     }
 }
 
+/// What cannot be kept as it is, now or later, while everything else can: `Inner::refuse` says it so.
+fn is_refusal(held: &Held) -> bool {
+    held.code == HeldCode::Unknown
+}
+
 fn quality_name(inner: &Inner) -> String {
     serde_json::to_value(inner.clock.quality())
         .ok()
         .and_then(|name| name.as_str().map(str::to_owned))
         .unwrap_or_default()
+}
+
+impl Inner {
+    /// On return all of them are safe, but for those that are refused. A group with one of these is kept one by one.
+    fn keep_all_but_refused(&self, serial: &str, arrived: Vec<Arrived>) -> Result<Vec<RefusedItem>, Held> {
+        match self.keep(serial, arrived.clone()) {
+            Ok(()) => return Ok(Vec::new()),
+            Err(held) if is_refusal(&held) => {}
+            Err(held) => return Err(held),
+        }
+        let mut refused = Vec::new();
+        for one in arrived {
+            let item = one.offer.head.item;
+            match self.keep(serial, vec![one]) {
+                Ok(()) => {}
+                Err(held) if is_refusal(&held) => {
+                    self.stations.refused(serial, item);
+                    refused.push(RefusedItem { item, code: ItemRefusal::Unkeepable });
+                }
+                Err(held) => return Err(held),
+            }
+        }
+        Ok(refused)
+    }
 }

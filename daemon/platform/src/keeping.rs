@@ -50,16 +50,20 @@ impl Inner {
     /// # Errors
     /// What the station is told; nothing of it may be held to be kept.
     pub(crate) fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
+        // An entry goes into a file that is there: it says nothing of a disk that takes no new ones.
+        let with_files = arrived.iter().any(|one| matches!(one.audio, ArrivedAudio::Part(_)));
         match self.try_keep(serial, arrived) {
             Ok(()) => {
-                self.room.worked();
+                if with_files {
+                    self.room.worked();
+                }
                 Ok(())
             }
             Err(failed) => Err(self.told_of(serial, failed)),
         }
     }
 
-    /// Nothing is lost: the station keeps it, and somebody is told.
+    /// Nothing is lost: the station keeps it, and somebody is told. `Unknown` stands for what will never be taken as it is.
     pub(crate) fn refuse(&self, serial: &str, why: String) -> Held {
         self.stations.in_trouble(serial, why);
         self.room.held(HeldCode::Unknown)

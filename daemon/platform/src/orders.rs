@@ -9,6 +9,7 @@ use catalog::{AuditEntry, AuditResult};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use upkeep::params;
+use uplink::UplinkError;
 use uplink::command::What;
 use uplink::message::{Command, Outcome};
 
@@ -100,6 +101,8 @@ struct Order {
     trail: AuditEntry,
     until: Instant,
     ended: Option<Instant>,
+    /// What goes to a station that comes back, until it has ended; `None`: that would do something a second time.
+    again: Option<Command>,
 }
 
 /// A command that has ended, for the audit trail.
@@ -126,7 +129,7 @@ impl Orders {
         within: Duration,
         trail: &AuditEntry,
         now_us: i64,
-    ) -> (u64, Result<Command, serde_json::Error>) {
+    ) -> (u64, Result<Command, UplinkError>) {
         let id = self.number();
         let within_s = within.as_secs().clamp(1, u32::MAX.into()) as u32;
         self.change += 1;
@@ -142,10 +145,13 @@ impl Orders {
             change: self.change,
         };
         let until = Instant::now() + within;
-        self.by_id.insert(id, Order { now: Arc::new(now), trail: trail.clone(), until, ended: None });
+        let command = what.command(id, within_s);
+        let again = command.as_ref().ok().filter(|_| what.may_be_sent_again()).cloned();
+        let now = Arc::new(now);
+        self.by_id.insert(id, Order { now, trail: trail.clone(), until, ended: None, again });
         self.open.insert(id);
         self.forget_oldest();
-        (id, what.command(id, within_s))
+        (id, command)
     }
 
     fn forget_oldest(&mut self) {
@@ -186,15 +192,26 @@ impl Orders {
         now.ended_us = Some(now_us);
         order.ended = Some(Instant::now());
         self.open.remove(&id);
+        order.again = None;
         Some(end_entry(order))
     }
 
-    /// A station's connection has ended: none of its commands will be answered.
+    /// A station's connection has ended. What can be sent again goes on, here as there; the rest will not be answered.
     pub fn lost(&mut self, serial: &str, now_us: i64) -> Vec<Ended> {
-        let of_station = |order: &&Order| order.now.serial == serial;
-        let ids: Vec<u64> = self.all_open().filter(of_station).map(|order| order.now.id).collect();
+        let lost = |order: &&Order| order.now.serial == serial && order.again.is_none();
+        let ids: Vec<u64> = self.all_open().filter(lost).map(|order| order.now.id).collect();
         let lost = || CommandState::failed("connection_lost");
         ids.into_iter().filter_map(|id| self.set(id, lost(), now_us)).collect()
+    }
+
+    /// What a station that is connected again is to be told once more, with the time that is left. It knows by the
+    /// number what it has done, or is doing.
+    pub fn once_more(&self, serial: &str, now: Instant) -> Vec<Command> {
+        let open = self.all_open().filter(|order| order.now.serial == serial);
+        let left =
+            |order: &Order| order.until.saturating_duration_since(now).as_secs().clamp(1, u32::MAX.into());
+        open.filter_map(|order| Some(Command { within_s: left(order) as u32, ..order.again.clone()? }))
+            .collect()
     }
 
     /// Ends those whose time is up; each with its station, to be told.
@@ -317,6 +334,7 @@ mod tests {
             name: "x".repeat(60),
             department: String::new(),
             note: "y".repeat(500),
+            more: None,
         };
         let contacts = What::SetContacts { contacts: (0..10_000).map(contact).collect() };
         assert_eq!(Value::Object((*shown(&contacts)).clone()), json!({"contacts": 10_000}));
@@ -336,5 +354,20 @@ mod tests {
         assert!(orders.answered("A", id, Outcome::Progress { done: 3, total: 9 }, 6).is_none());
         assert_eq!(orders.synchronising(), [("A".to_owned(), (3, 9))]);
         assert_eq!(orders.command(id).map(|now| now.params["to_us"].clone()), Some(json!(2)));
+    }
+
+    #[test]
+    fn what_can_be_done_twice_outlives_its_connection_and_its_members_do_not_outlive_it() {
+        let mut orders = Orders::new(1_000);
+        let fetch = What::Fetch { sequence: 7 };
+        let (id, command) = orders.begin("A", &fetch, &shown(&fetch), Duration::from_secs(90), &trail(), 5);
+        let command = command.expect("written");
+        assert!(orders.lost("A", 6).is_empty() && orders.once_more("B", Instant::now()).is_empty());
+        let later = Instant::now() + Duration::from_secs(40);
+        let again = orders.once_more("A", later).pop().expect("still open");
+        assert_eq!((again.command, &again.what), (id, &command.what));
+        assert!((45..=50).contains(&again.within_s), "{} s are left", again.within_s);
+        assert!(orders.answered("A", id, Outcome::Done { detail: Map::new() }, 9).is_some());
+        assert!(orders.once_more("A", later).is_empty() && orders.by_id[&id].again.is_none());
     }
 }

@@ -24,7 +24,15 @@ pub(crate) struct Room {
     path: PathBuf,
     settings: Arc<Book>,
     retry_after_s: u32,
-    disk: Mutex<DiskState>,
+    disk: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    state: DiskState,
+    /// It took nothing for want of room, though it has free bytes: files or a quota are used up. It is asked with each
+    /// write; that one succeeds is all that tells of the end.
+    no_room: bool,
 }
 
 impl Room {
@@ -37,7 +45,8 @@ impl Room {
     /// # Errors
     /// What stations are told while there is no room.
     pub fn check(&self, bytes: u64) -> Result<(), Held> {
-        let mut disk = lock(&self.disk);
+        let mut seen = lock(&self.disk);
+        let disk = &mut seen.state;
         // A disk that cannot be asked shows what it is when something is written.
         if let Ok(space) = recording::free_space(&self.path) {
             let reserve_bytes = self.settings.now().reserve_bytes(space);
@@ -50,23 +59,29 @@ impl Room {
     pub fn look(&self) -> DiskState {
         // The answer stands in the state.
         let _ = self.check(0);
-        lock(&self.disk).clone()
+        let disk = lock(&self.disk);
+        DiskState { full: disk.state.full || disk.no_room, ..disk.state.clone() }
     }
 
-    /// A write has failed.
+    /// A write has failed, or something else that the disk was asked for.
     pub fn failed(&self, error: &io::Error) -> Held {
+        let mut disk = lock(&self.disk);
         match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => self.held(HeldCode::DiskFull),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                disk.no_room = true;
+                self.held(HeldCode::DiskFull)
+            }
             _ => {
-                lock(&self.disk).unwritable = Some(error.to_string());
+                disk.state.unwritable = Some(error.to_string());
                 self.held(HeldCode::DiskUnwritable)
             }
         }
     }
 
-    /// A write has succeeded.
+    /// A new file was written.
     pub fn worked(&self) {
-        lock(&self.disk).unwritable = None;
+        let mut disk = lock(&self.disk);
+        (disk.state.unwritable, disk.no_room) = (None, false);
     }
 
     pub fn held(&self, code: HeldCode) -> Held {

@@ -162,6 +162,8 @@ struct Known {
     clock: ClockWatch,
     other_key: Option<(OtherKey, Instant)>,
     trouble: Option<String>,
+    /// The last entry of its that was refused, and why: others are kept meanwhile.
+    refused: Option<(u64, String)>,
     /// It has dialled since the start.
     dials: bool,
 }
@@ -215,6 +217,7 @@ impl Known {
             clock: ClockWatch::default(),
             other_key: None,
             trouble: None,
+            refused: None,
             dials: false,
         }
     }
@@ -247,6 +250,10 @@ impl Known {
         self.device.pull.is_some() && !self.dials
     }
 
+    fn trouble(&self) -> Option<String> {
+        self.trouble.clone().or_else(|| self.refused.as_ref().map(|(_, why)| why.clone()))
+    }
+
     fn now(&self) -> DeviceNow {
         let heartbeat = self.heartbeat.as_ref();
         let recording = self.ports.values().filter(|port| port.recording.is_some()).count() as u32;
@@ -273,7 +280,7 @@ impl Known {
             own_name: self.own_name.clone(),
             clock_offset_ms: self.clock.offset_ms(),
             other_key: self.other_key.as_ref().map(|(other, _)| other.clone()),
-            trouble: self.trouble.clone(),
+            trouble: self.trouble(),
             pull: None,
         }
     }
@@ -469,6 +476,7 @@ impl Stations {
                 known.last_synchronised_us = Some(now_us);
                 known.stuck_since = None;
                 known.trouble = None;
+                known.refused = None;
             } else if known.line.as_ref().is_some_and(|line| line.limits.backlog_held) {
                 // A backlog that is to wait is no trouble.
                 known.stuck_since = None;
@@ -517,7 +525,10 @@ impl Stations {
         now_us: i64,
     ) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
-            entries.for_each(|(first, last)| known.arrived.insert_range(first, last));
+            for (first, last) in entries {
+                known.arrived.insert_range(first, last);
+                known.refused.take_if(|(item, _)| *item == last);
+            }
             for record in records {
                 known.records.insert(record.sequence);
                 known.highest_record = known.highest_record.max(record.sequence);
@@ -534,6 +545,14 @@ impl Stations {
     pub fn in_trouble(&self, serial: &str, why: String) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
             known.trouble = Some(texts::sentence(&why));
+        }
+        self.changed();
+    }
+
+    /// This entry of its has been refused, for the reason that is its trouble now, and others go on.
+    pub fn refused(&self, serial: &str, item: u64) {
+        if let Some(known) = lock(&self.known).get_mut(serial) {
+            known.refused = known.trouble.take().map(|why| (item, why)).or(known.refused.take());
         }
         self.changed();
     }
@@ -569,7 +588,7 @@ impl Stations {
             clock_wrong: known.line.as_ref().and_then(|_| known.clock.is_wrong()),
             clock_offset_ms: known.clock.offset_ms(),
             other_key: known.other_key.clone(),
-            trouble: known.trouble.clone(),
+            trouble: known.trouble(),
             every_hours: match &known.device.pull {
                 Some(pull) if known.is_only_asked() => pull.every_hours,
                 _ => 0,

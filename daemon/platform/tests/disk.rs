@@ -86,6 +86,71 @@ async fn fill(folder: &Path) {
     assert_has(folder, platform, &items);
 }
 
+const NO_FILES: &str = "a_disk_that_takes_no_more_files_is_full_whatever_it_has_free";
+
+#[test]
+fn a_disk_that_takes_no_more_files_is_full_whatever_it_has_free() {
+    match std::env::var(CHILD) {
+        Ok(folder) => run(use_up_files(Path::new(&folder))),
+        Err(_) => in_a_namespace(NO_FILES),
+    }
+}
+
+async fn use_up_files(folder: &Path) {
+    let disk = folder.join("platform");
+    std::fs::create_dir(&disk).expect("a folder");
+    let options = "size=256m,nr_inodes=2000";
+    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "none"]).arg(&disk).status();
+    assert!(mounted.expect("mount runs").success(), "a file system in memory");
+    let platform = start(folder);
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let out = Outgoing::of(vec![recording(folder, SERIAL, 1, 1, 1)]);
+    let talking = station.talk(&platform, &out);
+    until("the first one", || out.all_done()).await;
+    let fillers = disk.join("fillers");
+    std::fs::create_dir(&fillers).expect("made");
+    let mut count = 0;
+    while std::fs::File::create(fillers.join(count.to_string())).is_ok() {
+        count += 1;
+    }
+    let items: Vec<Item> = (1..=5).map(|number| recording(folder, SERIAL, number, number, 1)).collect();
+    items[1..].iter().cloned().for_each(|item| out.put(item));
+    until("it is told", || stands(&platform, AlarmCode::DiskFull)).await;
+    assert!(!platform.health().keeping && room_on(&disk) > 100 << 20);
+    assert!(!talking.task.is_finished(), "the station is held, and not sent away");
+    std::fs::remove_dir_all(&fillers).expect("removed");
+    until("all goes on by itself", || out.all_done()).await;
+    until("it is over", || !stands(&platform, AlarmCode::DiskFull)).await;
+    drop(talking);
+    assert_has(folder, platform, &items);
+}
+
+/// What fails first on a disk that fails is the part of a file.
+#[test]
+fn a_part_that_cannot_be_opened_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    run(forbid_parts(folder.path()));
+}
+
+async fn forbid_parts(folder: &Path) {
+    let platform = start(folder);
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let item = recording(folder, SERIAL, 1, 1, 1);
+    let sum = &item.file.as_ref().expect("a file").head.sha256;
+    let in_the_way = folder.join("platform/arriving").join(SERIAL).join(format!("1-{sum}.part"));
+    std::fs::create_dir_all(&in_the_way).expect("made");
+    let out = Outgoing::of(vec![item.clone()]);
+    let _talking = station.talk(&platform, &out);
+    until("it is told", || stands(&platform, AlarmCode::DiskUnwritable)).await;
+    assert!(out.done().is_empty());
+    std::fs::remove_dir(&in_the_way).expect("removed");
+    until("all goes on by itself", || out.all_done()).await;
+    until("it is over", || !stands(&platform, AlarmCode::DiskUnwritable)).await;
+    assert_has(folder, platform, &[item]);
+}
+
 fn room_on(path: &Path) -> u64 {
     ::recording::free_space(path).expect("mounted").free_bytes
 }

@@ -129,6 +129,31 @@ async fn a_journal_that_began_anew_is_not_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_entry_that_cannot_be_kept_holds_up_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let mut items = recordings(folder.path(), SERIAL, 20);
+    let no_text = Item { payload: bytes::Bytes::from_static(b"\xff\xfe"), ..entry(21, 1, "") };
+    items.push(no_text);
+    items.extend((22..=30).map(|number| recording(folder.path(), SERIAL, number, number, 1)));
+    let out = Outgoing::of(items.clone());
+    let talking = station.talk(&platform, &out);
+    until("all but that one", || out.done().len() == 29).await;
+    assert_eq!(out.refused(), [21].into());
+    // Others come, and it stays said.
+    out.put(recording(folder.path(), SERIAL, 31, 31, 1));
+    until("the next one", || out.done().len() == 30).await;
+    until("it is told", || house::stands(&platform, AlarmCode::SynchronisationFailed, SERIAL)).await;
+    assert!(!talking.task.is_finished() && !out.done().contains(&21), "the connection stays");
+    drop(talking);
+    let good: Vec<Item> = items.into_iter().filter(|item| item.item != 21).collect();
+    let last = recording(folder.path(), SERIAL, 31, 31, 1);
+    assert_has(folder.path(), platform, &[good, vec![last]].concat());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_was_lacking_comes_later() {
     let folder = tempfile::tempdir().expect("a folder");
     let platform = start(folder.path());

@@ -136,6 +136,34 @@ async fn an_answer_of_any_length_keeps_nobody_out_of_the_trail() {
     platform.stop();
 }
 
+/// A line that breaks for a second says nothing of what the station does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_be_done_twice_outlives_its_connection() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    let what = What::SetBox { settings: json!({"name": "x"}).as_object().expect("an object").clone() };
+    let serials = [SERIAL.to_owned()];
+    let order = |within| platform.command(&serials, &what, within, trail("set")).expect("sent")[0];
+    let (id, late) = (order(Duration::from_secs(60)), order(Duration::from_millis(700)));
+    let first = talking.command().await;
+    talking.command().await;
+    drop(talking);
+    until("it has noticed", || !platform.device(SERIAL).expect("known").online).await;
+    assert_eq!(state(&platform, id), CommandState::Sent);
+    until("it has its time", || failed_now(&platform, late).as_deref() == Some("too_late")).await;
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    let again = talking.command().await;
+    assert_eq!((again.command, &again.what), (first.command, &first.what));
+    assert!(again.within_s < 60);
+    answer(&talking.said, id, Outcome::Done { detail: Default::default() }).await;
+    until("done", || matches!(state(&platform, id), CommandState::Done { .. })).await;
+    until("both ends are written", || audit(&platform, "command_end").len() == 2).await;
+}
+
 fn failed_now(platform: &Platform, id: u64) -> Option<String> {
     match state(platform, id) {
         CommandState::Failed { code, .. } => Some(code),

@@ -5,7 +5,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::error::UplinkError;
+use crate::frame::MAX_PAYLOAD_BYTES;
 use crate::message::{Command, Outcome};
+
+/// For the member `type` of the message.
+const TYPE_BYTES: usize = 64;
 
 /// A command. Later releases add kinds and members.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -153,12 +158,35 @@ impl What {
         NAMES[place]
     }
 
+    /// Sent twice it does what it does once. The others have ended, one way or the other, when their connection has.
+    pub fn may_be_sent_again(&self) -> bool {
+        match self {
+            Self::Synchronise { .. }
+            | Self::Fetch { .. }
+            | Self::SetChannels { .. }
+            | Self::SetContacts { .. }
+            | Self::SetBox { .. } => true,
+            Self::Restart
+            | Self::SetTime { .. }
+            | Self::Upgrade { .. }
+            | Self::Listen { .. }
+            | Self::StopListening { .. } => false,
+        }
+    }
+
     /// With its number and the seconds within which an answer is expected.
     ///
     /// # Errors
-    /// None that a command of this release has: its members are texts, numbers and JSON.
-    pub fn command(&self, command: u64, within_s: u32) -> Result<Command, serde_json::Error> {
-        Ok(Command { command, within_s, what: serde_json::to_value(self)? })
+    /// `Unsendable`: longer than a station takes.
+    pub fn command(&self, command: u64, within_s: u32) -> Result<Command, UplinkError> {
+        let unsendable = |error: serde_json::Error| UplinkError::Unsendable(error.to_string());
+        let command = Command { command, within_s, what: serde_json::to_value(self).map_err(unsendable)? };
+        let bytes = serde_json::to_vec(&command).map_err(unsendable)?.len();
+        if bytes > MAX_PAYLOAD_BYTES - TYPE_BYTES {
+            let name = self.name();
+            return Err(UplinkError::Unsendable(format!("a command {name} of {bytes} bytes is too long")));
+        }
+        Ok(command)
     }
 }
 
@@ -240,6 +268,21 @@ mod tests {
             panic!("the rest may be left out")
         };
         assert_eq!(contacts[0].more, None, "an older platform says no more");
+    }
+
+    #[test]
+    fn a_command_that_no_station_takes_is_not_sent() {
+        let contact = |note: &str| ContactToSet {
+            number: "8001".into(),
+            name: "Duty room".into(),
+            department: String::new(),
+            note: note.into(),
+        };
+        let all = |count: usize, note: &str| What::SetContacts { contacts: vec![contact(note); count] };
+        let most = all(10_000, &"x".repeat(500)).command(9, 30).expect("ten thousand with long notes");
+        assert!(ToStation::Command(most).frame().expect("JSON").encode(&mut bytes::BytesMut::new()).is_ok());
+        let error = all(10_000, &"\u{1}".repeat(500)).command(9, 30).expect_err("six bytes each");
+        assert!(matches!(&error, UplinkError::Unsendable(why) if why.contains("set_contacts")), "{error}");
     }
 
     proptest! {

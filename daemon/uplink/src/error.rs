@@ -35,6 +35,8 @@ pub enum UplinkError {
     Broken(#[from] std::io::Error),
     #[error("nothing was heard for {} s", .0.as_secs())]
     Silent(Duration),
+    #[error("the other side does not take what it is told")]
+    Unheard,
     #[error("the key does not serve for TLS: {0}")]
     OwnKey(rustls::Error),
     #[error(transparent)]
@@ -68,6 +70,7 @@ impl UplinkError {
             Self::Unreachable { .. } => "unreachable",
             Self::Broken(_) => "broken",
             Self::Silent(_) => "silent",
+            Self::Unheard => "unheard",
             Self::OwnKey(_) | Self::NoKey(_) => "own_key",
             Self::Handshake(_) => "handshake",
             Self::OtherKey { .. } => "platform_other_key",
@@ -83,7 +86,7 @@ impl UplinkError {
 
     pub fn side(&self) -> Side {
         match self {
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Silent(_) => Side::Between,
+            Self::Unreachable { .. } | Self::Broken(_) | Self::Silent(_) | Self::Unheard => Side::Between,
             Self::OwnKey(_)
             | Self::NoKey(_)
             | Self::NotPinned(_)
@@ -100,9 +103,12 @@ impl UplinkError {
 
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Unreachable { .. } | Self::Broken(_) | Self::Silent(_) | Self::Closed | Self::Replaced => {
-                Retry::Soon
-            }
+            Self::Unreachable { .. }
+            | Self::Broken(_)
+            | Self::Silent(_)
+            | Self::Unheard
+            | Self::Closed
+            | Self::Replaced => Retry::Soon,
             Self::Refused(refusal) => refusal.retry(),
             Self::Handshake(_)
             | Self::Nonsense(_)

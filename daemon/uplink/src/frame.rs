@@ -4,14 +4,12 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use crate::error::UplinkError;
 
 /// Bytes in front of each payload.
 pub const HEADER_BYTES: usize = 8;
-/// Longest piece of audio in one frame: what has to go out first waits for no more than this.
+/// Longest piece of audio in one frame; on a slow line they are shorter.
 pub const MAX_AUDIO_BYTES: usize = 256 * 1024;
 /// Longest payload of a side that has been admitted: an entry of the journal (at most 20 MiB) and its header.
 pub const MAX_PAYLOAD_BYTES: usize = 21 * 1024 * 1024;
@@ -182,47 +180,6 @@ pub async fn read(
         }
     }
     Frame::decode(header[4], payload.freeze()).map(Some)
-}
-
-/// Frames that wait while the last one is worked on: few, so that who sends too much is slowed down by it.
-const LISTENED: usize = 2;
-
-/// Frames of a connection, read by a task of its own: waiting for the next one can be given up without losing a byte.
-#[derive(Debug)]
-pub struct Listening {
-    frames: mpsc::Receiver<Result<Option<Frame>, UplinkError>>,
-    task: JoinHandle<()>,
-}
-
-/// Reads frames of at most `longest` bytes from now on, until the value is dropped.
-pub fn listen(mut stream: impl AsyncRead + Unpin + Send + 'static, longest: usize) -> Listening {
-    let (heard, frames) = mpsc::channel(LISTENED);
-    let task = tokio::spawn(async move {
-        loop {
-            let frame = read(&mut stream, longest).await;
-            let go_on = matches!(frame, Ok(Some(_)));
-            if heard.send(frame).await.is_err() || !go_on {
-                return;
-            }
-        }
-    });
-    Listening { frames, task }
-}
-
-impl Listening {
-    /// The next frame; `None` when the other side has closed.
-    ///
-    /// # Errors
-    /// As `read`; after the first one there is nothing more to come.
-    pub async fn next(&mut self) -> Result<Option<Frame>, UplinkError> {
-        self.frames.recv().await.unwrap_or(Ok(None))
-    }
-}
-
-impl Drop for Listening {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,11 @@ pub enum ToStation {
     Acknowledged {
         items: Vec<u64>,
     },
+    /// These are not taken, and others are. Whoever does not know this message waits for them in vain, and no longer than
+    /// its connection lasts: they keep their places among those under way.
+    ItemsRefused {
+        items: Vec<RefusedItem>,
+    },
     /// The platform cannot take anything for now (`Held::code`); what was offered is to be offered again.
     Hold(Held),
     Command(Command),
@@ -253,6 +258,25 @@ pub enum HeldCode {
     DiskFull,
     DiskUnwritable,
     Overloaded,
+    #[serde(other)]
+    Unknown,
+}
+
+/// An item that the platform will not have as it is: set aside, it stays at the station and is offered again on the next
+/// connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedItem {
+    pub item: u64,
+    pub code: ItemRefusal,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemRefusal {
+    /// Its number, or that of its record, is here with other facts: the station's journal has begun anew.
+    OtherFacts,
+    /// It cannot stand in the platform's journal: it is no text, or too long.
+    Unkeepable,
     #[serde(other)]
     Unknown,
 }

@@ -3,8 +3,6 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::frame::MAX_AUDIO_BYTES;
-
 /// Fresh: since this box last had a connection. Backlog: everything before, oldest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
@@ -77,8 +75,8 @@ impl Order {
         }
     }
 
-    /// The next piece to send; none of the backlog while that is held.
-    pub fn next_piece(&mut self, backlog_held: bool) -> Option<Piece> {
+    /// The next piece to send, of at most `most_bytes` (1 and more); none of the backlog while that is held.
+    pub fn next_piece(&mut self, most_bytes: usize, backlog_held: bool) -> Option<Piece> {
         let lane = match (self.fresh.is_empty(), self.backlog.is_empty() || backlog_held) {
             (false, _) => Lane::Fresh,
             (true, false) => Lane::Backlog,
@@ -86,7 +84,7 @@ impl Order {
         };
         let (item, offset) = *self.uploads(lane).front()?;
         let rest = self.offered.get(&item).map_or(0, |offered| offered.bytes.saturating_sub(offset));
-        let bytes = rest.min(MAX_AUDIO_BYTES as u64);
+        let bytes = rest.min(most_bytes.max(1) as u64);
         match self.uploads(lane).front_mut() {
             Some(front) if bytes < rest => front.1 += bytes,
             _ => drop(self.uploads(lane).pop_front()),
@@ -100,8 +98,8 @@ impl Order {
         self.backlog.retain(|(other, _)| *other != item);
     }
 
-    /// The item is safe on the platform. `false`: it was not under way.
-    pub fn acknowledged(&mut self, item: u64) -> bool {
+    /// The item is safe on the platform, or refused by it. `false`: it was not under way.
+    pub fn answered(&mut self, item: u64) -> bool {
         self.give_up(item);
         self.offered.remove(&item).is_some()
     }
@@ -128,21 +126,25 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const PIECE: u64 = MAX_AUDIO_BYTES as u64;
+    const PIECE: u64 = 1000;
+    const MOST: usize = PIECE as usize;
 
     #[test]
     fn a_fresh_recording_overtakes_a_long_one_of_the_backlog() {
         let mut order = Order::default();
         order.offered(1, Lane::Backlog, 3 * PIECE);
         order.wanted(1, 0).expect("offered");
-        assert_eq!(order.next_piece(false), Some(Piece { item: 1, offset: 0, bytes: PIECE as usize }));
+        assert_eq!(order.next_piece(MOST, false), Some(Piece { item: 1, offset: 0, bytes: PIECE as usize }));
         order.offered(9, Lane::Fresh, 10);
         order.wanted(9, 4).expect("offered");
-        assert_eq!(order.next_piece(false), Some(Piece { item: 9, offset: 4, bytes: 6 }));
-        assert_eq!(order.next_piece(true), None, "the backlog is held");
-        assert_eq!(order.next_piece(false), Some(Piece { item: 1, offset: PIECE, bytes: PIECE as usize }));
-        assert!(order.acknowledged(1) && !order.acknowledged(1));
-        assert_eq!(order.next_piece(false), None);
+        assert_eq!(order.next_piece(MOST, false), Some(Piece { item: 9, offset: 4, bytes: 6 }));
+        assert_eq!(order.next_piece(MOST, true), None, "the backlog is held");
+        assert_eq!(
+            order.next_piece(MOST, false),
+            Some(Piece { item: 1, offset: PIECE, bytes: PIECE as usize })
+        );
+        assert!(order.answered(1) && !order.answered(1));
+        assert_eq!(order.next_piece(MOST, false), None);
     }
 
     #[test]
@@ -160,7 +162,7 @@ mod tests {
         let mut order = Order::default();
         (0..WINDOW as u64).for_each(|item| order.offered(item, Lane::Backlog, 1));
         assert_eq!((order.room(Lane::Backlog), order.room(Lane::Fresh)), (0, WINDOW));
-        order.acknowledged(0);
+        order.answered(0);
         assert_eq!(order.room(Lane::Backlog), 1);
         order.clear();
         assert_eq!(order.room(Lane::Backlog), WINDOW);
@@ -177,7 +179,7 @@ mod tests {
                 order.offered(item as u64, lane, *bytes);
             }
             let take = |order: &mut Order, sent: &mut Vec<Option<u64>>| {
-                let Some(piece) = order.next_piece(false) else { return false };
+                let Some(piece) = order.next_piece(MOST, false) else { return false };
                 let at = &mut sent[piece.item as usize];
                 assert_eq!(at.unwrap_or(0), piece.offset);
                 *at = Some(piece.offset + piece.bytes as u64);

@@ -19,16 +19,20 @@ use crate::arriving::Parts;
 use crate::error::UplinkError;
 use crate::frame::{self, Frame, MAX_GREETING_BYTES, MAX_PAYLOAD_BYTES, Offer};
 use crate::key::Fingerprint;
+use crate::listening::{Listening, listen};
 use crate::message::{
-    self, ClockNow, Held, Hello, Limits, Refusal, RefusalCode, ToPlatform, ToStation, VERSIONS, Welcome,
+    self, ClockNow, Held, Hello, ItemRefusal, Limits, Refusal, RefusalCode, RefusedItem, ToPlatform,
+    ToStation, VERSIONS, Welcome,
 };
 use crate::seats::{Seat, Seats};
 use crate::station_end::SILENT_HEARTBEATS;
-use crate::taking::Taking;
+use crate::taking::{ANSWERS_AT_ONCE, Taking};
 use crate::tls;
 
 /// How long a station may take at each step of the greeting.
 const GREETING_WAIT: Duration = Duration::from_secs(15);
+/// Answers and messages that wait for the network: a station that keeps to the protocol has far fewer under way.
+const ANSWERS_WAITING: usize = 512;
 
 /// Who is there.
 #[derive(Clone, Debug)]
@@ -53,13 +57,13 @@ pub struct Admission {
 }
 
 /// An item that has come whole.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Arrived {
     pub offer: Offer,
     pub audio: ArrivedAudio,
 }
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ArrivedAudio {
     /// The entry has no file.
     None,
@@ -75,6 +79,8 @@ pub enum Lacks {
     Nothing,
     EntryOnly,
     EntryAndAudio,
+    /// The platform will not have it as it is: the station is told, and sets it aside.
+    Refused(ItemRefusal),
 }
 
 /// What a platform does with its stations. One value serves all connections.
@@ -94,8 +100,16 @@ pub trait Intake: Clone + Send + Sync + 'static {
     /// What the station is told; the part stays, and goes on when there is room again.
     fn room(&self, bytes: usize) -> Result<(), Held>;
 
-    /// Puts all of them on the disk and into the catalog; they may come twice and exist once. On return they are safe.
-    fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> impl Future<Output = Result<(), Held>> + Send;
+    /// Puts all of them on the disk and into the catalog; they may come twice and exist once. On return they are safe, but
+    /// for those that are refused.
+    fn keep(
+        &self,
+        serial: &str,
+        arrived: Vec<Arrived>,
+    ) -> impl Future<Output = Result<Vec<RefusedItem>, Held>> + Send;
+
+    /// The disk has failed while a part was opened or written. What the station is told.
+    fn failed(&self, error: &io::Error) -> Held;
 
     /// A heartbeat, a port's state or an answer has come.
     fn told(&self, serial: &str, message: ToPlatform);
@@ -197,58 +211,84 @@ where
     let parts = spawn_blocking(move || Parts::open(&parts)).await.map_err(io::Error::from)?;
     let parts = parts.map_err(UplinkError::OwnDisk)?;
     let (reader, writer) = tokio::io::split(stream);
-    let mut heard = frame::listen(reader, MAX_PAYLOAD_BYTES);
-    // Unbounded: a station has at most `MAX_UNDER_WAY` items, and so about as many answers, under way.
-    let (answers, to_write) = mpsc::unbounded_channel();
-    let _ = answers.send(ToStation::Welcome(Welcome { version, release, clock, heartbeat_s, limits }));
-    let mut writing = AbortOnDrop(tokio::spawn(write(writer, to_write)));
+    let mut heard = listen(reader, MAX_PAYLOAD_BYTES);
+    let (answers, to_write) = mpsc::channel(ANSWERS_WAITING);
+    let _ = answers.try_send(ToStation::Welcome(Welcome { version, release, clock, heartbeat_s, limits }));
+    let heartbeat = Duration::from_secs(heartbeat_s.max(1).into());
+    let mut writing = AbortOnDrop(tokio::spawn(write(writer, to_write, heartbeat)));
     let mut taking = Taking::new(intake.clone(), serial.to_owned(), parts, answers.clone());
-    let silent = Duration::from_secs(u64::from(heartbeat_s)) * SILENT_HEARTBEATS;
+    let silent = heartbeat * SILENT_HEARTBEATS;
     let ended = converse(&mut heard, to_station, &answers, &mut taking, &mut writing, seat, silent).await;
     taking.put_away().await;
     ended
 }
 
-/// A frame that has been begun is worked on to its end, so that nothing goes on behind the back of `put_away`.
+/// A frame that has been begun is worked on to its end, so that nothing goes on behind the back of `put_away`. While a
+/// station does not take its answers, nothing of it is listened to.
 async fn converse<I: Intake>(
-    heard: &mut frame::Listening,
+    heard: &mut Listening,
     mut to_station: mpsc::Receiver<ToStation>,
-    answers: &mpsc::UnboundedSender<ToStation>,
+    answers: &mpsc::Sender<ToStation>,
     taking: &mut Taking<I>,
     writing: &mut AbortOnDrop<Result<(), UplinkError>>,
     seat: &mut Seat,
     silent: Duration,
 ) -> Result<(), UplinkError> {
-    let mut heard_at = Instant::now();
+    let mut worked_at = Instant::now();
     loop {
+        let has_room = answers.capacity() >= ANSWERS_AT_ONCE;
+        let silent_at = heard.heard_at().max(worked_at) + silent;
         tokio::select! {
-            frame = heard.next() => match frame? {
+            frame = heard.next(), if has_room => match frame? {
                 Some(frame) => {
                     taking.hear(frame).await?;
-                    heard_at = Instant::now();
+                    worked_at = Instant::now();
                 }
                 None => return Err(UplinkError::Closed),
             },
-            message = to_station.recv() => match message {
-                Some(message) => drop(answers.send(message)),
+            step = taking.next_step(), if has_room => taking.work_on(step).await?,
+            room = answers.reserve_many(ANSWERS_AT_ONCE), if !has_room => drop(room),
+            message = to_station.recv() => match message.map(|message| answers.try_send(message)) {
                 None => return Ok(()),
+                Some(Err(mpsc::error::TrySendError::Full(_))) => return Err(UplinkError::Unheard),
+                // If nobody writes any more, that is the next to be noticed.
+                Some(_) => {}
             },
-            kept = taking.kept() => kept?,
             written = &mut writing.0 => return written.map_err(io::Error::from)?,
             () = seat.wanted() => return Err(UplinkError::Replaced),
-            () = sleep_until(heard_at + silent) => return Err(UplinkError::Silent(silent)),
+            () = sleep_until(silent_at) => {
+                if heard.heard_at().max(worked_at) + silent <= Instant::now() {
+                    return Err(UplinkError::Silent(silent));
+                }
+            }
         }
     }
 }
 
+/// Where nothing else is to be said a heartbeat is, asked for or not: on a slow line the station's own are late.
 async fn write(
     mut writer: impl AsyncWrite + Unpin,
-    mut messages: mpsc::UnboundedReceiver<ToStation>,
+    mut messages: mpsc::Receiver<ToStation>,
+    heartbeat: Duration,
 ) -> Result<(), UplinkError> {
-    while let Some(message) = messages.recv().await {
-        say(&mut writer, &message).await?;
+    loop {
+        let message = match timeout(heartbeat.mul_f32(1.5), messages.recv()).await {
+            Ok(Some(message)) => message,
+            Ok(None) => return Ok(()),
+            Err(_) => ToStation::Heartbeat,
+        };
+        let mut bytes = BytesMut::new();
+        message.frame()?.encode(&mut bytes)?;
+        let unheard = |_| UplinkError::Unheard;
+        while !bytes.is_empty() {
+            // As long as some of it goes, it may take its time.
+            let wrote = timeout(heartbeat * SILENT_HEARTBEATS, writer.write_buf(&mut bytes));
+            if wrote.await.map_err(unheard)?? == 0 {
+                return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+            }
+        }
+        timeout(heartbeat * SILENT_HEARTBEATS, writer.flush()).await.map_err(unheard)??;
     }
-    Ok(())
 }
 
 struct AbortOnDrop<T>(JoinHandle<T>);

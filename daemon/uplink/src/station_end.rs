@@ -19,12 +19,12 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::error::UplinkError;
-use crate::frame::{
-    self, AudioHead, Frame, MAX_AUDIO_BYTES, MAX_GREETING_BYTES, MAX_PAYLOAD_BYTES, Offer, OfferHead,
-};
+use crate::frame::{self, AudioHead, Frame, MAX_GREETING_BYTES, MAX_PAYLOAD_BYTES, Offer, OfferHead};
 use crate::key::{DeviceKey, Fingerprint};
-use crate::message::{self, Command, Heartbeat, Hello, Limits, ToPlatform, ToStation, Welcome};
+use crate::listening::{Listening, listen};
+use crate::message::{self, Command, Heartbeat, Hello, Limits, RefusedItem, ToPlatform, ToStation, Welcome};
 use crate::order::{Lane, Order, Piece};
+use crate::outgoing::{LEAST_PIECE_BYTES, Outgoing};
 use crate::pace::Pace;
 use crate::tls;
 
@@ -32,8 +32,8 @@ use crate::tls;
 const GREETING_WAIT: Duration = Duration::from_secs(15);
 /// After this many heartbeats without a word the other side is gone.
 pub(crate) const SILENT_HEARTBEATS: u32 = 3;
-/// Bytes made ready for the network: enough to keep it busy, and little to wait behind.
-const READY_BYTES: usize = 2 * MAX_AUDIO_BYTES;
+/// Entries on offer at once, in bytes: a platform has them in memory until they are kept.
+const OFFERED_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes that lie in the kernel at most: a fresh recording waits behind them on a slow line.
 const SEND_BUFFER_BYTES: u32 = 512 * 1024;
 /// How often an outbox without news is asked for more.
@@ -53,6 +53,9 @@ pub trait Outbox {
     /// # Errors
     /// The disk's.
     fn acknowledged(&mut self, items: &[u64]) -> io::Result<()>;
+
+    /// The platform will not have it as it is: it is not acknowledged, and only given again after `begin_again`.
+    fn refused(&mut self, refused: RefusedItem);
 
     /// Everything that is not acknowledged is to be given again.
     fn begin_again(&mut self);
@@ -185,9 +188,9 @@ pub async fn talk<O: Outbox>(
     wanted: &mpsc::UnboundedSender<Wanted>,
 ) -> Result<(), UplinkError> {
     let (mut reader, mut writer) = tokio::io::split(stream);
-    let mut ready = BytesMut::new();
-    ToPlatform::Hello(Box::new(hello.clone())).frame()?.encode(&mut ready)?;
-    writer.write_all_buf(&mut ready).await?;
+    let mut greeting_bytes = BytesMut::new();
+    ToPlatform::Hello(Box::new(hello.clone())).frame()?.encode(&mut greeting_bytes)?;
+    writer.write_all_buf(&mut greeting_bytes).await?;
     writer.flush().await?;
     let welcome = timeout(GREETING_WAIT, greeting(&mut reader))
         .await
@@ -196,7 +199,7 @@ pub async fn talk<O: Outbox>(
     let limits = welcome.limits;
     let _ = wanted.send(Wanted::Welcomed(Box::new(welcome)));
 
-    let frames = frame::listen(reader, MAX_PAYLOAD_BYTES);
+    let frames = listen(reader, MAX_PAYLOAD_BYTES);
     outbox.begin_again();
     let now = Instant::now();
     let mut talk = Talk {
@@ -205,11 +208,11 @@ pub async fn talk<O: Outbox>(
         order: Order::default(),
         pace: Pace::new(limits.audio_bytes_per_s, now),
         limits,
-        paths: HashMap::new(),
+        offered: HashMap::new(),
         open: None,
         held_until: None,
         asked: [None; 2],
-        ready,
+        out: Outgoing::new(now),
     };
     talk.run(&mut writer, frames, said, heartbeat).await
 }
@@ -228,23 +231,6 @@ async fn greeting(reader: &mut (impl AsyncRead + Unpin)) -> Result<Welcome, Upli
     }
 }
 
-/// One step of writing. Given up in the middle, nothing is lost or sent twice.
-async fn push(
-    writer: &mut (impl AsyncWrite + Unpin),
-    ready: &mut BytesMut,
-    unflushed: &mut bool,
-) -> io::Result<()> {
-    if ready.is_empty() {
-        writer.flush().await?;
-        *unflushed = false;
-    } else if writer.write_buf(ready).await? == 0 {
-        return Err(io::ErrorKind::WriteZero.into());
-    } else {
-        *unflushed = true;
-    }
-    Ok(())
-}
-
 /// A connection that has been welcomed.
 struct Talk<'a, O> {
     outbox: &'a mut O,
@@ -252,54 +238,62 @@ struct Talk<'a, O> {
     order: Order,
     pace: Pace,
     limits: Limits,
-    /// Files of the items under way.
-    paths: HashMap<u64, PathBuf>,
+    /// The items under way.
+    offered: HashMap<u64, Offered>,
     /// The one that is being sent.
     open: Option<(u64, File)>,
     /// The platform takes nothing before then.
     held_until: Option<Instant>,
     /// When a lane was last found to have nothing more: fresh, backlog.
     asked: [Option<Instant>; 2],
-    ready: BytesMut,
+    out: Outgoing,
+}
+
+struct Offered {
+    payload_bytes: usize,
+    file: Option<PathBuf>,
 }
 
 impl<O: Outbox> Talk<'_, O> {
     async fn run(
         &mut self,
         writer: &mut (impl AsyncWrite + Unpin),
-        mut frames: frame::Listening,
+        mut frames: Listening,
         said: &mut mpsc::Receiver<Said>,
         heartbeat: Duration,
     ) -> Result<(), UplinkError> {
         let silent = heartbeat * SILENT_HEARTBEATS;
-        let (mut heard_at, mut next_heartbeat) = (Instant::now(), Instant::now());
-        let mut unflushed = false;
+        let (mut worked_at, mut next_heartbeat) = (Instant::now(), Instant::now());
         loop {
             let now = Instant::now();
             if now >= next_heartbeat {
                 next_heartbeat = now + heartbeat;
                 let heartbeat = ToPlatform::Heartbeat(self.outbox.heartbeat());
-                heartbeat.frame()?.encode(&mut self.ready)?;
+                self.out.put_first(&heartbeat.frame()?)?;
             }
             let waits = self.make_ready(now)?;
-            let wake = [Some(next_heartbeat), Some(heard_at + silent), waits].into_iter().flatten().min();
+            let made = Instant::now();
+            if made - now > heartbeat {
+                // This box was at its disk for so long, and did not listen: that is not the other's silence.
+                worked_at = made;
+            }
+            let silent_at = frames.heard_at().max(worked_at) + silent;
+            let wake = [Some(next_heartbeat), Some(silent_at), waits].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 frame = frames.next() => {
                     let Some(frame) = frame? else { return Err(UplinkError::Closed) };
-                    heard_at = Instant::now();
                     self.hear(frame)?;
+                    worked_at = Instant::now();
                 }
-                said = said.recv() => match said {
+                said = said.recv(), if self.out.has_room() => match said {
                     Some(said) => self.say(said)?,
                     None => return Ok(()),
                 },
-                pushed = push(writer, &mut self.ready, &mut unflushed), if !self.ready.is_empty() || unflushed => {
-                    pushed?;
-                }
+                written = self.out.write(writer), if !self.out.is_done() => written?,
                 () = sleep_until(wake.unwrap_or(next_heartbeat)) => {}
             }
-            if heard_at.elapsed() > silent {
+            if frames.heard_at().max(worked_at).elapsed() > silent {
                 return Err(UplinkError::Silent(silent));
             }
         }
@@ -307,10 +301,8 @@ impl<O: Outbox> Talk<'_, O> {
 
     fn say(&mut self, said: Said) -> Result<(), UplinkError> {
         match said {
-            Said::Message(message) => message.frame()?.encode(&mut self.ready),
-            Said::LiveAudio { listener, bytes } => {
-                Frame::LiveAudio { listener, bytes }.encode(&mut self.ready)
-            }
+            Said::Message(message) => self.out.put_first(&message.frame()?),
+            Said::LiveAudio { listener, bytes } => self.out.put_live(&Frame::LiveAudio { listener, bytes }),
             Said::News => {
                 self.asked = [None; 2];
                 Ok(())
@@ -321,20 +313,27 @@ impl<O: Outbox> Talk<'_, O> {
     fn hear(&mut self, frame: Frame) -> Result<(), UplinkError> {
         let Frame::Message(json) = frame else { return Ok(()) };
         match message::decode(&json)? {
+            // What was on its way when the platform said hold is answered all the same, and has been given up here.
             ToStation::Send { item, from } => {
-                self.order.wanted(item, from).map_err(|wrong| UplinkError::Nonsense(wrong.to_string()))?;
+                let _ = self.order.wanted(item, from);
             }
             ToStation::Acknowledged { items } => {
-                let known: Vec<u64> =
-                    items.into_iter().filter(|item| self.order.acknowledged(*item)).collect();
-                known.iter().for_each(|item| drop(self.paths.remove(item)));
+                let known: Vec<u64> = items.into_iter().filter(|item| self.is_answered(*item)).collect();
                 self.outbox.acknowledged(&known).map_err(UplinkError::OwnDisk)?;
+                self.asked = [None; 2];
+            }
+            ToStation::ItemsRefused { items } => {
+                for refused in items {
+                    if self.is_answered(refused.item) {
+                        self.outbox.refused(refused);
+                    }
+                }
                 self.asked = [None; 2];
             }
             ToStation::Hold(held) => {
                 self.held_until = Some(Instant::now() + Duration::from_secs(u64::from(held.retry_after_s)));
                 self.order.clear();
-                self.paths.clear();
+                self.offered.clear();
                 self.outbox.begin_again();
             }
             ToStation::Limits(limits) => {
@@ -349,6 +348,12 @@ impl<O: Outbox> Talk<'_, O> {
         Ok(())
     }
 
+    /// It is under way no more. `false`: it was not.
+    fn is_answered(&mut self, item: u64) -> bool {
+        self.offered.remove(&item);
+        self.order.answered(item)
+    }
+
     /// Makes frames ready as far as there is room and leave. Returns when there may be more, if that is known.
     fn make_ready(&mut self, now: Instant) -> Result<Option<Instant>, UplinkError> {
         if let Some(until) = self.held_until {
@@ -359,18 +364,21 @@ impl<O: Outbox> Talk<'_, O> {
             self.asked = [None; 2];
         }
         let mut paced = None;
-        while self.ready.len() < READY_BYTES {
+        while !self.out.is_full() {
             // Turn by turn: what is being offered may be read from the disk first, and the network shall not stand idle.
             let offered = self.offer(Lane::Fresh, now)? || self.offer(Lane::Backlog, now)?;
             paced = self.pace.not_before(now);
-            let piece = if paced.is_none() { self.order.next_piece(self.limits.backlog_held) } else { None };
+            let piece = match paced {
+                None => self.order.next_piece(self.piece_bytes(), self.limits.backlog_held),
+                Some(_) => None,
+            };
             match piece {
                 Some(piece) => self.send(piece, now)?,
                 None if offered => {}
                 None => break,
             }
         }
-        if self.ready.len() >= READY_BYTES {
+        if self.out.is_full() {
             // The network has enough to do; when it has done some of it, this is asked again.
             return Ok(None);
         }
@@ -379,11 +387,20 @@ impl<O: Outbox> Talk<'_, O> {
         Ok(look_again.chain(paced).min())
     }
 
+    /// As long as the line takes in a part of a second, and as its limit allows.
+    fn piece_bytes(&self) -> usize {
+        let limit =
+            self.limits.audio_bytes_per_s.map_or(usize::MAX, |rate| rate.try_into().unwrap_or(usize::MAX));
+        self.out.piece_bytes().min(limit).max(LEAST_PIECE_BYTES)
+    }
+
     /// Offers some more items of `lane`; `false`: there is no room for them, or nothing to offer.
     fn offer(&mut self, lane: Lane, now: Instant) -> Result<bool, UplinkError> {
         let asked = &mut self.asked[lane as usize];
         let room = self.order.room(lane);
-        if room == 0 || asked.is_some_and(|asked| now < asked + LOOK_AGAIN) {
+        let offered_bytes: usize = self.offered.values().map(|offered| offered.payload_bytes).sum();
+        if room == 0 || offered_bytes >= OFFERED_BYTES || asked.is_some_and(|asked| now < asked + LOOK_AGAIN)
+        {
             return Ok(false);
         }
         let items = self.outbox.next(lane, room).map_err(UplinkError::OwnDisk)?;
@@ -399,10 +416,9 @@ impl<O: Outbox> Talk<'_, O> {
                 unavailable: item.unavailable.clone(),
                 covers_from: item.covers_from,
             };
-            Frame::Offer(Offer { head, payload: item.payload.clone() }).encode(&mut self.ready)?;
-            if let Some(file) = &item.file {
-                self.paths.insert(item.item, file.path.clone());
-            }
+            self.out.put_item(&Frame::Offer(Offer { head, payload: item.payload.clone() }))?;
+            let file = item.file.as_ref().map(|file| file.path.clone());
+            self.offered.insert(item.item, Offered { payload_bytes: item.payload.len(), file });
         }
         Ok(!items.is_empty())
     }
@@ -413,17 +429,20 @@ impl<O: Outbox> Talk<'_, O> {
                 self.pace.sent(bytes.len(), now);
                 Frame::Audio { item: piece.item, offset: piece.offset, bytes }
             }
-            Err(error) => {
+            // Deleted since, or cut: it cannot be sent. Whatever else fails may work in a while.
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof) => {
                 self.order.give_up(piece.item);
                 ToPlatform::Unavailable { item: piece.item, reason: error.to_string() }.frame()?
             }
+            Err(error) => return Err(UplinkError::OwnDisk(error)),
         };
-        frame.encode(&mut self.ready)
+        self.out.put_item(&frame)
     }
 
     fn read(&mut self, piece: Piece) -> io::Result<Bytes> {
         if self.open.as_ref().is_none_or(|(item, _)| *item != piece.item) {
-            let path = self.paths.get(&piece.item).ok_or(io::ErrorKind::NotFound)?;
+            let offered = self.offered.get(&piece.item).and_then(|offered| offered.file.as_ref());
+            let path = offered.ok_or(io::ErrorKind::NotFound)?;
             self.open = Some((piece.item, File::open(path)?));
         }
         let Some((_, file)) = &self.open else { return Err(io::ErrorKind::NotFound.into()) };

@@ -11,6 +11,7 @@ use hookline_uplink::message::{Limits, Outcome, ToPlatform, ToStation};
 use hookline_uplink::station_end::{Item, Said, Wanted};
 use hookline_uplink::{DeviceKey, UplinkError, What};
 use house::{Cutting, List, Platform, SERIAL, hello, item, talk, until};
+use tokio::sync::mpsc::error::TrySendError;
 
 struct Two {
     platform: Platform,
@@ -109,6 +110,69 @@ async fn a_full_platform_says_so_and_takes_all_when_there_is_room() {
     two.platform.kept.full.store(false, SeqCst);
     until("all acknowledged", || talking.done.lock().expect("a lock").len() == items.len()).await;
     two.assert_same(&items);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_is_set_aside_and_everything_else_comes() {
+    let two = Two::new().await;
+    let items: Vec<Item> =
+        (0..300).map(|number| two.item(number, (number % 2 == 0).then_some(3000))).collect();
+    // More than are ever under way, when they are offered; some more when they are whole.
+    *two.platform.kept.refuses.lock().expect("a lock") = [(20..200).collect(), [3, 6, 290].into()];
+    let refused = |item: &Item| (20..200).contains(&item.item) || [3, 6, 290].contains(&item.item);
+    let good: Vec<Item> = items.iter().filter(|item| !refused(item)).cloned().collect();
+    let talking = two.talk(List::new(Vec::new(), items.clone()));
+    until("all but those", || talking.done.lock().expect("a lock").len() == good.len()).await;
+    until("each is told", || talking.refused.lock().expect("a lock").len() == items.len() - good.len()).await;
+    assert!(!talking.task.is_finished(), "and the connection stays");
+    two.assert_same(&good);
+}
+
+/// Offers that were on their way are answered behind the hold by which the station has given them up.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_on_its_way_when_the_platform_said_hold_ends_no_connection() {
+    let two = Two::new().await;
+    *two.platform.kept.holds_at.lock().expect("a lock") = Some(5);
+    let items: Vec<Item> = (0..60).map(|number| two.item(number, Some(100_000))).collect();
+    let talking = two.talk(List::new(Vec::new(), items.clone()));
+    until("all acknowledged", || talking.done.lock().expect("a lock").len() == items.len()).await;
+    assert!(two.platform.kept.left.lock().expect("a lock").is_empty(), "on one connection");
+    two.assert_same(&items);
+}
+
+/// A heartbeat is a second here, and three without a word end a connection: the files take twice as long on this line.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_narrow_line_takes_its_time_and_is_not_taken_for_a_broken_one() {
+    let two = Two::new().await;
+    let way = Cutting::narrow(two.platform.address, 64_000).await;
+    let items: Vec<Item> = (0..2).map(|number| two.item(number, Some(260_000))).collect();
+    let list = List::new(Vec::new(), items.clone());
+    let begun = std::time::Instant::now();
+    let talking = talk(way.address, two.platform.fingerprint, two.key.clone(), list, hello(SERIAL));
+    until("all acknowledged", || talking.done.lock().expect("a lock").len() == items.len()).await;
+    assert!(begun.elapsed() > Duration::from_secs(6), "{:?}", begun.elapsed());
+    assert!(two.platform.kept.left.lock().expect("a lock").is_empty(), "on one connection");
+    two.assert_same(&items);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn live_audio_that_a_line_does_not_take_is_left_out_and_kept_nowhere() {
+    let two = Two::new().await;
+    let way = Cutting::narrow(two.platform.address, 20_000).await;
+    let list = List::new(Vec::new(), Vec::new());
+    let mut talking = talk(way.address, two.platform.fingerprint, two.key.clone(), list, hello(SERIAL));
+    talking.wanted.recv().await.expect("welcomed");
+    let bytes = Bytes::from(vec![0; 960]);
+    let (begun, mut taken) = (std::time::Instant::now(), 0);
+    while begun.elapsed() < Duration::from_millis(1500) {
+        match talking.said.try_send(Said::LiveAudio { listener: 1, bytes: bytes.clone() }) {
+            Ok(()) => taken += bytes.len(),
+            Err(TrySendError::Full(_)) => tokio::task::yield_now().await,
+            Err(TrySendError::Closed(_)) => panic!("the connection has ended"),
+        }
+    }
+    // What the kernel has room for on both sides of the line, and no more.
+    assert!(taken < 20 << 20, "{taken} bytes of live audio wait for a line of 20 kB/s");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

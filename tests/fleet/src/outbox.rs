@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use uplink::message::{ClockNow, Heartbeat};
+use uplink::message::{ClockNow, Heartbeat, RefusedItem};
 use uplink::order::Lane;
 use uplink::station_end::{Item, Outbox};
 
@@ -77,6 +77,9 @@ impl Outbox for Waiting {
         }
         files.iter().try_for_each(|file| std::fs::remove_file(&file.path))
     }
+
+    /// It stays among those given, and is put down as waiting.
+    fn refused(&mut self, _refused: RefusedItem) {}
 
     fn begin_again(&mut self) {
         let mut inner = self.lock();

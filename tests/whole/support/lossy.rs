@@ -26,6 +26,8 @@ pub struct Badness {
     pub jitter: Duration,
     /// Share of packets that are lost.
     pub loss: f64,
+    /// How much passes in each direction; `None`: all there is.
+    pub bytes_per_s: Option<u32>,
 }
 
 /// The line between both namespaces, until it is dropped.
@@ -134,8 +136,12 @@ impl PartialEq for Packet {
 
 impl Eq for Packet {}
 
+/// What waits for longer in front of a narrow line is lost.
+const LONGEST_QUEUE: Duration = Duration::from_millis(1500);
+
 fn take(mut from: File, taken: &Sender<Packet>, state: &State) {
     let mut random = fastrand::Rng::new();
+    let mut free_at = Instant::now();
     let mut bytes = vec![0; 65536];
     while let Ok(count) = from.read(&mut bytes) {
         if state.over.load(Relaxed) {
@@ -146,8 +152,18 @@ fn take(mut from: File, taken: &Sender<Packet>, state: &State) {
             state.lost.fetch_add(1, Relaxed);
             continue;
         }
+        if let Some(bytes_per_s) = badness.bytes_per_s {
+            let now = Instant::now();
+            if free_at > now + LONGEST_QUEUE {
+                state.lost.fetch_add(1, Relaxed);
+                continue;
+            }
+            free_at = free_at.max(now) + Duration::from_secs(1) * count as u32 / bytes_per_s;
+        } else {
+            free_at = Instant::now();
+        }
         state.passed.fetch_add(1, Relaxed);
-        let at = Instant::now() + badness.delay + badness.jitter.mul_f64(random.f64());
+        let at = free_at.max(Instant::now()) + badness.delay + badness.jitter.mul_f64(random.f64());
         if taken.send(Packet { at, bytes: bytes[..count].to_vec() }).is_err() {
             return;
         }

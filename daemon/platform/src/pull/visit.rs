@@ -15,7 +15,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 use uplink::frame::Offer;
-use uplink::message::{Held, HeldCode, Refusal, RefusalCode, ToPlatform, ToStation};
+use uplink::message::{Held, HeldCode, Refusal, RefusalCode, RefusedItem, ToPlatform, ToStation};
 use uplink::platform_end::{Admission, Arrived, Intake, Lacks, Peer};
 use uplink::{Fingerprint, UplinkError};
 
@@ -57,6 +57,8 @@ struct Heard {
     /// Another station answered.
     other: Option<String>,
     kept: u64,
+    /// Set aside by the station: they wait, and do not come.
+    refused: u64,
     waiting: Option<u64>,
 }
 
@@ -132,7 +134,10 @@ impl Visit {
             }
             (None, UplinkError::Handshake(error)) if is_alert(&error) => Trouble::OtherPlatform,
             (None, UplinkError::Closed | UplinkError::Broken(_)) if !heard.greeted => Trouble::KeyNotAccepted,
-            (None, UplinkError::Closed | UplinkError::Broken(_) | UplinkError::Silent(_)) => Trouble::Broken,
+            (
+                None,
+                UplinkError::Closed | UplinkError::Broken(_) | UplinkError::Silent(_) | UplinkError::Unheard,
+            ) => Trouble::Broken,
             (None, error) => error.into(),
         })
     }
@@ -267,8 +272,10 @@ impl Intake for Visitor {
 
     async fn lacks(&self, serial: &str, offer: &Offer) -> Result<Lacks, Held> {
         let lacks = self.noted(self.taker.lacks(serial, offer).await)?;
-        if lacks == Lacks::Nothing {
-            self.visit.has_come(1);
+        match lacks {
+            Lacks::Nothing => self.visit.has_come(1),
+            Lacks::Refused(_) => lock(&self.visit.heard).refused += 1,
+            Lacks::EntryOnly | Lacks::EntryAndAudio => {}
         }
         Ok(lacks)
     }
@@ -277,11 +284,18 @@ impl Intake for Visitor {
         self.noted(self.taker.room(bytes))
     }
 
-    async fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
+    async fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<Vec<RefusedItem>, Held> {
         let items = arrived.len() as u64;
-        self.noted(self.taker.keep(serial, arrived).await)?;
-        self.visit.has_come(items);
-        Ok(())
+        let refused = self.noted(self.taker.keep(serial, arrived).await)?;
+        self.visit.has_come(items - refused.len() as u64);
+        lock(&self.visit.heard).refused += refused.len() as u64;
+        Ok(refused)
+    }
+
+    fn failed(&self, error: &std::io::Error) -> Held {
+        let held = self.taker.failed(error);
+        self.visit.finish(End::Held(held.code));
+        held
     }
 
     fn told(&self, serial: &str, message: ToPlatform) {
@@ -291,9 +305,13 @@ impl Intake for Visitor {
         };
         self.taker.told(serial, message);
         if let Some(waiting) = waiting {
-            lock(&self.visit.heard).waiting = Some(waiting);
-            if waiting == 0 && !self.taker.awaits_answers(serial) {
-                self.visit.finish(End::Enough);
+            let refused = {
+                let mut heard = lock(&self.visit.heard);
+                heard.waiting = Some(waiting);
+                heard.refused
+            };
+            if waiting <= refused && !self.taker.awaits_answers(serial) {
+                self.visit.finish(if refused == 0 { End::Enough } else { End::Held(HeldCode::Unknown) });
             }
         }
     }

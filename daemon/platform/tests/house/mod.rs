@@ -16,7 +16,9 @@ use catalog::{
 use catalog::{PageRequest, RecordQuery, RecordRow, Scope};
 use hookline_platform::{Platform, PlatformConfig, Tuning};
 use tokio::sync::mpsc;
-use uplink::message::{ClockNow, Command, Heartbeat, Hello, PortNow, Refusal, VERSIONS, Versions, Welcome};
+use uplink::message::{
+    ClockNow, Command, Heartbeat, Hello, PortNow, Refusal, RefusedItem, VERSIONS, Versions, Welcome,
+};
 use uplink::order::Lane;
 use uplink::station_end::{self, Item, Outbox, Said, Wanted};
 use uplink::{DeviceKey, Fingerprint, UplinkError};
@@ -117,6 +119,7 @@ struct List {
     items: Vec<Item>,
     given: usize,
     done: BTreeSet<u64>,
+    refused: BTreeSet<u64>,
 }
 
 impl Outgoing {
@@ -132,6 +135,11 @@ impl Outgoing {
 
     pub fn done(&self) -> BTreeSet<u64> {
         self.0.lock().expect("a lock").done.clone()
+    }
+
+    /// Those that the platform would not have.
+    pub fn refused(&self) -> BTreeSet<u64> {
+        self.0.lock().expect("a lock").refused.clone()
     }
 
     /// Everything is to go again, as if nothing had been acknowledged.
@@ -171,6 +179,10 @@ impl Outbox for InMemory {
     fn acknowledged(&mut self, items: &[u64]) -> io::Result<()> {
         self.outgoing.0.lock().expect("a lock").done.extend(items);
         Ok(())
+    }
+
+    fn refused(&mut self, refused: RefusedItem) {
+        self.outgoing.0.lock().expect("a lock").refused.insert(refused.item);
     }
 
     fn begin_again(&mut self) {

@@ -19,13 +19,15 @@ pub(super) struct Again {
     pub total: u64,
     /// Of them, those whose entry cannot be read.
     pub unreadable: u64,
+    /// Of them, those that the platform will not have.
+    pub refused: u64,
 }
 
 impl Again {
     pub(super) fn new(command: u64, lane: Lane, entries: Vec<Placed>) -> Self {
         let total = entries.len() as u64;
         let todo = entries.into();
-        Self { command, lane, todo, under_way: BTreeMap::new(), done: 0, total, unreadable: 0 }
+        Self { command, lane, todo, under_way: BTreeMap::new(), done: 0, total, unreadable: 0, refused: 0 }
     }
 
     /// The next one for `lane`; it is under way from now on.
@@ -44,6 +46,13 @@ impl Again {
     pub(super) fn cannot_be_read(&mut self, item: u64) {
         self.acknowledged(item);
         self.unreadable += 1;
+    }
+
+    pub(super) fn refused(&mut self, item: u64) {
+        if self.under_way.contains_key(&item) {
+            self.acknowledged(item);
+            self.refused += 1;
+        }
     }
 
     /// What is under way is to be sent from the beginning.
@@ -75,8 +84,10 @@ mod tests {
         again.begin_again();
         let rest: Vec<u64> = std::iter::from_fn(|| again.take(Lane::Backlog)).map(|(item, _)| item).collect();
         assert_eq!((rest, again.done, again.is_done()), (vec![1, 3, 4], 1, false));
-        [1, 3].into_iter().for_each(|item| again.acknowledged(item));
+        again.acknowledged(1);
+        again.refused(3);
+        again.refused(3);
         again.cannot_be_read(4);
-        assert_eq!((again.done, again.unreadable, again.is_done()), (4, 1, true));
+        assert_eq!((again.done, again.unreadable, again.refused, again.is_done()), (4, 1, 1, true));
     }
 }

@@ -42,8 +42,20 @@ struct Running {
     command: Command,
     name: String,
     until: Instant,
+    stage: Stage,
     /// Progress as it was told last.
     told: Option<((u64, u64), Instant)>,
+}
+
+/// How far a command has come.
+enum Stage {
+    /// It is being done, and what it changes will have been changed: it ends by that, whatever is said meanwhile. Only
+    /// what has nothing done yet by then, and is `given_up`, ends by the code of that.
+    Working { given_up: Option<&'static str> },
+    /// What it wants is being sent.
+    Sending,
+    /// It waits for the disk only.
+    WritingDown,
 }
 
 /// What came of work that waits for the disk or for the station.
@@ -88,7 +100,8 @@ impl Commands {
         };
         let until = Instant::now() + Duration::from_secs(command.within_s.into());
         let full = self.running.len() >= MOST_RUNNING;
-        self.running.insert(id, Running { command, name, until, told: None });
+        let stage = Stage::Working { given_up: None };
+        self.running.insert(id, Running { command, name, until, stage, told: None });
         match what {
             Err(wrong) => self.end(id, wrong.outcome()),
             Ok(_) if full => self.end(id, failure(code::NOT_AVAILABLE, "too many commands at once")),
@@ -97,6 +110,9 @@ impl Commands {
                 self.end(id, done());
             }
             Ok(what) => {
+                if let What::Listen { listener, .. } = what {
+                    self.listeners.expect(listener);
+                }
                 let (world, results) = (self.world.clone(), self.results_in.clone());
                 spawn_blocking(move || {
                     // Its reader lives as long as the uplink thread.
@@ -109,30 +125,49 @@ impl Commands {
 
     /// Gives a command up.
     pub(super) fn cancel(&mut self, id: u64, outbox: &OutboxHandle) {
-        outbox.lock().forget_again(id);
-        self.end(id, failure(code::CANCELLED, "the platform gave it up"));
+        self.give_up(id, code::CANCELLED, outbox);
+    }
+
+    fn give_up(&mut self, id: u64, why: &'static str, outbox: &OutboxHandle) {
+        match self.running.get_mut(&id).map(|running| &mut running.stage) {
+            Some(Stage::Working { given_up }) => *given_up = given_up.or(Some(why)),
+            Some(Stage::Sending) => {
+                outbox.lock().forget_again(id);
+                self.end(id, as_given_up(why));
+            }
+            Some(Stage::WritingDown) | None => {}
+        }
     }
 
     /// Waits for work that has ended; `Some` has to be said.
     pub(super) async fn next_result(&mut self, outbox: &OutboxHandle) -> Option<Said> {
         // `results_in` is kept here: the channel never closes.
         let (id, end) = self.results.recv().await?;
-        match end {
-            JobEnd::WrittenDown(outcome) => return self.settle(id, outcome),
-            _ if !self.running.contains_key(&id) => {}
-            JobEnd::Entries(lane, entries) => {
+        let given_up = match self.running.get(&id)?.stage {
+            Stage::Working { given_up } => given_up,
+            Stage::Sending | Stage::WritingDown => None,
+        };
+        match (end, given_up) {
+            (JobEnd::WrittenDown(outcome), _) => return self.settle(id, outcome),
+            (JobEnd::Ended(outcome), _) => self.end(id, outcome),
+            (JobEnd::Entries(..), Some(why)) => self.end(id, as_given_up(why)),
+            (JobEnd::Entries(lane, entries), None) => {
                 let progress = (0, entries.len() as u64);
                 outbox.lock().send_again(id, lane, entries);
                 return self.running.get_mut(&id).map(|running| {
+                    running.stage = Stage::Sending;
                     running.told = Some((progress, Instant::now()));
                     answer(id, Outcome::Progress { done: progress.0, total: progress.1 })
                 });
             }
-            JobEnd::Listens(listener, port) => {
-                self.listeners.add(listener, port);
-                self.end(id, done());
+            (JobEnd::Listens(listener, _), Some(why)) => {
+                self.listeners.remove(listener);
+                self.end(id, as_given_up(why));
             }
-            JobEnd::Ended(outcome) => self.end(id, outcome),
+            (JobEnd::Listens(listener, port), None) => {
+                let listens = self.listeners.add(listener, port);
+                self.end(id, if listens { done() } else { as_given_up(code::CANCELLED) });
+            }
         }
         None
     }
@@ -140,20 +175,19 @@ impl Commands {
     /// Looks at what lasts: progress, and time limits.
     pub(super) fn look(&mut self, outbox: &OutboxHandle) -> Vec<Said> {
         let now = Instant::now();
-        let (mut said, mut ended) = (Vec::new(), Vec::new());
+        let (mut said, mut ended, mut late) = (Vec::new(), Vec::new(), Vec::new());
         for (id, running) in &mut self.running {
             let progress = outbox
                 .lock()
                 .again(*id)
-                .map(|again| (again.is_done(), (again.done, again.total), again.unreadable));
+                .map(|again| (again.is_done(), (again.done, again.total), (again.unreadable, again.refused)));
             match progress {
-                Some((true, (_, total), unreadable)) => {
-                    let detail = params(json!({"total": total, "unreadable": unreadable}));
+                Some((true, (_, total), (unreadable, refused))) => {
+                    let detail =
+                        params(json!({"total": total, "unreadable": unreadable, "refused": refused}));
                     ended.push((*id, Outcome::Done { detail }));
                 }
-                _ if now >= running.until => {
-                    ended.push((*id, failure(code::TOO_LATE, "the time given for it has passed")));
-                }
+                _ if now >= running.until => late.push(*id),
                 Some((false, progress, _)) => {
                     let due = running
                         .told
@@ -171,6 +205,7 @@ impl Commands {
             outbox.lock().forget_again(id);
             self.end(id, outcome);
         }
+        late.into_iter().for_each(|id| self.give_up(id, code::TOO_LATE, outbox));
         said
     }
 
@@ -191,8 +226,7 @@ impl Commands {
     /// Writes down how it ended, then answers: an action that cannot be written down counts as failed.
     fn end(&mut self, id: u64, outcome: Outcome) {
         let Some(running) = self.running.get_mut(&id) else { return };
-        // Nothing more is looked at: it waits for the disk only.
-        running.until = Instant::now() + Duration::from_secs(u64::from(u32::MAX));
+        running.stage = Stage::WritingDown;
         let (world, results) = (self.world.clone(), self.results_in.clone());
         let (name, what) = (running.name.clone(), running.command.what.clone());
         spawn_blocking(move || {
@@ -213,6 +247,12 @@ impl Commands {
 
 fn done() -> Outcome {
     Outcome::Done { detail: Default::default() }
+}
+
+fn as_given_up(why: &str) -> Outcome {
+    let reason =
+        if why == code::TOO_LATE { "the time given for it has passed" } else { "the platform gave it up" };
+    failure(why, reason)
 }
 
 fn answer(command: u64, outcome: Outcome) -> Said {

@@ -13,6 +13,7 @@ use uplink::station_end::{Said, Wanted, dial, secure, talk};
 use uplink::{Fingerprint, Retry, UplinkError};
 
 use super::World;
+use super::again::Again;
 use super::asked::{Asked, Stream};
 use super::commands::Commands;
 use super::link::Changed;
@@ -56,6 +57,7 @@ fn run_once(world: &Arc<World>) -> std::io::Result<()> {
     let mut dialler = Dialler {
         world: world.clone(),
         outbox: None,
+        again: Vec::new(),
         commands: Commands::new(world.clone()),
         pause: Duration::ZERO,
     };
@@ -75,6 +77,8 @@ enum Way {
 struct Dialler {
     world: Arc<World>,
     outbox: Option<OutboxHandle>,
+    /// What commands wait for while there is no outbox.
+    again: Vec<Again>,
     commands: Commands,
     /// Before the next try, without its jitter.
     pause: Duration,
@@ -118,9 +122,11 @@ impl Dialler {
                 self.pause = Duration::ZERO;
                 continue;
             };
-            if matches!(error, UplinkError::OwnDisk(_)) {
+            if matches!(error, UplinkError::OwnDisk(_))
+                && let Some(outbox) = self.outbox.take()
+            {
                 // Opened anew, it is held against the journal.
-                self.outbox = None;
+                self.again = outbox.lock().take_again();
             }
             link.failed(&error, self.world.keeper.now_us());
             tokio::select! {
@@ -194,13 +200,17 @@ impl Dialler {
             None => {
                 let world = &self.world;
                 let folder = world.data.path().join("outbox");
-                let outbox = Outbox::open(folder, world.catalog.clone(), world.data.clone())?;
+                let mut outbox = Outbox::open(folder, world.catalog.clone(), world.data.clone())?;
+                outbox.go_on_with(std::mem::take(&mut self.again));
                 OutboxHandle::new(outbox, world.clone())
             }
         };
         {
             let mut ready = outbox.lock();
-            ready.connection_begins()?;
+            if let Err(error) = ready.connection_begins() {
+                self.again = ready.take_again();
+                return Err(error);
+            }
             self.world.link.counted(ready.waiting());
         }
         self.outbox = Some(outbox.clone());

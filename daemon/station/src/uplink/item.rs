@@ -1,20 +1,16 @@
 //! Which entries of the journal go up to the platform, and how one is made ready: with the file of a recording, its size
 //! and its SHA-256.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use catalog::RawEntry;
 use recording::DataDir;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use uplink::frame::AudioHead;
 use uplink::station_end::{Item, ItemFile};
 
-/// Read at a time while a file is hashed.
-const PIECE_BYTES: usize = 256 * 1024;
+use super::hashes::Hashes;
 
 /// What becomes of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,21 +48,39 @@ pub(super) fn way_of(entry: &RawEntry) -> Way {
     }
 }
 
-/// Makes an entry ready to be offered. A recording whose file is not there, because it was deleted or lost, is offered
-/// without one; a file that cannot be read is told.
-pub(super) fn item_of(entry: RawEntry, covers_from: Option<u64>, data: &DataDir) -> Item {
-    let (file, unavailable) = match path_of(&entry, data) {
-        None => (None, None),
-        Some(path) => match head_of(&path) {
-            Ok(head) => (Some(ItemFile { path, head }), None),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                (None, Some("the station has no file of it any more".to_owned()))
-            }
-            Err(error) => {
-                eprintln!("{}: it cannot be read for the platform: {error}", path.display());
-                (None, Some(format!("the station cannot read its file: {error}")))
-            }
-        },
+/// What an entry has beside its bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sound {
+    None,
+    File(ItemFile),
+    /// The entry names a file, and there is none any more: why.
+    Gone(String),
+    /// Its file is long, and being read: ask again.
+    Later,
+}
+
+/// The file of a recording; it is gone if it was deleted or lost.
+///
+/// # Errors
+/// A file that cannot be read now: that says nothing of what is in it.
+pub(super) fn sound_of(entry: &RawEntry, data: &DataDir, hashes: &mut Hashes) -> io::Result<Sound> {
+    let Some(path) = path_of(entry, data) else { return Ok(Sound::None) };
+    match hashes.head_of(&path) {
+        Ok(Some(head)) => Ok(Sound::File(ItemFile { path, head })),
+        Ok(None) => Ok(Sound::Later),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Sound::Gone("the station has no file of it any more".to_owned()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes an entry ready to be offered.
+pub(super) fn item_of(entry: RawEntry, covers_from: Option<u64>, sound: Sound) -> Item {
+    let (file, unavailable) = match sound {
+        Sound::None | Sound::Later => (None, None),
+        Sound::File(file) => (Some(file), None),
+        Sound::Gone(why) => (None, Some(why)),
     };
     Item {
         item: entry.sequence,
@@ -88,27 +102,12 @@ fn path_of(entry: &RawEntry, data: &DataDir) -> Option<PathBuf> {
     data.recording(&record.body.file?)
 }
 
-/// Size and SHA-256 of a file, whole.
-fn head_of(path: &Path) -> io::Result<AudioHead> {
-    let mut file = File::open(path)?;
-    let (mut hash, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; PIECE_BYTES]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => break,
-            count => {
-                hash.update(&piece[..count]);
-                bytes += count as u64;
-            }
-        }
-    }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(AudioHead { bytes, sha256 })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use catalog::{Body, Place};
+    use sha2::{Digest, Sha256};
+    use uplink::frame::AudioHead;
 
     fn entry(payload: &str) -> RawEntry {
         let place = Place { segment: 1, offset: 40 };
@@ -136,8 +135,11 @@ mod tests {
         let content = vec![7; 600_000];
         std::fs::write(dir.path().join("recordings/a.wav"), &content).expect("written");
         std::fs::write(dir.path().join("settings/box.toml"), "name = \"x\"").expect("written");
-        let item = |kind: &str, file: &str| {
-            item_of(entry(&format!("{{\"kind\":\"{kind}\",\"body\":{{\"file\":{file}}}}}")), Some(5), &data)
+        let mut hashes = Hashes::new();
+        let mut item = |kind: &str, file: &str| {
+            let entry = entry(&format!("{{\"kind\":\"{kind}\",\"body\":{{\"file\":{file}}}}}"));
+            let sound = sound_of(&entry, &data, &mut hashes).expect("looked at");
+            item_of(entry, Some(5), sound)
         };
         let file = item("record", "\"recordings/a.wav\"").file.expect("a file");
         let sha256: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();

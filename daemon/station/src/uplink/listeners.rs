@@ -1,7 +1,7 @@
 //! Live audio for people who listen at the platform. What the network cannot take at once is left out: who listens hears
 //! what is said now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -14,7 +14,11 @@ const MESSAGE_SAMPLES: usize = 480;
 
 /// Who listens, by the platform's number.
 #[derive(Default)]
-pub(super) struct Listeners(BTreeMap<u64, Listening>);
+pub(super) struct Listeners {
+    listening: BTreeMap<u64, Listening>,
+    /// Asked for, and not there yet.
+    expected: BTreeSet<u64>,
+}
 
 struct Listening {
     port: Listener,
@@ -23,25 +27,38 @@ struct Listening {
 
 impl Listeners {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.listening.is_empty()
     }
 
-    pub(super) fn add(&mut self, listener: u64, port: Listener) {
-        self.0.insert(listener, Listening { port, samples: Vec::with_capacity(MESSAGE_SAMPLES) });
+    /// Somebody wants to listen, on this connection.
+    pub(super) fn expect(&mut self, listener: u64) {
+        self.expected.insert(listener);
     }
 
-    /// `false`: there was none of that number.
-    pub(super) fn remove(&mut self, listener: u64) -> bool {
-        self.0.remove(&listener).is_some()
+    /// `false`: nobody wants that any more; the port is let go.
+    pub(super) fn add(&mut self, listener: u64, port: Listener) -> bool {
+        let wanted = self.expected.remove(&listener);
+        if wanted {
+            self.listening.insert(listener, Listening { port, samples: Vec::with_capacity(MESSAGE_SAMPLES) });
+        }
+        wanted
     }
 
+    /// Nobody listens any more, or will.
+    pub(super) fn remove(&mut self, listener: u64) {
+        self.expected.remove(&listener);
+        self.listening.remove(&listener);
+    }
+
+    /// The connection has ended: nobody of it listens, now or when it is ready.
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.expected.clear();
+        self.listening.clear();
     }
 
     /// Sends what has been heard since, as far as there is room. To be called every 20 ms.
     pub(super) fn pass_on(&mut self, said: &mpsc::Sender<Said>) {
-        for (listener, listening) in &mut self.0 {
+        for (listener, listening) in &mut self.listening {
             loop {
                 let begun = listening.samples.len();
                 listening.samples.resize(MESSAGE_SAMPLES, 0);
@@ -55,7 +72,7 @@ impl Listeners {
                 let _ = said.try_send(Said::LiveAudio { listener: *listener, bytes });
             }
         }
-        self.0.retain(|_, listening| !listening.port.is_ended());
+        self.listening.retain(|_, listening| !listening.port.is_ended());
     }
 }
 
@@ -68,7 +85,8 @@ mod tests {
     fn pieces_of_sixty_milliseconds_go_up_and_late_ones_are_left_out() {
         let (mut tap, port) = Tap::pair();
         let mut listeners = Listeners::default();
-        listeners.add(7, port);
+        listeners.expect(7);
+        assert!(listeners.add(7, port));
         let (said_in, mut said) = mpsc::channel(2);
         assert!(tap.push(0..500));
         listeners.pass_on(&said_in);
@@ -83,6 +101,19 @@ mod tests {
         assert!(!listeners.is_empty());
         drop(tap);
         listeners.pass_on(&said_in);
-        assert!(listeners.is_empty() && !listeners.remove(7), "the station has stopped");
+        assert!(listeners.is_empty(), "the station has stopped");
+    }
+
+    #[test]
+    fn who_has_gone_before_it_was_ready_is_not_listened_for() {
+        let mut listeners = Listeners::default();
+        let ways: [fn(&mut Listeners); 2] = [|listeners| listeners.remove(7), Listeners::clear];
+        for gone in ways {
+            listeners.expect(7);
+            gone(&mut listeners);
+            let (mut tap, port) = Tap::pair();
+            assert!(!listeners.add(7, port) && listeners.is_empty());
+            assert!(!tap.push(0..1), "the port has been let go");
+        }
     }
 }

@@ -11,6 +11,7 @@ mod asked;
 mod commands;
 mod dialler;
 mod follower;
+mod hashes;
 mod item;
 mod link;
 mod listeners;
@@ -20,6 +21,7 @@ mod outbox_handle;
 #[cfg(test)]
 mod outbox_tests;
 mod ports;
+mod put_off;
 mod queue;
 mod settings;
 mod token;

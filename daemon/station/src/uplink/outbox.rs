@@ -10,12 +10,15 @@ use std::time::{Duration, Instant};
 use catalog::entry::Synchronised;
 use catalog::{Body, Catalog, Ranges, RawEntry};
 use recording::DataDir;
+use uplink::message::RefusedItem;
 use uplink::order::Lane;
 use uplink::station_end::Item;
 
 use super::again::{Again, Placed};
 use super::follower::{Follower, Seen, failed};
-use super::item::{Way, item_of, way_of};
+use super::hashes::Hashes;
+use super::item::{Sound, Way, item_of, sound_of, way_of};
+use super::put_off::PutOff;
 use super::queue::{Half, MOST_IN_LANE, Queue, Waiting};
 
 /// Acknowledgements are written together, at most so often: each writing is an entry, too. What a power cut takes of them
@@ -54,11 +57,16 @@ pub(super) struct Outbox {
     /// On this connection, and not acknowledged.
     given: BTreeSet<u64>,
     again: Vec<Again>,
+    /// Given, and not ready to be sent: their files cannot be read yet.
+    put_off: PutOff,
+    hashes: Hashes,
+    /// The platform has refused something on this connection.
+    has_refused: bool,
     connected_until: Option<Instant>,
 }
 
 /// An entry to be sent, and from which one on what is before it stays here.
-type ToSend = (RawEntry, Option<u64>);
+pub(super) type ToSend = (RawEntry, Option<u64>);
 
 impl Outbox {
     /// Opens the queue in `folder` and holds it against the journal: what it lacks is looked for again, what it should
@@ -87,6 +95,9 @@ impl Outbox {
             cursors: [0; 2],
             given: BTreeSet::new(),
             again: Vec::new(),
+            put_off: PutOff::default(),
+            hashes: Hashes::new(),
+            has_refused: false,
             connected_until: None,
         })
     }
@@ -122,6 +133,16 @@ impl Outbox {
         self.again.iter().find(|again| again.command == command)
     }
 
+    /// What commands wait for, for an outbox that takes the place of this one.
+    pub(super) fn take_again(&mut self) -> Vec<Again> {
+        self.again.iter_mut().for_each(Again::begin_again);
+        std::mem::take(&mut self.again)
+    }
+
+    pub(super) fn go_on_with(&mut self, again: Vec<Again>) {
+        self.again.extend(again);
+    }
+
     pub(super) fn forget_again(&mut self, command: u64) {
         self.again.retain(|again| again.command != command);
     }
@@ -132,11 +153,32 @@ impl Outbox {
         while items.len() < limit.min(AT_ONCE) && bytes < BYTES_AT_ONCE {
             let Some((entry, covers_from)) = self.next_entry(lane)? else { break };
             self.given.insert(entry.sequence);
-            let item = item_of(entry, covers_from, &self.data);
-            bytes += item.file.as_ref().map_or(0, |file| file.head.bytes);
+            let sound = match sound_of(&entry, &self.data, &mut self.hashes) {
+                Ok(Sound::Later) => {
+                    self.put_off.until_read(lane, (entry, covers_from));
+                    continue;
+                }
+                Ok(sound) => sound,
+                Err(error) => match self.put_off.failed(lane, (entry.clone(), covers_from), &error) {
+                    Some(sound) => sound,
+                    None => continue,
+                },
+            };
+            let item = item_of(entry, covers_from, sound);
+            bytes += item.payload.len() as u64 + item.file.as_ref().map_or(0, |file| file.head.bytes);
             items.push(item);
         }
         Ok(items)
+    }
+
+    /// It stays here, and is not given again on this connection.
+    pub(super) fn refused(&mut self, RefusedItem { item, code }: RefusedItem) {
+        self.again.iter_mut().for_each(|again| again.refused(item));
+        if !std::mem::replace(&mut self.has_refused, true) {
+            eprintln!(
+                "the platform does not take entry {item} of the journal ({code:?}), and perhaps others: they stay"
+            );
+        }
     }
 
     pub(super) fn acknowledged(&mut self, items: &[u64]) -> io::Result<()> {
@@ -157,6 +199,8 @@ impl Outbox {
         self.given.clear();
         self.cursors = [0; 2];
         self.at_hand.clear();
+        self.put_off.clear();
+        self.has_refused = false;
         self.fresh = Follower::at(&self.catalog, self.fresh_from);
         self.again.iter_mut().for_each(Again::begin_again);
     }
@@ -191,7 +235,13 @@ impl Outbox {
     }
 
     fn next_entry(&mut self, lane: Lane) -> io::Result<Option<ToSend>> {
-        if let Some(entry) = self.next_again(lane) {
+        if let Some(due) = self.put_off.due(lane, Instant::now()) {
+            return Ok(Some(due));
+        }
+        if self.put_off.is_full() {
+            return Ok(None);
+        }
+        if let Some(entry) = self.next_again(lane)? {
             return Ok(Some((entry, None)));
         }
         match lane {
@@ -214,19 +264,19 @@ impl Outbox {
         }
     }
 
-    fn next_again(&mut self, lane: Lane) -> Option<RawEntry> {
+    fn next_again(&mut self, lane: Lane) -> io::Result<Option<RawEntry>> {
         for at in 0..self.again.len() {
             while let Some((item, place)) = self.again[at].take(lane) {
                 if self.given.contains(&item) {
                     continue;
                 }
-                match self.read((item, place)) {
-                    Some(entry) => return Some(entry),
+                match self.read((item, place))? {
+                    Some(entry) => return Ok(Some(entry)),
                     None => self.again[at].cannot_be_read(item),
                 }
             }
         }
-        None
+        Ok(None)
     }
 
     fn next_of(&mut self, half: Half) -> io::Result<Option<ToSend>> {
@@ -241,7 +291,7 @@ impl Outbox {
             if self.given.contains(&item) || self.done.contains(item) {
                 continue;
             }
-            match self.read((item, place)) {
+            match self.read((item, place))? {
                 Some(entry) if way_of(&entry) != Way::Stays => return Ok(Some((entry, Some(covers_from)))),
                 // Left by another journal, or damaged since: there is nothing to send.
                 _ => {
@@ -271,16 +321,22 @@ impl Outbox {
         }
     }
 
-    /// The entry at its place; elsewhere, if the place is that of another day.
-    fn read(&self, (item, place): Placed) -> Option<RawEntry> {
-        let found = self.catalog.raw_entry(place, item).ok().or_else(|| {
-            let there = self.catalog.journal_tail(item).read(1).ok()?.into_iter().next();
-            there.filter(|entry| entry.sequence == item)
-        });
+    /// The entry at its place; elsewhere, if the place is that of another day. `None`: it is damaged, or not there.
+    ///
+    /// # Errors
+    /// The disk's: what cannot be read now is none the less there.
+    fn read(&self, (item, place): Placed) -> io::Result<Option<RawEntry>> {
+        match self.catalog.raw_entry(place, item) {
+            Ok(entry) => return Ok(Some(entry)),
+            Err(catalog::Error::EntryUnreadable { .. }) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        let there = self.catalog.journal_tail(item).read(1).map_err(failed)?.into_iter().next();
+        let found = there.filter(|entry| entry.sequence == item);
         if found.is_none() {
             eprintln!("entry {item} of the journal cannot be read, and so not be sent to the platform");
         }
-        found
+        Ok(found)
     }
 
     /// Looks at some more of the journal: fills the queue, and looks for alarms behind one that is full. `false`: there

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use uplink::message::Heartbeat;
+use uplink::message::{Heartbeat, RefusedItem};
 use uplink::order::Lane;
 use uplink::station_end::{self, Item};
 
@@ -36,6 +36,10 @@ impl station_end::Outbox for OutboxHandle {
         self.lock().acknowledged(items)?;
         self.world.link.synchronised(self.world.keeper.now_us());
         Ok(())
+    }
+
+    fn refused(&mut self, refused: RefusedItem) {
+        self.lock().refused(refused);
     }
 
     fn begin_again(&mut self) {

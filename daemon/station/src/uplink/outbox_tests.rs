@@ -172,6 +172,32 @@ fn a_damaged_entry_holds_nothing_up() {
     assert_eq!((platform.drain(&mut outbox, Lane::Backlog), outbox.waiting()), (Vec::new(), 0));
 }
 
+/// A segment that cannot be read for a moment: here a folder, which can be opened as a file and not be read.
+#[test]
+fn an_entry_that_cannot_be_read_now_is_not_taken_for_sent() {
+    let (a_box, mut platform) = (TestBox::new(), Known::default());
+    a_box.write((1..=9).map(contact).collect());
+    let mut outbox = a_box.open();
+    outbox.connection_begins().expect("read");
+    outbox.begin_again();
+    let first = &a_box.catalog.journal_tail(1).read(1).expect("read")[0];
+    outbox.send_again(7, Lane::Backlog, vec![(first.sequence, first.place)]);
+    let segment = a_box.folder.path().join(format!("journal/{:020}.journal", first.place.segment));
+    let aside = segment.with_extension("aside");
+    fs::rename(&segment, &aside).expect("renamed");
+    fs::create_dir(&segment).expect("made");
+    outbox.next(Lane::Backlog, 64).expect_err("one that was asked for again");
+    let again = outbox.take_again();
+    outbox.next(Lane::Backlog, 64).expect_err("one that waits");
+    outbox.go_on_with(again);
+    outbox.begin_again();
+    fs::remove_dir(&segment).expect("removed");
+    fs::rename(&aside, &segment).expect("renamed");
+    assert_eq!(outbox.waiting(), 9);
+    assert_eq!(platform.drain(&mut outbox, Lane::Backlog), (1..=9).collect::<Vec<u64>>());
+    assert!(outbox.again(7).is_some_and(|again| again.is_done() && again.unreadable == 0));
+}
+
 #[test]
 fn what_is_asked_for_again_goes_again_and_is_counted() {
     let (a_box, mut platform) = (TestBox::new(), Known::default());

@@ -133,6 +133,40 @@ fn a_full_platform_is_waited_for() {
     station.stop().expect("it stops");
 }
 
+/// A file that cannot be read now is no file that is gone: its recording waits, and keeps nothing else.
+#[test]
+fn a_recording_that_cannot_be_read_now_waits_until_it_can() {
+    let (test_box, platform) = (TestBox::new(), Platform::start());
+    let station = test_box.start();
+    wait_for_records(&station, 6);
+    station.stop().expect("it stops");
+    drop(station);
+    let station = test_box.start_idle();
+    let file = records(&station)[2].file.clone().expect("a file");
+    let path = station.data_dir().path().join(file);
+    let aside = path.with_extension("aside");
+    // A folder can be opened as a file, and not read.
+    std::fs::rename(&path, &aside).expect("renamed");
+    std::fs::create_dir(&path).expect("made");
+    platform.register(&station);
+    link(&station, &platform, platform.address);
+    wait_for(&station, LinkState::Connected);
+    wait_until("all but that one", || station.platform_link().waiting == 1);
+    let without = |file: &Option<_>| file.is_none();
+    let records_without = lock(&platform.kept.items)
+        .values()
+        .filter(|taken| taken.payload.starts_with(b"{\"kind\":\"record\"") && without(&taken.file))
+        .count();
+    assert_eq!(records_without, 0, "nothing is sent without its sound");
+    std::fs::remove_dir(&path).expect("removed");
+    std::fs::rename(&aside, &path).expect("renamed");
+    // A minute later, or with the next connection.
+    let platform = platform.restart();
+    wait_until_all_arrived(&station);
+    assert_all_there_once(&station, &platform);
+    station.stop().expect("it stops");
+}
+
 #[test]
 fn alarms_go_before_the_backlog_and_in_their_order() {
     let (test_box, platform) = (TestBox::new(), Platform::start());

@@ -51,7 +51,7 @@ fn a_window_of_time_is_sent_again_with_progress() {
     let (from_us, to_us) = (rows[2].start_us, rows[6].start_us);
     platform.command(1, 60, &What::Synchronise { from_us, to_us });
     let Outcome::Done { detail } = platform.ended(1) else { panic!("{:?}", platform.ended(1)) };
-    assert_eq!(detail, object(json!({"total": 4, "unreadable": 0})));
+    assert_eq!(detail, object(json!({"total": 4, "unreadable": 0, "refused": 0})));
     let after = lock(&platform.kept.items).clone();
     assert_eq!(after.len(), 4, "the window, without its end");
     for (item, taken) in after {
@@ -185,6 +185,40 @@ fn settings_and_contacts_are_set_or_refused_as_on_the_stations_page() {
     assert_eq!(written_down(&station, 20).0, "sing");
     platform.say(ToStation::Command(Command { command: 21, within_s: 9, what: json!({"what": "fetch"}) }));
     assert_eq!(code(&platform.ended(21)), "command_invalid");
+    station.stop().expect("it stops");
+}
+
+/// What has begun ends by what it has done, whoever gives it up meanwhile: effect, answer and trail are one.
+#[test]
+fn what_is_given_up_too_late_is_done_and_says_so() {
+    let (test_box, platform) = (TestBox::new(), Platform::start());
+    let station = connected(&test_box, &platform);
+    for id in 1..=20 {
+        let name = format!("North {id}");
+        platform.command(id, 30, &What::SetBox { settings: object(json!({"name": name})) });
+        platform.say(ToStation::Cancel { command: id });
+        let outcome = platform.ended(id);
+        let is_set = station.info().name == name;
+        assert_eq!(code(&outcome), if is_set { "done" } else { "cancelled" }, "{outcome:?}");
+        let rows = commands_written_down(&station);
+        let lines = rows.iter().filter(|row| row.entry.params["command"] == id).count();
+        assert_eq!((written_down(&station, id).1, lines), (AuditResult::Ok, 1));
+    }
+    station.stop().expect("it stops");
+}
+
+#[test]
+fn who_has_gone_before_a_port_was_ready_hears_nothing() {
+    let (test_box, platform) = (TestBox::new(), Platform::start());
+    let station = connected(&test_box, &platform);
+    for listener in 1..=5 {
+        platform.command(2 * listener, 30, &What::Listen { port: 2, listener });
+        platform.command(2 * listener + 1, 30, &What::StopListening { listener });
+    }
+    (2..=11).for_each(|id| drop(platform.ended(id)));
+    let heard = lock(&platform.kept.heard).len();
+    std::thread::sleep(Duration::from_millis(400));
+    assert_eq!(lock(&platform.kept.heard).len(), heard, "nobody listens");
     station.stop().expect("it stops");
 }
 

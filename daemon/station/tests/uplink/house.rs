@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use uplink::frame::Offer;
 use uplink::message::{
-    ClockNow, Held, HeldCode, Limits, Outcome, Refusal, RefusalCode, ToPlatform, ToStation,
+    ClockNow, Held, HeldCode, Limits, Outcome, Refusal, RefusalCode, RefusedItem, ToPlatform, ToStation,
 };
 use uplink::platform_end::{self, Admission, Arrived, ArrivedAudio, Intake, Lacks, Peer};
 use uplink::seats::Seats;
@@ -209,7 +209,7 @@ impl Intake for Taker {
         })
     }
 
-    async fn keep(&self, _serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
+    async fn keep(&self, _serial: &str, arrived: Vec<Arrived>) -> Result<Vec<RefusedItem>, Held> {
         // As a disk does, so that a connection can be cut meanwhile.
         tokio::time::sleep(Duration::from_millis(5)).await;
         for Arrived { offer, audio } in arrived {
@@ -228,7 +228,11 @@ impl Intake for Taker {
                 self.kept.kept_twice.fetch_add(1, SeqCst);
             }
         }
-        Ok(())
+        Ok(Vec::new())
+    }
+
+    fn failed(&self, _error: &std::io::Error) -> Held {
+        Held { code: HeldCode::DiskUnwritable, retry_after_s: 1 }
     }
 
     fn told(&self, _serial: &str, message: ToPlatform) {

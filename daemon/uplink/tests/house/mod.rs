@@ -1,7 +1,7 @@
 //! A platform that keeps what comes in a folder, a station whose outbox is a list, and a network that can be cut.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use hookline_uplink::frame::{AudioHead, Offer};
+use hookline_uplink::frame::{AudioHead, Frame, Offer, OfferHead};
 use hookline_uplink::message::{
-    ClockNow, Heartbeat, Held, HeldCode, Hello, Limits, Refusal, RefusalCode, ToPlatform, ToStation, VERSIONS,
+    ClockNow, Heartbeat, Held, HeldCode, Hello, ItemRefusal, Limits, Refusal, RefusalCode, RefusedItem,
+    ToPlatform, ToStation, VERSIONS,
 };
 use hookline_uplink::order::Lane;
 use hookline_uplink::platform_end::{self, Admission, Arrived, ArrivedAudio, Intake, Lacks, Peer};
@@ -42,6 +43,10 @@ pub struct Kept {
     pub told: Mutex<Vec<ToPlatform>>,
     pub heard: Mutex<Vec<(u64, Bytes)>>,
     pub full: AtomicBool,
+    /// Items that are refused when they are offered, and when they are kept.
+    pub refuses: Mutex<[BTreeSet<u64>; 2]>,
+    /// The platform says hold when this one is offered, once.
+    pub holds_at: Mutex<Option<u64>>,
     pub kept_twice: AtomicUsize,
     pub limits: Mutex<Limits>,
     pub to_station: Mutex<Option<mpsc::Sender<ToStation>>>,
@@ -69,6 +74,8 @@ impl Platform {
             told: Mutex::default(),
             heard: Mutex::default(),
             full: AtomicBool::new(false),
+            refuses: Mutex::default(),
+            holds_at: Mutex::default(),
             kept_twice: AtomicUsize::new(0),
             limits: Mutex::default(),
             to_station: Mutex::default(),
@@ -133,6 +140,13 @@ impl Intake for Taker {
         if self.0.full.load(SeqCst) {
             return Err(Held { code: HeldCode::DiskFull, retry_after_s: 1 });
         }
+        let item = offer.head.item;
+        if self.0.holds_at.lock().expect("a lock").take_if(|at| *at == item).is_some() {
+            return Err(Held { code: HeldCode::Overloaded, retry_after_s: 1 });
+        }
+        if self.0.refuses.lock().expect("a lock")[0].contains(&item) {
+            return Ok(Lacks::Refused(ItemRefusal::OtherFacts));
+        }
         Ok(match self.0.items.lock().expect("a lock").contains_key(&offer.head.item) {
             true => Lacks::Nothing,
             false if offer.head.audio.is_some() => Lacks::EntryAndAudio,
@@ -144,10 +158,19 @@ impl Intake for Taker {
         Ok(())
     }
 
-    async fn keep(&self, _serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
+    async fn keep(&self, _serial: &str, arrived: Vec<Arrived>) -> Result<Vec<RefusedItem>, Held> {
         // As a disk does, so that a connection can be cut meanwhile.
         tokio::time::sleep(Duration::from_millis(30)).await;
+        let refuses = self.0.refuses.lock().expect("a lock")[1].clone();
+        let refused: Vec<RefusedItem> = arrived
+            .iter()
+            .filter(|arrived| refuses.contains(&arrived.offer.head.item))
+            .map(|arrived| RefusedItem { item: arrived.offer.head.item, code: ItemRefusal::Unkeepable })
+            .collect();
         for Arrived { offer, audio } in arrived {
+            if refuses.contains(&offer.head.item) {
+                continue;
+            }
             let bytes = match audio {
                 ArrivedAudio::None => None,
                 ArrivedAudio::Part(part) => {
@@ -166,7 +189,11 @@ impl Intake for Taker {
                 self.0.kept_twice.fetch_add(1, SeqCst);
             }
         }
-        Ok(())
+        Ok(refused)
+    }
+
+    fn failed(&self, _error: &io::Error) -> Held {
+        Held { code: HeldCode::DiskUnwritable, retry_after_s: 1 }
     }
 
     fn told(&self, _serial: &str, message: ToPlatform) {
@@ -192,11 +219,12 @@ pub struct List {
     pub backlog: Vec<Item>,
     given: [usize; 2],
     pub done: Arc<Mutex<Vec<u64>>>,
+    pub refused: Arc<Mutex<BTreeSet<u64>>>,
 }
 
 impl List {
     pub fn new(fresh: Vec<Item>, backlog: Vec<Item>) -> Self {
-        Self { fresh, backlog, given: [0; 2], done: Arc::default() }
+        Self { fresh, backlog, given: [0; 2], done: Arc::default(), refused: Arc::default() }
     }
 }
 
@@ -219,6 +247,10 @@ impl Outbox for List {
     fn acknowledged(&mut self, items: &[u64]) -> io::Result<()> {
         self.done.lock().expect("a lock").extend(items);
         Ok(())
+    }
+
+    fn refused(&mut self, refused: RefusedItem) {
+        assert!(self.refused.lock().expect("a lock").insert(refused.item), "each is offered once");
     }
 
     fn begin_again(&mut self) {
@@ -266,6 +298,7 @@ pub struct Talking {
     pub said: mpsc::Sender<Said>,
     pub wanted: mpsc::UnboundedReceiver<Wanted>,
     pub done: Arc<Mutex<Vec<u64>>>,
+    pub refused: Arc<Mutex<BTreeSet<u64>>>,
     pub task: tokio::task::JoinHandle<(Result<(), UplinkError>, List)>,
 }
 
@@ -306,7 +339,7 @@ where
 {
     let (said, mut heard) = mpsc::channel(16);
     let (want, wanted) = mpsc::unbounded_channel();
-    let done = list.done.clone();
+    let (done, refused) = (list.done.clone(), list.refused.clone());
     let task = tokio::spawn(async move {
         let result = match stream.await {
             Ok(stream) => station_end::talk(stream, &hello, &mut list, &mut heard, &want).await,
@@ -314,7 +347,7 @@ where
         };
         (result, list)
     });
-    Talking { said, wanted, done, task }
+    Talking { said, wanted, done, refused, task }
 }
 
 /// Waits until `holds`, at most 20 s.
@@ -344,20 +377,69 @@ impl Cutting {
             let mut cuts = VecDeque::from(cuts);
             while let Ok((near, _)) = listener.accept().await {
                 let budget = cuts.pop_front().unwrap_or(u64::MAX);
-                tokio::spawn(pass(near, to, budget, counted.clone()));
+                tokio::spawn(pass(near, to, budget, None, counted.clone()));
+            }
+        });
+        Self { address, bytes_up }
+    }
+
+    /// As narrow as so many bytes a second on the way up; never cut.
+    pub async fn narrow(to: SocketAddr, bytes_per_s: u32) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let bytes_up = Arc::new(AtomicU64::new(0));
+        let counted = bytes_up.clone();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                tokio::spawn(pass(near, to, u64::MAX, Some(bytes_per_s), counted.clone()));
             }
         });
         Self { address, bytes_up }
     }
 }
 
-async fn pass(near: TcpStream, to: SocketAddr, mut budget: u64, counted: Arc<AtomicU64>) {
+/// A station that keeps to nothing: what it sends is up to the test.
+pub async fn raw(platform: &Platform, key: &DeviceKey) -> impl AsyncRead + AsyncWrite + Unpin + Send + use<> {
+    let address = platform.address.to_string();
+    let mut stream = station_end::dial(&address, key, Some(platform.fingerprint)).await.expect("connected");
+    let hello = ToPlatform::Hello(Box::new(hello(SERIAL)));
+    stream.write_all(&message(&hello)).await.expect("written");
+    stream
+}
+
+pub fn message(message: &ToPlatform) -> Vec<u8> {
+    encoded(&Frame::Message(Bytes::from(serde_json::to_vec(message).expect("JSON"))))
+}
+
+/// An offer of an entry of so many bytes, with a file of so many or without one (0).
+pub fn offer(item: u64, payload_bytes: usize, file_bytes: u64) -> Vec<u8> {
+    let audio = (file_bytes > 0).then(|| AudioHead { bytes: file_bytes, sha256: "ab".repeat(32) });
+    let head = OfferHead { item, written_us: 0, layout: 1, audio, unavailable: None, covers_from: None };
+    encoded(&Frame::Offer(Offer { head, payload: Bytes::from(vec![b' '; payload_bytes]) }))
+}
+
+fn encoded(frame: &Frame) -> Vec<u8> {
+    let mut bytes = bytes::BytesMut::new();
+    frame.encode(&mut bytes).expect("encoded");
+    bytes.to_vec()
+}
+
+async fn pass(
+    near: TcpStream,
+    to: SocketAddr,
+    mut budget: u64,
+    bytes_per_s: Option<u32>,
+    counted: Arc<AtomicU64>,
+) {
     let Ok(far) = TcpStream::connect(to).await else { return };
     let (mut near_in, mut near_out) = near.into_split();
     let (mut far_in, mut far_out) = far.into_split();
     let down = tokio::spawn(async move { tokio::io::copy(&mut far_in, &mut near_out).await });
-    let mut bytes = vec![0; 16 * 1024];
+    let mut bytes = vec![0; if bytes_per_s.is_some() { 2048 } else { 16 * 1024 }];
     while let Ok(count @ 1..) = near_in.read(&mut bytes).await {
+        if let Some(rate) = bytes_per_s {
+            tokio::time::sleep(Duration::from_secs(1) * count as u32 / rate).await;
+        }
         let count = count.min(usize::try_from(budget).unwrap_or(usize::MAX));
         if count == 0 || far_out.write_all(&bytes[..count]).await.is_err() {
             break;
