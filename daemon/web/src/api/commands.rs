@@ -186,9 +186,10 @@ fn to_set(contact: Contact, serial: &str) -> ContactToSet {
 /// `too_many_found`: no message to a station holds them.
 fn check_size(contacts: &[ContactToSet]) -> Result<(), Problem> {
     let bytes = |one: &ContactToSet| {
-        let more = one.more.iter().flat_map(|more| {
-            [&more.extension, &more.outside_number, &more.position, &more.email]
-        });
+        let more = one
+            .more
+            .iter()
+            .flat_map(|more| [&more.extension, &more.outside_number, &more.position, &more.email]);
         let texts = [&one.number, &one.name, &one.department, &one.note];
         texts.into_iter().chain(more).map(String::len).sum::<usize>()
     };
@@ -424,6 +425,7 @@ mod tests {
             name: "n".into(),
             department: String::new(),
             note: "x".repeat(note),
+            more: None,
         };
         assert!(check_size(&vec![contact(500); MOST_CONTACTS]).is_ok());
         let many = check_size(&vec![contact(0); MOST_CONTACTS + 1]).expect_err("too many");
