@@ -14,7 +14,7 @@ use uplink::command::What;
 use uplink::message::{Command, Outcome};
 
 /// A command as the pages show it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct CommandNow {
     pub id: u64,
     pub serial: String,
