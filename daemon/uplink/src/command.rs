@@ -277,6 +277,7 @@ mod tests {
             name: "Duty room".into(),
             department: String::new(),
             note: note.into(),
+            more: None,
         };
         let all = |count: usize, note: &str| What::SetContacts { contacts: vec![contact(note); count] };
         let most = all(10_000, &"x".repeat(500)).command(9, 30).expect("ten thousand with long notes");
