@@ -99,9 +99,9 @@ test('contacts are kept, found and shown beside their port', async ({ page }) =>
   await dialog.getByRole('button', { name: '取消' }).click()
 
   await page.getByRole('button', { name: '更多条件' }).click()
-  await page.getByRole('textbox', { name: '职务' }).fill('没有')
+  await page.getByRole('textbox', { name: '职务', exact: true }).fill('没有')
   await expect(page.getByText('没有符合的客户资料')).toBeVisible()
-  await page.getByRole('textbox', { name: '职务' }).fill('值')
+  await page.getByRole('textbox', { name: '职务', exact: true }).fill('值')
   await expect(row).toBeVisible()
   await page.goto('/live')
   await expect(page.locator('[data-port="2"]')).toContainText('接警台')
