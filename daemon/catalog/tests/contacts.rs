@@ -208,12 +208,13 @@ fn contacts_are_found_by_every_member_within_what_may_be_read() {
     catalog.set_contact(contact("1", "nobody's", "")).unwrap();
     catalog.set_contact(contact("2", "western", "west")).unwrap();
     assert_eq!(catalog.contact("13818886666").unwrap(), Some(whole.clone()));
-    let ask = |set: &dyn Fn(&mut ContactQuery, String), text: &str| {
+    type Set<'a> = &'a dyn Fn(&mut ContactQuery, String);
+    let ask = |set: Set, text: &str| {
         let mut query = ContactQuery::default();
         set(&mut query, text.to_owned());
         numbers(&catalog, &Scope::everything(), &query)
     };
-    let members: [(&dyn Fn(&mut ContactQuery, String), &str); 8] = [
+    let members: [(Set, &str); 8] = [
         (&|query, text| query.number = Some(text), "8886"),
         (&|query, text| query.name = Some(text), "WEI"),
         (&|query, text| query.department = Some(text), "eas"),
