@@ -105,7 +105,8 @@ async fn use_up_files(folder: &Path) {
     let platform = start(folder);
     let station = Manner::new(SERIAL);
     add(&platform, SERIAL, None);
-    let out = Outgoing::of(vec![recording(folder, SERIAL, 1, 1, 1)]);
+    let items: Vec<Item> = (1..=5).map(|number| recording(folder, SERIAL, number, number, 1)).collect();
+    let out = Outgoing::of(items[..1].to_vec());
     let talking = station.talk(&platform, &out);
     until("the first one", || out.all_done()).await;
     let fillers = disk.join("fillers");
@@ -114,7 +115,6 @@ async fn use_up_files(folder: &Path) {
     while std::fs::File::create(fillers.join(count.to_string())).is_ok() {
         count += 1;
     }
-    let items: Vec<Item> = (1..=5).map(|number| recording(folder, SERIAL, number, number, 1)).collect();
     items[1..].iter().cloned().for_each(|item| out.put(item));
     until("it is told", || stands(&platform, AlarmCode::DiskFull)).await;
     assert!(!platform.health().keeping && room_on(&disk) > 100 << 20);

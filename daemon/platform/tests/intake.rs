@@ -143,13 +143,13 @@ async fn one_entry_that_cannot_be_kept_holds_up_nothing_else() {
     until("all but that one", || out.done().len() == 29).await;
     assert_eq!(out.refused(), [21].into());
     // Others come, and it stays said.
-    out.put(recording(folder.path(), SERIAL, 31, 31, 1));
+    let last = recording(folder.path(), SERIAL, 31, 31, 1);
+    out.put(last.clone());
     until("the next one", || out.done().len() == 30).await;
     until("it is told", || house::stands(&platform, AlarmCode::SynchronisationFailed, SERIAL)).await;
     assert!(!talking.task.is_finished() && !out.done().contains(&21), "the connection stays");
     drop(talking);
     let good: Vec<Item> = items.into_iter().filter(|item| item.item != 21).collect();
-    let last = recording(folder.path(), SERIAL, 31, 31, 1);
     assert_has(folder.path(), platform, &[good, vec![last]].concat());
 }
 
