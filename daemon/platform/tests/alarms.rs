@@ -223,7 +223,7 @@ async fn what_never_arrives_because_each_connection_breaks_is_an_alarm() {
     // So slow that nothing is ever whole.
     let slow = |device: &mut catalog::Device| device.audio_bytes_per_s = Some(1000);
     platform.change_device(SERIAL, slow, |_, _| vec![trail("change")]).expect("changed");
-    let out = Outgoing::of(vec![house::recording(folder.path(), SERIAL, 1, 1, 60)]);
+    let out = Outgoing::of(vec![house::recording(folder.path(), SERIAL, 1, 1, 900)]);
     let stuck = || house::stands(&platform, AlarmCode::SynchronisationFailed, SERIAL);
     let begun = std::time::Instant::now();
     while !stuck() {
