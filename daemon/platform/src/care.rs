@@ -18,7 +18,7 @@ use crate::lock;
 use crate::platform::{Inner, VitalsNow};
 use crate::pull::{PullTrouble, Verdict};
 use crate::quiet;
-use crate::stations::Watched;
+use crate::station::Watched;
 
 /// What the other threads leave to this one.
 #[derive(Debug)]

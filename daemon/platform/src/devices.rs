@@ -12,7 +12,7 @@ use crate::error::PlatformError;
 use crate::lock;
 use crate::platform::{Inner, Platform};
 use crate::quiet::DAY;
-use crate::stations::pinned;
+use crate::station::pinned;
 
 /// Devices that can be known.
 const MOST_DEVICES: usize = 20_000;

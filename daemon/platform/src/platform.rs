@@ -28,7 +28,8 @@ use crate::orders::{self, CommandNow, CommandState, Orders};
 use crate::pull::Pulls;
 use crate::room::Room;
 use crate::settings::{Book, PlatformSettings};
-use crate::stations::{DeviceNow, NotSent, Stations};
+use crate::station::DeviceNow;
+use crate::stations::{NotSent, Stations};
 use crate::tuning::Tuning;
 use crate::waiting::Waiting;
 

@@ -32,7 +32,8 @@ use crate::platform::{
 use crate::pull::{self, Pauses, Pulls};
 use crate::room::Room;
 use crate::settings::Book;
-use crate::stations::{Come, Stations};
+use crate::station::Come;
+use crate::stations::Stations;
 use crate::tuning::Tuning;
 
 /// Stations that wait at the door, after a restart say, when all come at once.

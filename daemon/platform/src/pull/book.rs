@@ -17,7 +17,7 @@ use super::plan::{Pauses, Plan};
 use super::visit::{Outcome, Visit};
 use crate::lock;
 use crate::platform::Inner;
-use crate::stations::Askable;
+use crate::station::Askable;
 
 /// How asking a station goes. Times are microseconds of UTC since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
