@@ -121,9 +121,19 @@ fn pull(address: SocketAddr, token: &str) -> Pull {
 
 /// The station is known, to be asked in this way.
 fn add(platform: &Platform, station: &Station, pull: Pull) -> String {
+    add_limited(platform, station, pull, None)
+}
+
+/// Likewise, with a limit to what it sends of recordings.
+fn add_limited(platform: &Platform, station: &Station, pull: Pull, audio_bytes_per_s: Option<u64>) -> String {
     let serial = station.info().serial;
     let key = station.platform_link().own_fingerprint.expect("a key").to_string();
-    let device = Device { fingerprint: Some(key), pull: Some(pull), ..Device::new(serial.as_str()) };
+    let device = Device {
+        fingerprint: Some(key),
+        pull: Some(pull),
+        audio_bytes_per_s,
+        ..Device::new(serial.as_str())
+    };
     platform.add_devices(vec![device], vec![trail()]).expect("added");
     serial
 }
@@ -149,6 +159,11 @@ fn certificate(house: &House) -> Fingerprint {
 
 fn now(platform: &Platform, serial: &str) -> PullNow {
     platform.device(serial).and_then(|device| device.pull).expect("it is asked")
+}
+
+fn is_visited(platform: &Platform, serial: &str) -> bool {
+    let now = platform.device(serial).and_then(|device| device.pull);
+    now.is_some_and(|now| now.state == PullState::Running)
 }
 
 /// Empty while there is none, or the platform has not looked at the device yet.
@@ -452,26 +467,19 @@ async fn who_never_has_nothing_leaves_room_for_those_who_wait() {
     let folder = tempfile::tempdir().expect("a folder");
     let tuning = Tuning { pulls_at_once: 1, pull_longest_visit: Duration::from_secs(2), ..brisk() };
     let platform = start_tuned(folder.path(), tuning);
-    let ask = |house: &House| {
+    let ask = |house: &House, audio_bytes_per_s| {
         accept(&house.station, &platform);
         let token = house.station.make_pull_token().expect("made");
-        add(&platform, &house.station, pull(house.address, &token))
+        add_limited(&platform, &house.station, pull(house.address, &token), audio_bytes_per_s)
     };
-    let first = ask(&endless);
+    until("three recordings", || records(endless.station.catalog()).len() >= 3).await;
     // Its calls come faster than it may send them.
-    let slow = |device: &mut Device| device.audio_bytes_per_s = Some(1000);
-    platform.change_device(&first, slow, |_, _| vec![trail()]).expect("changed");
-    until("it is visited", || {
-        platform
-            .device(&first)
-            .and_then(|device| device.pull)
-            .is_some_and(|now| now.state == PullState::Running)
-    })
-    .await;
-    let second = ask(&other);
+    let first = ask(&endless, Some(1000));
+    until("it is visited", || is_visited(&platform, &first)).await;
+    let second = ask(&other, None);
     until("the other one has its turn", || success(&platform, &second).is_some()).await;
     assert!(success(&platform, &first).is_none() && trouble(&platform, &first).is_empty());
-    until("and the first comes again", || now(&platform, &first).state == PullState::Running).await;
+    until("and the first comes again", || is_visited(&platform, &first)).await;
     stop(platform);
     endless.close().await;
     other.close().await;
