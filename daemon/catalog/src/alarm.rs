@@ -159,6 +159,9 @@ impl AlarmKey {
 /// Parameters of a text, by name; the words are made where they are read.
 pub type Params = serde_json::Map<String, serde_json::Value>;
 
+/// The parameter that says why: another reason is a raising of its own.
+pub const REASON: &str = "detail";
+
 /// An alarm as the catalog shows it, current or past.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlarmRow {

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::alarm::{AlarmCode, AlarmKey, AlarmRow, Params};
+use crate::alarm::{AlarmCode, AlarmKey, AlarmRow, Params, REASON};
 use crate::entry::{AlarmCleared, AlarmRaised, Body};
 
 /// Repeats of a standing alarm are written down together, at most this often.
 const REPEATS_WRITTEN_EVERY: Duration = Duration::from_secs(60);
+/// But one for another reason is what people have to read now.
+const REASONS_WRITTEN_EVERY: Duration = Duration::from_secs(1);
 
 /// Alarms that stand. Not filled in while the catalog is being made again: raisings and clearings are then all written,
 /// and the catalog sorts them out.
@@ -53,8 +55,10 @@ impl Open<'_> {
         let Some(book) = &mut *self.0 else { return Some(raised(key, params.clone(), 1)) };
         let Some(standing) = book.get_mut(key) else { return Some(raised(key, params.clone(), 1)) };
         standing.repeats += 1;
+        let same_reason = standing.params.get(REASON) == params.get(REASON);
         standing.params.clone_from(params);
-        let due = now.duration_since(standing.written) >= REPEATS_WRITTEN_EVERY;
+        let every = if same_reason { REPEATS_WRITTEN_EVERY } else { REASONS_WRITTEN_EVERY };
+        let due = now.duration_since(standing.written) >= every;
         due.then(|| raised(key, standing.params.clone(), standing.repeats))
     }
 
@@ -133,6 +137,21 @@ mod tests {
         assert_eq!(last.len(), 2, "the repeats, and the clearing");
         written += times(last.into_iter().next()).unwrap();
         assert_eq!(written, 200);
+    }
+
+    #[test]
+    fn another_reason_is_written_at_once() {
+        let book = AlarmBook::default();
+        let mut book = book.open();
+        book.fill(&[]);
+        let key = AlarmKey::of_thing(AlarmCode::SynchronisationFailed, "A");
+        let why = |reason: &str| Params::from_iter([(REASON.to_owned(), reason.into())]);
+        let begin = Instant::now();
+        assert_eq!(times(book.raise(&key, &why("another certificate"), begin)), Some(1));
+        book.raised(&key, why("another certificate"), begin);
+        let soon = begin + Duration::from_secs(2);
+        assert_eq!(times(book.raise(&key, &why("another certificate"), soon)), None);
+        assert_eq!(times(book.raise(&key, &why("token wrong"), soon)), Some(2), "with the repeat before");
     }
 
     #[test]

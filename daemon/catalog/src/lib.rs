@@ -48,7 +48,7 @@ mod store;
 mod writing;
 
 pub use account::{Account, AccountRow, Right};
-pub use alarm::{Acknowledged, AlarmCategory, AlarmCode, AlarmKey, AlarmRow, Params};
+pub use alarm::{Acknowledged, AlarmCategory, AlarmCode, AlarmKey, AlarmRow, Params, REASON};
 pub use audit::{AuditEntry, AuditResult, AuditRow};
 pub use catalog::{Catalog, Health, JournalLoss, OpenReport, Options, Receipt};
 pub use contact::{Contact, ContactPort, WrongMember};

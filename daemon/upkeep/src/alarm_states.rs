@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use catalog::{AlarmCode, AlarmKey, AlarmQuery, AlarmState, Catalog, PageRequest, Params, Scope};
+use catalog::{AlarmCode, AlarmKey, AlarmQuery, AlarmState, Catalog, PageRequest, Params, REASON, Scope};
 use serde_json::{Value, json};
 
 use crate::params;
@@ -31,8 +31,6 @@ enum Due {
 
 /// Changes of one alarm that are kept for a journal that takes none; the oldest are left out.
 const MOST_DUE: usize = 100;
-/// The parameter that says why: another reason is a raising of its own.
-const REASON: &str = "detail";
 
 impl AlarmStates {
     /// Something has happened that is an alarm, perhaps not for the first time.
