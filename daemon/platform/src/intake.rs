@@ -23,7 +23,7 @@ use uplink::platform_end::{self, Admission, Arrived, Intake, Lacks, Peer};
 use uplink::seats::Seats;
 
 use crate::care::Notice;
-use crate::keeping::parts_folder;
+use crate::keeping::{NotKept, parts_folder};
 use crate::lock;
 use crate::platform::Inner;
 use crate::quiet;
@@ -177,14 +177,14 @@ impl Intake for Taker {
             let (station, item) = (serial.to_owned(), offer.head.item);
             let (serial, offer) = (serial.to_owned(), offer.clone());
             let lacks = self.blocking(move |inner| inner.lacks_of_known(&serial, &offer, with_audio)).await;
-            let lacks = lacks.unwrap_or_else(|error| Err(self.inner.room.failed(&error)));
-            return match lacks {
-                Err(held) if is_refusal(&held) => {
-                    self.inner.stations.refused(&station, item);
+            let lacks = lacks.unwrap_or_else(|error| Err(NotKept::Held(self.inner.room.failed(&error))));
+            return lacks.or_else(|not_kept| match not_kept {
+                NotKept::Held(held) => Err(held),
+                NotKept::Refused(why) => {
+                    self.inner.stations.refused(&station, item, &why);
                     Ok(Lacks::Refused(ItemRefusal::OtherFacts))
                 }
-                lacks => lacks,
-            };
+            });
         }
         self.inner.room.check(offer.payload.len() as u64)?;
         Ok(if with_audio { Lacks::EntryAndAudio } else { Lacks::EntryOnly })
@@ -199,7 +199,7 @@ impl Intake for Taker {
             return Err(self.inner.room.held(HeldCode::Overloaded));
         };
         let serial = serial.to_owned();
-        let kept = self.blocking(move |inner| inner.keep_all_but_refused(&serial, arrived)).await;
+        let kept = self.blocking(move |inner| inner.keep(&serial, arrived)).await;
         kept.unwrap_or_else(|error| Err(self.inner.room.failed(&error)))
     }
 
@@ -253,38 +253,9 @@ impl Intake for Taker {
     }
 }
 
-/// What cannot be kept as it is, now or later, while everything else can: `Inner::refuse` says it so.
-fn is_refusal(held: &Held) -> bool {
-    held.code == HeldCode::Unknown
-}
-
 fn quality_name(inner: &Inner) -> String {
     serde_json::to_value(inner.clock.quality())
         .ok()
         .and_then(|name| name.as_str().map(str::to_owned))
         .unwrap_or_default()
-}
-
-impl Inner {
-    /// On return all of them are safe, but for those that are refused. A group with one of these is kept one by one.
-    fn keep_all_but_refused(&self, serial: &str, arrived: Vec<Arrived>) -> Result<Vec<RefusedItem>, Held> {
-        match self.keep(serial, arrived.clone()) {
-            Ok(()) => return Ok(Vec::new()),
-            Err(held) if is_refusal(&held) => {}
-            Err(held) => return Err(held),
-        }
-        let mut refused = Vec::new();
-        for one in arrived {
-            let item = one.offer.head.item;
-            match self.keep(serial, vec![one]) {
-                Ok(()) => {}
-                Err(held) if is_refusal(&held) => {
-                    self.stations.refused(serial, item);
-                    refused.push(RefusedItem { item, code: ItemRefusal::Unkeepable });
-                }
-                Err(held) => return Err(held),
-            }
-        }
-        Ok(refused)
-    }
 }

@@ -15,7 +15,7 @@ use catalog::{Body, Scope};
 use recording::{DataDir, Reader, RecordId};
 use upkeep::identity::is_serial;
 use uplink::frame::Offer;
-use uplink::message::{Held, HeldCode};
+use uplink::message::{Held, HeldCode, ItemRefusal, RefusedItem};
 use uplink::platform_end::{Arrived, ArrivedAudio};
 
 use crate::care::Notice;
@@ -38,6 +38,14 @@ pub(crate) enum Failed {
     Impossible(String),
 }
 
+/// Why something of a station was not kept. Nothing is lost: the station has it.
+pub(crate) enum NotKept {
+    /// It will never be kept as it is, for this reason, while everything else can be.
+    Refused(String),
+    /// It may be later.
+    Held(Held),
+}
+
 impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
         Self::Disk(error)
@@ -45,28 +53,57 @@ impl From<io::Error> for Failed {
 }
 
 impl Inner {
-    /// On return all of them are safe.
+    /// On return all of them are safe, but for those that are refused. A group with one of these is kept one by one.
     ///
     /// # Errors
     /// What the station is told; nothing of it may be held to be kept.
-    pub(crate) fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Held> {
-        // An entry goes into a file that is there: it says nothing of a disk that takes no new ones.
-        let with_files = arrived.iter().any(|one| matches!(one.audio, ArrivedAudio::Part(_)));
-        match self.try_keep(serial, arrived) {
-            Ok(()) => {
-                if with_files {
-                    self.room.worked();
-                }
-                Ok(())
-            }
-            Err(failed) => Err(self.told_of(serial, failed)),
+    pub(crate) fn keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<Vec<RefusedItem>, Held> {
+        match self.keep_group(serial, arrived.clone()) {
+            Ok(()) => return Ok(Vec::new()),
+            Err(NotKept::Refused(_)) => {}
+            Err(NotKept::Held(held)) => return Err(held),
         }
+        let mut refused = Vec::new();
+        for one in arrived {
+            let item = one.offer.head.item;
+            match self.keep_group(serial, vec![one]) {
+                Ok(()) => {}
+                Err(NotKept::Refused(why)) => {
+                    self.stations.refused(serial, item, &why);
+                    refused.push(RefusedItem { item, code: ItemRefusal::Unkeepable });
+                }
+                Err(NotKept::Held(held)) => return Err(held),
+            }
+        }
+        Ok(refused)
     }
 
-    /// Nothing is lost: the station keeps it, and somebody is told. `Unknown` stands for what will never be taken as it is.
-    pub(crate) fn refuse(&self, serial: &str, why: String) -> Held {
-        self.stations.in_trouble(serial, why);
-        self.room.held(HeldCode::Unknown)
+    fn keep_group(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), NotKept> {
+        // An entry goes into a file that is there: it says nothing of a disk that takes no new ones.
+        let with_files = arrived.iter().any(|one| matches!(one.audio, ArrivedAudio::Part(_)));
+        self.try_keep(serial, arrived).map_err(|failed| self.not_kept(failed))?;
+        if with_files {
+            self.room.worked();
+        }
+        Ok(())
+    }
+
+    /// Whether something of a station may be kept later, or never as it is.
+    pub(crate) fn not_kept(&self, failed: Failed) -> NotKept {
+        NotKept::Held(match failed {
+            Failed::Disk(error) | Failed::Journal(catalog::Error::Io { source: error, .. }) => {
+                self.room.failed(&error)
+            }
+            Failed::Journal(catalog::Error::DiskFull { .. }) => {
+                self.room.failed(&io::ErrorKind::StorageFull.into())
+            }
+            // Lists are out of date, and an alarm of its own says so; it goes on by itself.
+            Failed::Journal(
+                catalog::Error::Behind | catalog::Error::NotReady { .. } | catalog::Error::Index { .. },
+            ) => self.room.held(HeldCode::Overloaded),
+            Failed::Journal(error) => return NotKept::Refused(error.to_string()),
+            Failed::Impossible(why) => return NotKept::Refused(why),
+        })
     }
 
     fn try_keep(&self, serial: &str, arrived: Vec<Arrived>) -> Result<(), Failed> {

@@ -4,16 +4,14 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
 
 use catalog::{Body, EntryPrint, Scope};
 use recording::Facts;
 use uplink::frame::Offer;
-use uplink::message::{Held, HeldCode};
 use uplink::platform_end::{Arrived, ArrivedAudio, Lacks};
 
 use crate::care::CATALOG_MOMENT;
-use crate::keeping::Failed;
+use crate::keeping::{Failed, NotKept};
 use crate::platform::Inner;
 
 /// A longer payload is not read by the threads that serve connections.
@@ -21,7 +19,7 @@ const SHORT_PAYLOAD_BYTES: usize = 64 * 1024;
 
 /// What the platform has of an offer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Known {
+struct Here {
     /// This very entry.
     entry: bool,
     /// A record with these facts, under this number or another one.
@@ -59,14 +57,14 @@ impl Inner {
         serial: &str,
         offer: &Offer,
         with_audio: bool,
-    ) -> Result<Lacks, Held> {
+    ) -> Result<Lacks, NotKept> {
         let known = self.known(serial, offer, facts_of(serial, offer).as_ref());
-        let known = known.map_err(|failed| self.told_of(serial, failed))?;
+        let known = known.map_err(|failed| self.not_kept(failed))?;
         let wants_audio = with_audio && !known.file;
         if known.entry && !(known.record && wants_audio) {
             return Ok(Lacks::Nothing);
         }
-        self.room.check(offer.payload.len() as u64)?;
+        self.room.check(offer.payload.len() as u64).map_err(NotKept::Held)?;
         Ok(if wants_audio { Lacks::EntryAndAudio } else { Lacks::EntryOnly })
     }
 
@@ -102,7 +100,7 @@ impl Inner {
         Ok(lacking)
     }
 
-    fn known(&self, serial: &str, offer: &Offer, facts: Option<&Facts>) -> Result<Known, Failed> {
+    fn known(&self, serial: &str, offer: &Offer, facts: Option<&Facts>) -> Result<Here, Failed> {
         let item = offer.head.item;
         let numbered = self.stations.has(serial, item);
         let facts = facts.filter(|facts| self.stations.perhaps_has_record(serial, facts.id.sequence));
@@ -111,7 +109,7 @@ impl Inner {
         if (numbered || fresh) && !self.catalog.wait_until_current(CATALOG_MOMENT) {
             return Err(Failed::Journal(catalog::Error::Behind));
         }
-        let mut known = Known::default();
+        let mut known = Here::default();
         if numbered && let Some(print) = self.catalog.entry_print(serial, item).map_err(Failed::Journal)? {
             if print != EntryPrint::of(offer.head.written_us, &offer.payload) {
                 return Err(Failed::Impossible(format!(
@@ -138,24 +136,6 @@ impl Inner {
             row.file.as_deref().filter(|_| !row.file_missing).and_then(|file| self.data.recording(file));
         // One that cannot be looked for now is not known to be lost.
         path.is_some_and(|path| path.try_exists().unwrap_or(true))
-    }
-
-    /// What a station is told when something of it cannot be kept.
-    pub(crate) fn told_of(&self, serial: &str, failed: Failed) -> Held {
-        match failed {
-            Failed::Disk(error) | Failed::Journal(catalog::Error::Io { source: error, .. }) => {
-                self.room.failed(&error)
-            }
-            Failed::Journal(catalog::Error::DiskFull { .. }) => {
-                self.room.failed(&io::ErrorKind::StorageFull.into())
-            }
-            // Lists are out of date, and an alarm of its own says so; it goes on by itself.
-            Failed::Journal(
-                catalog::Error::Behind | catalog::Error::NotReady { .. } | catalog::Error::Index { .. },
-            ) => self.room.held(HeldCode::Overloaded),
-            Failed::Journal(error) => self.refuse(serial, error.to_string()),
-            Failed::Impossible(why) => self.refuse(serial, why),
-        }
     }
 }
 

@@ -293,18 +293,10 @@ impl Stations {
         self.changed();
     }
 
-    /// Something of it cannot be kept.
-    pub fn in_trouble(&self, serial: &str, why: String) {
+    /// This entry of its has been refused, and others go on.
+    pub fn refused(&self, serial: &str, item: u64, why: &str) {
         if let Some(known) = lock(&self.known).get_mut(serial) {
-            known.trouble = Some(texts::sentence(&why));
-        }
-        self.changed();
-    }
-
-    /// This entry of its has been refused, for the reason that is its trouble now, and others go on.
-    pub fn refused(&self, serial: &str, item: u64) {
-        if let Some(known) = lock(&self.known).get_mut(serial) {
-            known.refused = known.trouble.take().map(|why| (item, why)).or(known.refused.take());
+            known.refused = Some((item, texts::sentence(why)));
         }
         self.changed();
     }

@@ -4,8 +4,11 @@ use std::collections::HashSet;
 
 use axum::body::Bytes;
 use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
 use csv::StringRecord;
+use hyper::header;
 
+use crate::api::download::content_disposition;
 use crate::body::{self, media_type};
 use crate::problem::{Code, Problem};
 
@@ -36,6 +39,16 @@ pub async fn whole(request: Request) -> Result<Bytes, Problem> {
     body::whole(request.into_body()).await
 }
 
+/// A file with nothing but these columns, for people to fill in.
+pub fn template<'a>(name: &str, columns: impl IntoIterator<Item = &'a str>) -> Response {
+    let columns: Vec<&str> = columns.into_iter().collect();
+    let headers = [
+        (header::CONTENT_TYPE, format!("{CSV}; charset=utf-8")),
+        (header::CONTENT_DISPOSITION, content_disposition(name)),
+    ];
+    (headers, format!("\u{feff}{}\r\n", columns.join(","))).into_response()
+}
+
 impl CsvFile {
     /// `known` finds the column that a heading names, given in lower case; `required` must be among them.
     ///
@@ -47,7 +60,7 @@ impl CsvFile {
         known: impl Fn(&str) -> Option<&'static str>,
         required: &'static str,
     ) -> Result<Self, Problem> {
-        let text = std::str::from_utf8(bytes).map_err(|_| Problem::field_invalid("", "text in UTF-8"))?;
+        let text = std::str::from_utf8(bytes).map_err(|_| Problem::field_invalid("file", "text in UTF-8"))?;
         // The reader counts a line end of two characters before its second one.
         let text = text.trim_start_matches('\u{feff}').replace("\r\n", "\n");
         let mut reader =
@@ -62,7 +75,7 @@ impl CsvFile {
             }
             if lines.len() >= MOST_LINES {
                 let most = format!("at most {MOST_LINES} lines below the heading");
-                return Err(Problem::field_invalid("", &most));
+                return Err(Problem::field_invalid("file", &most));
             }
             lines.push(CsvLine { number: number_of(&values, &text), values });
         }
@@ -88,7 +101,7 @@ impl CsvFile {
         if line.values.len() == self.columns.len() {
             return Ok(());
         }
-        Err(Problem::field_invalid("", &format!("{} values, as the heading", self.columns.len())))
+        Err(Problem::field_invalid("line", &format!("{} values, as the heading", self.columns.len())))
     }
 }
 
@@ -103,7 +116,7 @@ fn number_of(values: &StringRecord, text: &str) -> u64 {
 
 fn unreadable(error: &csv::Error) -> Problem {
     let line = error.position().map_or(0, csv::Position::line);
-    Problem::field_invalid("", &format!("CSV; line {line} cannot be read")).with("line", line)
+    Problem::field_invalid("file", &format!("CSV; line {line} cannot be read")).with("line", line)
 }
 
 fn columns_of(
@@ -119,7 +132,7 @@ fn columns_of(
     let different: HashSet<_> = columns.iter().collect();
     if different.len() != columns.len() {
         return Err(Problem::new(Code::FieldInvalid, "A column stands twice in the heading.")
-            .with("field", "")
+            .with("field", "file")
             .with("expected", "each column once"));
     }
     if columns.contains(&required) { Ok(columns) } else { Err(Problem::field_missing(required)) }

@@ -27,7 +27,7 @@ impl Fields {
     pub fn parse(body: &[u8]) -> Result<Self, Problem> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(members)) => Ok(Self { members }),
-            Ok(_) => Err(Problem::field_invalid("", "a JSON object")),
+            Ok(_) => Err(Problem::field_invalid("body", "a JSON object")),
             Err(error) => {
                 let (line, column) = (error.line(), error.column());
                 let title = format!("The body is not JSON at line {line}, column {column}.");

@@ -1,10 +1,10 @@
 //! The contacts as a file, which `contact_import` takes back.
 
 use axum::extract::{RawQuery, State};
-use catalog::{Contact, ContactQuery, Cursor, PageRequest, Scope};
+use catalog::{Contact, ContactQuery, Scope};
 
 use super::Answer;
-use super::export::{Format, ROWS_AT_ONCE, Rows, file, language_of, station_cells};
+use super::export::{Format, Rows, Walk, file, language_of, station_cells};
 use crate::app::App;
 use crate::contacts::{Filters, sees_port};
 use crate::problem::Problem;
@@ -32,19 +32,13 @@ struct ContactRows {
     scope: Scope,
     view: View,
     query: ContactQuery,
-    after: Option<Cursor>,
-    at_end: bool,
+    walk: Walk,
 }
 
 impl Rows for ContactRows {
     fn next(&mut self, app: &App) -> Result<Vec<Vec<Cell>>, Problem> {
-        if self.at_end {
-            return Ok(Vec::new());
-        }
-        let page = PageRequest { after: self.after, limit: ROWS_AT_ONCE, count_up_to: 0 };
-        let page = app.catalog().contacts(&self.scope, &self.query, page)?;
-        (self.after, self.at_end) = (page.next, page.next.is_none());
-        Ok(page.items.iter().map(|contact| self.cells(app, contact)).collect())
+        let rows = self.walk.next(|page| app.catalog().contacts(&self.scope, &self.query, page))?;
+        Ok(rows.iter().map(|contact| self.cells(app, contact)).collect())
     }
 }
 
@@ -87,7 +81,7 @@ pub async fn export_contacts(
     let find = move |app: &App| {
         let (scope, query) = filters.asked_by(app, &who)?;
         let view = View::within(app, scope.clone());
-        Ok(ContactRows { scope, view, query, after: None, at_end: false })
+        Ok(ContactRows { scope, view, query, walk: Walk::default() })
     };
     let rows = app.blocking(find).await?;
     file(app, caller, "contact", format, language, &COLUMNS, rows, asked).await

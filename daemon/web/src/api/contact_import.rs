@@ -4,13 +4,11 @@
 use std::collections::{BTreeMap, HashSet};
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use catalog::{Body, Contact};
-use hyper::header;
 use serde_json::{Value, json};
 
 use super::contact_export::COLUMNS;
-use super::download::content_disposition;
 use super::{Answer, json_answer};
 use crate::app::App;
 use crate::contacts::{Asked, Judge, contact_trail, port_asked};
@@ -48,13 +46,8 @@ fn columns(role: Role) -> impl Iterator<Item = &'static str> {
 pub async fn contact_template(State(app): State<App>, query: Query) -> Answer {
     query.finish()?;
     // The name of a station is there to be read, not to be set.
-    let names: Vec<&str> = columns(app.served.role()).filter(|name| *name != "station").collect();
-    let text = format!("\u{feff}{}\r\n", names.join(","));
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, content_disposition("contacts.csv")),
-    ];
-    Ok((headers, text).into_response())
+    let names = columns(app.served.role()).filter(|name| *name != "station");
+    Ok(csv_file::template("contacts.csv", names))
 }
 
 pub async fn import_contacts(

@@ -3,13 +3,11 @@
 use std::collections::{BTreeSet, HashSet};
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use catalog::{Device, Scope};
-use hyper::header;
 use serde_json::{Value, json};
 
 use super::devices::{Asked, SERIAL, fingerprint_of, new_device, serial_of, trail_json};
-use super::download::content_disposition;
 use super::{Answer, json_answer};
 use crate::app::App;
 use crate::csv_file::{self, CsvFile, CsvLine};
@@ -26,12 +24,7 @@ const AT_ONCE: usize = 500;
 
 pub async fn import_template(query: Query) -> Answer {
     query.finish()?;
-    let text = format!("\u{feff}{}\r\n", COLUMNS.join(","));
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, content_disposition("devices.csv")),
-    ];
-    Ok((headers, text).into_response())
+    Ok(csv_file::template("devices.csv", COLUMNS))
 }
 
 /// A line of the file that can be read as one.

@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use catalog::{AuditQuery, AuditRow, Cursor, PageRequest, RecordQuery, RecordRow, Scope};
+use catalog::{AuditQuery, AuditRow, Cursor, Page, PageRequest, RecordQuery, RecordRow, Scope};
 use catalog::{record_id_from_text, record_id_text};
 use chrono::Offset;
 use chrono_tz::Tz;
@@ -33,7 +33,7 @@ use crate::view::View;
 use crate::words::{Language, TableWords};
 
 /// Rows read from the catalog at a time.
-pub const ROWS_AT_ONCE: u32 = 500;
+const ROWS_AT_ONCE: u32 = 500;
 const PIECE_BYTES: u64 = 64 * 1024;
 
 const RECORD_COLUMNS: [(&str, f64); 22] = [
@@ -125,14 +125,35 @@ pub trait Rows: Send + 'static {
     fn next(&mut self, app: &App) -> Result<Vec<Vec<Cell>>, Problem>;
 }
 
+/// Where a walk through the pages of a list stands.
+#[derive(Default)]
+pub struct Walk {
+    after: Option<Cursor>,
+    at_end: bool,
+}
+
+impl Walk {
+    /// What is next of what `page` gives; nothing behind the last page.
+    pub fn next<T>(
+        &mut self,
+        page: impl FnOnce(PageRequest) -> Result<Page<T>, catalog::Error>,
+    ) -> Result<Vec<T>, Problem> {
+        if self.at_end {
+            return Ok(Vec::new());
+        }
+        let page = page(PageRequest { after: self.after, limit: ROWS_AT_ONCE, count_up_to: 0 })?;
+        (self.after, self.at_end) = (page.next, page.next.is_none());
+        Ok(page.items)
+    }
+}
+
 struct RecordRows {
     scope: Scope,
     view: View,
     filters: RecordQuery,
     /// Instead of the filters.
     ids: Option<VecDeque<RecordId>>,
-    after: Option<Cursor>,
-    at_end: bool,
+    walk: Walk,
     language: Language,
 }
 
@@ -146,13 +167,8 @@ impl Rows for RecordRows {
                 rows = app.catalog().records_by_id(&self.scope, &some)?;
             }
             rows
-        } else if self.at_end {
-            Vec::new()
         } else {
-            let page = PageRequest { after: self.after, limit: ROWS_AT_ONCE, count_up_to: 0 };
-            let page = app.catalog().records(&self.scope, &self.filters, page)?;
-            (self.after, self.at_end) = (page.next, page.next.is_none());
-            page.items
+            self.walk.next(|page| app.catalog().records(&self.scope, &self.filters, page))?
         };
         let cells = |row: &RecordRow| {
             let mut cells = station_cells(app, &self.view, &row.id.serial);
@@ -206,25 +222,19 @@ struct AuditRows {
     scope: Scope,
     view: View,
     filters: AuditQuery,
-    after: Option<Cursor>,
-    at_end: bool,
+    walk: Walk,
     language: Language,
 }
 
 impl Rows for AuditRows {
     fn next(&mut self, app: &App) -> Result<Vec<Vec<Cell>>, Problem> {
-        if self.at_end {
-            return Ok(Vec::new());
-        }
-        let page = PageRequest { after: self.after, limit: ROWS_AT_ONCE, count_up_to: 0 };
-        let page = app.catalog().audit_trail(&self.scope, &self.filters, page)?;
-        (self.after, self.at_end) = (page.next, page.next.is_none());
+        let rows = self.walk.next(|page| app.catalog().audit_trail(&self.scope, &self.filters, page))?;
         let cells = |row: &AuditRow| {
             let mut cells = station_cells(app, &self.view, self.view.station(row.station.as_deref()));
             cells.extend(audit_cells(row, app.zone(), self.language));
             cells
         };
-        Ok(page.items.iter().map(cells).collect())
+        Ok(rows.iter().map(cells).collect())
     }
 }
 
@@ -278,7 +288,7 @@ pub async fn export_recordings(
     query.finish()?;
     let ids = Some(ids).filter(|ids| !ids.is_empty());
     let (scope, view) = asked_scope(&app, &caller, part).await?;
-    let rows = RecordRows { scope, view, filters, ids, after: None, at_end: false, language };
+    let rows = RecordRows { scope, view, filters, ids, walk: Walk::default(), language };
     file(app, caller, "recording", format, language, &RECORD_COLUMNS, rows, asked).await
 }
 
@@ -295,7 +305,7 @@ pub async fn export_audit(
     filters.stations = part.stations.clone();
     query.finish()?;
     let (scope, view) = asked_scope(&app, &caller, part).await?;
-    let rows = AuditRows { scope, view, filters, after: None, at_end: false, language };
+    let rows = AuditRows { scope, view, filters, walk: Walk::default(), language };
     file(app, caller, "audit", format, language, &AUDIT_COLUMNS, rows, asked).await
 }
 
