@@ -119,7 +119,7 @@ test('a station is fetched from, and its recordings are heard', async ({
 
   // What it has recorded by now is fetched by hand, and heard here.
   await page.goto(`/stations/${serial}`)
-  await until(
+  const fetched = await until(
     'a recording with sound has come',
     async () => {
       await fetchNow.click()
@@ -127,14 +127,15 @@ test('a station is fetched from, and its recordings are heard', async ({
         `/recordings?station=${serial}&audio=with`,
       )
       await page.waitForTimeout(1000)
-      return list.items
+      return list.items.find(({ has_audio }) => has_audio)
     },
-    (items) => items.some(({ has_audio }) => has_audio),
+    (found) => found !== undefined,
   )
   await page.goto(`/recordings?station=${serial}`)
-  const recording = page.locator('tbody tr[data-id]').first()
+  // Not the newest row: that may be a call that nobody answered.
+  const recording = page.locator(`tbody tr[data-id="${fetched?.id}"]`)
   await expect(recording).toContainText('山区派出所')
-  const sound = await page.request.get(`/api/v1/recordings/${await recording.getAttribute('data-id')}/audio`)
+  const sound = await page.request.get(`/api/v1/recordings/${fetched?.id}/audio`)
   expect((await sound.body()).length, 'bytes of sound').toBeGreaterThan(1000)
   await recording.dblclick()
   await expect(page.getByRole('region', { name: '播放器' })).toBeVisible()

@@ -45,9 +45,18 @@ pub enum What {
     SetTime {
         utc_us: i64,
     },
-    /// Installs this release.
+    /// Fetches this bundle from the platform (`message::ToPlatform::Want`), checks it and installs it. Answered with
+    /// progress in bytes while it comes, then in percent; done when it is installed: it counts from the next start on.
     Upgrade {
+        /// As the platform's page calls it.
         release: String,
+        /// Of the whole bundle.
+        bytes: u64,
+        /// In hexadecimal.
+        sha256: String,
+        /// Start again at once when it is installed.
+        #[serde(default)]
+        restart: bool,
     },
     /// Sends what is heard on a port as live audio with this listener's number, until `StopListening` or the end of
     /// the connection. Answered as soon as it begins.
@@ -165,12 +174,9 @@ impl What {
             | Self::Fetch { .. }
             | Self::SetChannels { .. }
             | Self::SetContacts { .. }
-            | Self::SetBox { .. } => true,
-            Self::Restart
-            | Self::SetTime { .. }
-            | Self::Upgrade { .. }
-            | Self::Listen { .. }
-            | Self::StopListening { .. } => false,
+            | Self::SetBox { .. }
+            | Self::Upgrade { .. } => true,
+            Self::Restart | Self::SetTime { .. } | Self::Listen { .. } | Self::StopListening { .. } => false,
         }
     }
 
@@ -232,7 +238,12 @@ mod tests {
             What::SetBox { settings: object(json!({"time_zone": null})) },
             What::Restart,
             What::SetTime { utc_us: 1_763_000_000_000_000 },
-            What::Upgrade { release: "0.2.0".into() },
+            What::Upgrade {
+                release: "0.2.0".into(),
+                bytes: 50_000_000,
+                sha256: "ab".repeat(32),
+                restart: true,
+            },
             What::Listen { port: 3, listener: 1 << 63 },
             What::StopListening { listener: 7 },
         ]

@@ -168,7 +168,12 @@ fn settings_and_contacts_are_set_or_refused_as_on_the_stations_page() {
         ),
         (14, What::Restart, "not_available", "reason"),
         (15, What::SetTime { utc_us: 0 }, "not_available", "reason"),
-        (16, What::Upgrade { release: "2".into() }, "not_available", "reason"),
+        (
+            16,
+            What::Upgrade { release: "2".into(), bytes: 1, sha256: "ab".repeat(32), restart: false },
+            "not_available",
+            "reason",
+        ),
         (17, What::Listen { port: 9, listener: 1 }, "no_port", "port"),
     ] {
         platform.command(id, 30, &what);
