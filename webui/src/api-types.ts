@@ -3010,8 +3010,8 @@ export interface components {
         DepartmentName: string;
         /** @description It or one below it. */
         device_department: string;
-        /** @description `offline`: switched on, and not connected; `off`: switched off; `alarm`: with a current alarm. */
-        device_state: "online" | "offline" | "off" | "alarm";
+        /** @description `offline`: switched on, and not connected; `fetched`: likewise, but it never dials, and is visited in its time; `off`: switched off; `alarm`: with a current alarm. */
+        device_state: "online" | "offline" | "fetched" | "off" | "alarm";
         /** @description Fragment of serial number, name, address, note, or of name, prefix or code of its department. */
         device_text: string;
         /** @description Audio. */
@@ -4040,7 +4040,7 @@ export interface operations {
                 department?: components["parameters"]["device_department"];
                 /** @description Items a page. */
                 limit?: components["parameters"]["limit"];
-                /** @description `offline`: switched on, and not connected; `off`: switched off; `alarm`: with a current alarm. */
+                /** @description `offline`: switched on, and not connected; `fetched`: likewise, but it never dials, and is visited in its time; `off`: switched off; `alarm`: with a current alarm. */
                 state?: components["parameters"]["device_state"];
                 /** @description Fragment of serial number, name, address, note, or of name, prefix or code of its department. */
                 text?: components["parameters"]["device_text"];

@@ -2,6 +2,7 @@
 //! files, and its stations. It may wait for a disk; nothing waits for it.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::lock;
 use crate::platform::{Inner, VitalsNow};
 use crate::pull::{PullTrouble, Verdict};
 use crate::quiet;
+use crate::remembered::Memory;
 use crate::station::Watched;
 
 /// What the other threads leave to this one.
@@ -53,6 +55,7 @@ pub(crate) struct Care {
     audit: Vec<AuditEntry>,
     /// Entries for which there was no room.
     audit_lost: u64,
+    memory: Memory,
     deletions_finished: bool,
 }
 
@@ -60,6 +63,7 @@ impl Care {
     pub fn new(inner: Arc<Inner>) -> Self {
         Self {
             vitals: Vitals::new(inner.tuning.system_root.clone()),
+            memory: Memory::of(inner.remembered_file()),
             inner,
             files: FileWatch::default(),
             alarms: AlarmStates::default(),
@@ -125,6 +129,9 @@ impl Care {
     /// What the journal does not take at the end is told where the box logs.
     fn finish(&mut self) {
         self.write();
+        if self.inner.loaded.load(Relaxed) {
+            self.memory.write(self.inner.stations.to_remember());
+        }
         let lost = self.audit.len() as u64 + self.audit_lost;
         if lost > 0 {
             eprintln!(
@@ -165,9 +172,10 @@ impl Care {
 
     fn look_at_stations(&mut self) {
         let inner = self.inner.clone();
-        if !inner.loaded.load(std::sync::atomic::Ordering::Relaxed) {
+        if !inner.loaded.load(Relaxed) {
             return;
         }
+        self.memory.keep(inner.tuning.minute, || inner.stations.to_remember());
         let watched = inner.stations.watched();
         let now: BTreeSet<String> = watched.iter().map(|station| station.serial.clone()).collect();
         for gone in self.stations.difference(&now) {

@@ -226,12 +226,28 @@ impl Intake for Taker {
                 }
                 inner.stations.changed();
             }
-            ToPlatform::Hello(_) | ToPlatform::Unavailable { .. } | ToPlatform::Unknown => {}
+            ToPlatform::Hello(_)
+            | ToPlatform::Unavailable { .. }
+            | ToPlatform::Want { .. }
+            | ToPlatform::Unknown => {}
         }
     }
 
     fn heard(&self, serial: &str, listener: u64, audio: Bytes) {
         self.inner.listening.heard(serial, listener, &audio);
+    }
+
+    async fn bundle(&self, serial: &str, command: u64, from: u64, most_bytes: usize) -> Option<Bytes> {
+        let sha256 = lock(&self.inner.orders).bundle_of(serial, command)?;
+        let read = self.blocking(move |inner| inner.releases.read(&sha256, from, most_bytes)).await;
+        match read.flatten() {
+            Ok(bytes) if !bytes.is_empty() => Some(bytes),
+            // Removed by hand, or damaged: nobody can have it.
+            _ => {
+                self.inner.end_command(command, CommandState::failed("bundle_gone"));
+                None
+            }
+        }
     }
 
     fn left(&self, serial: &str, reason: &UplinkError) {

@@ -32,6 +32,7 @@ mod orders;
 mod platform;
 mod pull;
 mod quiet;
+mod remembered;
 mod room;
 mod settings;
 mod start;

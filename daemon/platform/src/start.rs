@@ -30,6 +30,7 @@ use crate::platform::{
     Background, Inner, KEEPS_AT_ONCE, Platform, PlatformConfig, PlatformInfo, Running, VitalsNow,
 };
 use crate::pull::{self, Pauses, Pulls};
+use crate::remembered;
 use crate::room::Room;
 use crate::settings::Book;
 use crate::station::Come;
@@ -159,7 +160,7 @@ impl Inner {
             let come = self.come(&device.serial)?;
             known.push((device, come));
         }
-        self.stations.load(known);
+        self.stations.load(known, remembered::read(&self.remembered_file()));
         let expects = |serial: &str| self.stations.device(serial).is_some();
         for sentence in keeping::clear_up(&self.data, expects, |serial, item| self.has_arrived(serial, item))
         {
@@ -167,6 +168,10 @@ impl Inner {
         }
         self.loaded.store(true, Relaxed);
         Ok(())
+    }
+
+    pub(crate) fn remembered_file(&self) -> PathBuf {
+        self.data.path().join("stations.json")
     }
 
     /// What of a station is in the journal, as far as the catalog shows it.

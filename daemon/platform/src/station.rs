@@ -13,6 +13,7 @@ use uplink::message::{Heartbeat, Limits, PortNow, ToStation};
 
 use crate::clock_watch::ClockWatch;
 use crate::pull::PullNow;
+use crate::remembered::Remembered;
 
 /// A station as the pages show it: what was set, and how it is now.
 #[derive(Clone, Debug)]
@@ -46,6 +47,13 @@ pub struct DeviceNow {
     pub trouble: Option<String>,
     /// How asking it goes; `None`: it only dials.
     pub pull: Option<PullNow>,
+}
+
+impl DeviceNow {
+    /// It does not dial: it is away from visit to visit.
+    pub fn is_only_asked(&self) -> bool {
+        self.pull.as_ref().is_some_and(|pull| !pull.dials)
+    }
 }
 
 /// A box with the serial number of a station and another key than the one pinned.
@@ -147,7 +155,10 @@ pub(crate) struct Known {
     pub stuck_since: Option<Instant>,
     pub last_received_us: Option<i64>,
     pub last_synchronised_us: Option<i64>,
+    /// Of its connection.
     pub heartbeat: Option<Heartbeat>,
+    /// Bytes that are free on its disk, and of all, when it last told.
+    pub disk: Option<(u64, u64)>,
     pub ports: Arc<BTreeMap<u16, PortNow>>,
     pub release: Option<String>,
     pub own_name: Option<String>,
@@ -183,6 +194,7 @@ impl Known {
             last_received_us: None,
             last_synchronised_us: None,
             heartbeat: None,
+            disk: None,
             ports: Arc::default(),
             release: None,
             own_name: None,
@@ -222,6 +234,28 @@ impl Known {
         self.device.pull.is_some() && !self.dials
     }
 
+    /// What outlives the platform's own restart.
+    pub fn to_remember(&self) -> Remembered {
+        Remembered {
+            address: self.address,
+            last_received_us: self.last_received_us,
+            last_synchronised_us: self.last_synchronised_us,
+            release: self.release.clone(),
+            own_name: self.own_name.clone(),
+            disk_free_bytes: self.disk.map(|(free_bytes, _)| free_bytes),
+            disk_total_bytes: self.disk.map(|(_, total_bytes)| total_bytes),
+        }
+    }
+
+    /// Takes over what the platform knew before its restart.
+    pub fn recall(&mut self, before: Remembered) {
+        self.address = before.address;
+        self.last_received_us = before.last_received_us;
+        self.last_synchronised_us = before.last_synchronised_us;
+        (self.release, self.own_name) = (before.release, before.own_name);
+        self.disk = before.disk_free_bytes.zip(before.disk_total_bytes);
+    }
+
     pub fn trouble(&self) -> Option<String> {
         self.trouble.clone().or_else(|| self.refused.as_ref().map(|(_, why)| why.clone()))
     }
@@ -239,8 +273,8 @@ impl Known {
             last_received_us: self.last_received_us,
             last_synchronised_us: self.last_synchronised_us,
             waiting: heartbeat.map(|heartbeat| heartbeat.waiting),
-            disk_free_bytes: heartbeat.map(|heartbeat| heartbeat.disk_free_bytes),
-            disk_total_bytes: heartbeat.map(|heartbeat| heartbeat.disk_total_bytes),
+            disk_free_bytes: self.disk.map(|(free_bytes, _)| free_bytes),
+            disk_total_bytes: self.disk.map(|(_, total_bytes)| total_bytes),
             recording_now: match (online, self.ports.is_empty()) {
                 (false, _) => 0,
                 (true, true) => told,

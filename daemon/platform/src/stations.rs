@@ -14,6 +14,7 @@ use uplink::platform_end::Peer;
 
 use crate::lock;
 use crate::quiet;
+use crate::remembered;
 use crate::station::{Askable, Come, DeviceNow, Known, Line, OtherKey, Watched, pinned};
 use crate::texts;
 use crate::waiting::{Waiting, WaitingList};
@@ -50,9 +51,16 @@ impl Stations {
         Self { known, waiting, changes, settled_after }
     }
 
-    /// What the journal says of each, read at the start.
-    pub fn load(&self, devices: Vec<(Device, Come)>) {
-        let known = |(device, come): (Device, Come)| (device.serial.clone(), Known::new(device, come));
+    /// What the journal says of each, read at the start; and what was known of them `before`.
+    pub fn load(&self, devices: Vec<(Device, Come)>, mut before: remembered::All) {
+        let known = |(device, come): (Device, Come)| {
+            let serial = device.serial.clone();
+            let mut known = Known::new(device, come);
+            if let Some(before) = before.remove(&serial) {
+                known.recall(before);
+            }
+            (serial, known)
+        };
         *lock(&self.known) = devices.into_iter().map(known).collect();
         self.changed();
     }
@@ -64,6 +72,11 @@ impl Stations {
 
     pub fn changed(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    }
+
+    /// What is to be known after a restart.
+    pub fn to_remember(&self) -> remembered::All {
+        lock(&self.known).iter().map(|(serial, known)| (serial.clone(), known.to_remember())).collect()
     }
 
     // What was set.
@@ -236,6 +249,7 @@ impl Stations {
                 known.stuck_since = Some(Instant::now());
             }
             let quality = texts::code(&heartbeat.clock.quality);
+            known.disk = Some((heartbeat.disk_free_bytes, heartbeat.disk_total_bytes));
             known.heartbeat = Some(Heartbeat { clock: ClockNow { quality, ..heartbeat.clock }, ..heartbeat });
         }
         self.changed();

@@ -143,3 +143,29 @@ async fn a_station_that_dials_again_replaces_its_former_connection() {
     until("all acknowledged", || out.all_done()).await;
     assert!(platform.device(SERIAL).expect("known").online);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_known_of_a_station_is_known_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, Some(station.fingerprint()));
+    let outgoing = Outgoing::of(vec![entry(1, 1, r#"{"kind":"audit","body":{}}"#)]);
+    let talking = station.talk(&platform, &outgoing);
+    until("nothing is lacking", || {
+        let now = platform.device(SERIAL).expect("known");
+        now.last_received_us.is_some() && now.last_synchronised_us > now.last_received_us
+    })
+    .await;
+    drop(talking);
+    platform.stop();
+    let before = platform.device(SERIAL).expect("known");
+    drop(platform);
+    let after = start(folder.path()).device(SERIAL).expect("known");
+    assert!(!after.online && after.waiting.is_none());
+    assert_eq!(after.last_received_us, before.last_received_us);
+    assert_eq!(after.last_synchronised_us, before.last_synchronised_us);
+    assert_eq!((after.disk_free_bytes, after.disk_total_bytes), (Some(10), Some(20)));
+    assert_eq!((after.release, after.own_name), (before.release, before.own_name));
+    assert_eq!(after.address, before.address);
+}

@@ -113,6 +113,10 @@ pub mod code {
     /// The time limit has passed; what was done by then stays done.
     pub const TOO_LATE: &str = "too_late";
     pub const CANCELLED: &str = "cancelled";
+    /// What came of the bundle does not have the SHA-256 that was said.
+    pub const BUNDLE_CORRUPT: &str = "bundle_corrupt";
+    /// Another upgrade is being installed.
+    pub const UPGRADE_RUNNING: &str = "upgrade_running";
 }
 
 /// Why a command cannot be begun.

@@ -9,7 +9,7 @@ use crate::error::UplinkError;
 
 /// Bytes in front of each payload.
 pub const HEADER_BYTES: usize = 8;
-/// Longest piece of audio in one frame; on a slow line they are shorter.
+/// Longest piece of a file in one frame; on a slow line they are shorter.
 pub const MAX_AUDIO_BYTES: usize = 256 * 1024;
 /// Longest payload of a side that has been admitted: an entry of the journal (at most 20 MiB) and its header.
 pub const MAX_PAYLOAD_BYTES: usize = 21 * 1024 * 1024;
@@ -31,6 +31,12 @@ pub enum Frame {
     /// Of a port that is listened to: 16-bit little-endian samples, 8000 Hz, mono.
     LiveAudio {
         listener: u64,
+        bytes: Bytes,
+    },
+    /// A piece of the bundle that a command of the platform's is about.
+    Bundle {
+        command: u64,
+        offset: u64,
         bytes: Bytes,
     },
     /// A kind of a newer release, which is passed over.
@@ -74,6 +80,7 @@ const MESSAGE: u8 = 1;
 const OFFER: u8 = 2;
 const AUDIO: u8 = 3;
 const LIVE_AUDIO: u8 = 4;
+const BUNDLE: u8 = 5;
 
 impl Frame {
     /// Appends the frame's bytes.
@@ -106,6 +113,12 @@ impl Frame {
                 out.put_u64_le(*listener);
                 out.put_slice(bytes);
                 LIVE_AUDIO
+            }
+            Self::Bundle { command, offset, bytes } => {
+                out.put_u64_le(*command);
+                out.put_u64_le(*offset);
+                out.put_slice(bytes);
+                BUNDLE
             }
             Self::Unknown(kind) => *kind,
         };
@@ -146,6 +159,11 @@ impl Frame {
             LIVE_AUDIO => {
                 let listener = payload.try_get_u64_le().map_err(|_| short("live audio"))?;
                 Self::LiveAudio { listener, bytes: payload }
+            }
+            BUNDLE => {
+                let command = payload.try_get_u64_le().map_err(|_| short("a piece of a bundle"))?;
+                let offset = payload.try_get_u64_le().map_err(|_| short("a piece of a bundle"))?;
+                Self::Bundle { command, offset, bytes: payload }
             }
             other => Self::Unknown(other),
         })
@@ -209,6 +227,7 @@ mod tests {
             offer(b"{\"kind\":\"record\",  \"body\":1}"),
             Frame::Audio { item: 7, offset: 1 << 40, bytes: Bytes::from(vec![0xd5; MAX_AUDIO_BYTES]) },
             Frame::LiveAudio { listener: 3, bytes: Bytes::new() },
+            Frame::Bundle { command: 9, offset: 1 << 40, bytes: Bytes::from_static(b"hsqs") },
             Frame::Unknown(200),
         ];
         let mut bytes = BytesMut::new();

@@ -43,6 +43,8 @@ pub enum ToPlatform {
     Unavailable { item: u64, reason: String },
     /// What became of a command.
     Answer { command: u64, outcome: Outcome },
+    /// Send the next piece of the bundle that this command is about: from this byte on, at most so many.
+    Want { command: u64, from: u64, most_bytes: u32 },
     #[serde(other)]
     Unknown,
 }

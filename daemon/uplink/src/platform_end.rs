@@ -117,6 +117,16 @@ pub trait Intake: Clone + Send + Sync + 'static {
     /// Audio of a port that somebody listens to.
     fn heard(&self, serial: &str, listener: u64, audio: Bytes);
 
+    /// A piece of the bundle that a command of this station's is about, from this byte on: one at least, if it goes on
+    /// so far. `None`: no such command is open, or its bundle is gone; the station is told to give it up.
+    fn bundle(
+        &self,
+        serial: &str,
+        command: u64,
+        from: u64,
+        most_bytes: usize,
+    ) -> impl Future<Output = Option<Bytes>> + Send;
+
     /// The connection has ended, for this reason.
     fn left(&self, serial: &str, reason: &UplinkError);
 }
@@ -213,7 +223,8 @@ where
     let (reader, writer) = tokio::io::split(stream);
     let mut heard = listen(reader, MAX_PAYLOAD_BYTES);
     let (answers, to_write) = mpsc::channel(ANSWERS_WAITING);
-    let _ = answers.try_send(ToStation::Welcome(Welcome { version, release, clock, heartbeat_s, limits }));
+    let welcome = ToStation::Welcome(Welcome { version, release, clock, heartbeat_s, limits });
+    let _ = answers.try_send(welcome.frame()?);
     let heartbeat = Duration::from_secs(heartbeat_s.max(1).into());
     let mut writing = AbortOnDrop(tokio::spawn(write(writer, to_write, heartbeat)));
     let mut taking = Taking::new(intake.clone(), serial.to_owned(), parts, answers.clone());
@@ -228,7 +239,7 @@ where
 async fn converse<I: Intake>(
     heard: &mut Listening,
     mut to_station: mpsc::Receiver<ToStation>,
-    answers: &mpsc::Sender<ToStation>,
+    answers: &mpsc::Sender<Frame>,
     taking: &mut Taking<I>,
     writing: &mut AbortOnDrop<Result<(), UplinkError>>,
     seat: &mut Seat,
@@ -248,12 +259,13 @@ async fn converse<I: Intake>(
             },
             step = taking.next_step(), if has_room => taking.work_on(step).await?,
             room = answers.reserve_many(ANSWERS_AT_ONCE), if !has_room => drop(room),
-            message = to_station.recv() => match message.map(|message| answers.try_send(message)) {
-                None => return Ok(()),
-                Some(Err(mpsc::error::TrySendError::Full(_))) => return Err(UplinkError::Unheard),
+            message = to_station.recv() => {
+                let Some(message) = message else { return Ok(()) };
                 // If nobody writes any more, that is the next to be noticed.
-                Some(_) => {}
-            },
+                if let Err(mpsc::error::TrySendError::Full(_)) = answers.try_send(message.frame()?) {
+                    return Err(UplinkError::Unheard);
+                }
+            }
             written = &mut writing.0 => return written.map_err(io::Error::from)?,
             () = seat.wanted() => return Err(UplinkError::Replaced),
             () = sleep_until(silent_at) => {
@@ -268,17 +280,17 @@ async fn converse<I: Intake>(
 /// Where nothing else is to be said a heartbeat is, asked for or not: on a slow line the station's own are late.
 async fn write(
     mut writer: impl AsyncWrite + Unpin,
-    mut messages: mpsc::Receiver<ToStation>,
+    mut frames: mpsc::Receiver<Frame>,
     heartbeat: Duration,
 ) -> Result<(), UplinkError> {
     loop {
-        let message = match timeout(heartbeat.mul_f32(1.5), messages.recv()).await {
-            Ok(Some(message)) => message,
+        let frame = match timeout(heartbeat.mul_f32(1.5), frames.recv()).await {
+            Ok(Some(frame)) => frame,
             Ok(None) => return Ok(()),
-            Err(_) => ToStation::Heartbeat,
+            Err(_) => ToStation::Heartbeat.frame()?,
         };
         let mut bytes = BytesMut::new();
-        message.frame()?.encode(&mut bytes)?;
+        frame.encode(&mut bytes)?;
         let unheard = |_| UplinkError::Unheard;
         while !bytes.is_empty() {
             // As long as some of it goes, it may take its time.

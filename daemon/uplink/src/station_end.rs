@@ -102,6 +102,12 @@ pub enum Wanted {
     Welcomed(Box<Welcome>),
     Do(Command),
     Cancel(u64),
+    /// What `ToPlatform::Want` asked for.
+    Bundle {
+        command: u64,
+        offset: u64,
+        bytes: Bytes,
+    },
 }
 
 /// Dials the platform at `address` (`host:port`) and proves who is who.
@@ -311,7 +317,14 @@ impl<O: Outbox> Talk<'_, O> {
     }
 
     fn hear(&mut self, frame: Frame) -> Result<(), UplinkError> {
-        let Frame::Message(json) = frame else { return Ok(()) };
+        let json = match frame {
+            Frame::Message(json) => json,
+            Frame::Bundle { command, offset, bytes } => {
+                let _ = self.wanted.send(Wanted::Bundle { command, offset, bytes });
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
         match message::decode(&json)? {
             // What was on its way when the platform said hold is answered all the same, and has been given up here.
             ToStation::Send { item, from } => {

@@ -13,7 +13,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 
 use crate::arriving::{Arriving, Ended, Opened, Parts};
 use crate::error::UplinkError;
-use crate::frame::{AudioHead, Frame, Offer};
+use crate::frame::{AudioHead, Frame, MAX_AUDIO_BYTES, Offer};
 use crate::message::{self, Held, ItemRefusal, RefusedItem, ToPlatform, ToStation};
 use crate::order::WINDOW;
 use crate::platform_end::{Arrived, ArrivedAudio, Intake, Lacks};
@@ -31,7 +31,7 @@ pub(crate) struct Taking<I> {
     intake: I,
     serial: String,
     parts: Parts,
-    answers: Sender<ToStation>,
+    answers: Sender<Frame>,
     /// Offers whose parts are long, and being read; `None`: they are not wanted any more.
     beginning: HashMap<u64, Option<Offer>>,
     begun: JoinSet<(u64, io::Result<Arriving>)>,
@@ -64,7 +64,7 @@ pub(crate) enum Step {
 }
 
 impl<I: Intake> Taking<I> {
-    pub(crate) fn new(intake: I, serial: String, parts: Parts, answers: Sender<ToStation>) -> Self {
+    pub(crate) fn new(intake: I, serial: String, parts: Parts, answers: Sender<Frame>) -> Self {
         Self {
             intake,
             serial,
@@ -87,6 +87,9 @@ impl<I: Intake> Taking<I> {
             Frame::LiveAudio { listener, bytes } => self.intake.heard(&self.serial, listener, bytes),
             Frame::Message(json) => match message::decode(&json)? {
                 ToPlatform::Unavailable { item, reason } => self.unavailable(item, reason),
+                ToPlatform::Want { command, from, most_bytes } => {
+                    self.piece_of_bundle(command, from, most_bytes).await?;
+                }
                 ToPlatform::Hello(_) => return Err(UplinkError::Nonsense("its name twice".into())),
                 ToPlatform::Unknown => {}
                 message => {
@@ -96,7 +99,8 @@ impl<I: Intake> Taking<I> {
                     self.intake.told(&self.serial, message);
                 }
             },
-            Frame::Unknown(_) => {}
+            // Bundles go the other way.
+            Frame::Bundle { .. } | Frame::Unknown(_) => {}
         }
         self.keep_next();
         Ok(())
@@ -357,8 +361,21 @@ impl<I: Intake> Taking<I> {
 
     /// Whoever calls has seen to it that there is room. The writer ends with the connection; then nobody is left to be
     /// answered.
+    /// While it is read, nothing more of this station is listened to: who wants much waits.
+    async fn piece_of_bundle(&self, command: u64, from: u64, most_bytes: u32) -> Result<(), UplinkError> {
+        let most_bytes = (most_bytes as usize).clamp(1, MAX_AUDIO_BYTES);
+        match self.intake.bundle(&self.serial, command, from, most_bytes).await {
+            Some(bytes) => self.put(Frame::Bundle { command, offset: from, bytes }),
+            None => self.answer(ToStation::Cancel { command }),
+        }
+    }
+
     fn answer(&self, message: ToStation) -> Result<(), UplinkError> {
-        match self.answers.try_send(message) {
+        self.put(message.frame()?)
+    }
+
+    fn put(&self, frame: Frame) -> Result<(), UplinkError> {
+        match self.answers.try_send(frame) {
             Err(TrySendError::Full(_)) => Err(UplinkError::Unheard),
             _ => Ok(()),
         }

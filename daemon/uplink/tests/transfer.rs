@@ -256,3 +256,42 @@ async fn commands_go_down_answers_and_live_audio_go_up() {
     assert!(told.contains(&answer));
     assert!(told.iter().any(|message| matches!(message, ToPlatform::Heartbeat(_))));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bundle_comes_piece_by_piece_to_whoever_has_the_command_for_it() {
+    let two = Two::new().await;
+    let bundle: Bytes = (0..700_000).map(|_| fastrand::u8(..)).collect();
+    *two.platform.kept.bundle.lock().expect("a lock") = Some((7, bundle.clone()));
+    let items: Vec<Item> = (0..20).map(|number| two.item(number, Some(100_000))).collect();
+    let mut talking = two.talk(List::new(Vec::new(), items.clone()));
+    let want = |command, from: usize, most_bytes| {
+        Said::Message(ToPlatform::Want { command, from: from as u64, most_bytes })
+    };
+    assert!(matches!(talking.wanted.recv().await, Some(Wanted::Welcomed(_))));
+    let mut come = Vec::new();
+    while come.len() < bundle.len() {
+        talking.said.send(want(7, come.len(), 60_000)).await.expect("said");
+        match talking.wanted.recv().await.expect("connected") {
+            Wanted::Bundle { command: 7, offset, bytes } => {
+                assert_eq!(
+                    (offset, bytes.len()),
+                    (come.len() as u64, (bundle.len() - come.len()).min(60_000))
+                );
+                come.extend_from_slice(&bytes);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(come == bundle);
+    // Behind its end, and for a command that is about no bundle, there is nothing.
+    for (command, from) in [(7, bundle.len()), (8, 0)] {
+        talking.said.send(want(command, from, u32::MAX)).await.expect("said");
+        assert_eq!(talking.wanted.recv().await, Some(Wanted::Cancel(command)));
+    }
+    // However much is asked for, a piece has an end.
+    talking.said.send(want(7, 0, u32::MAX)).await.expect("said");
+    let piece = talking.wanted.recv().await;
+    assert!(matches!(&piece, Some(Wanted::Bundle { bytes, .. }) if bytes.len() == 256 * 1024), "{piece:?}");
+    until("all acknowledged", || talking.done.lock().expect("a lock").len() == items.len()).await;
+    two.assert_same(&items);
+}

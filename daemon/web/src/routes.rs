@@ -11,8 +11,8 @@ use hyper::Method;
 
 use crate::api::{
     accounts, alarms, audio, audit, box_settings, channels, commands, contact_export, contact_import,
-    contacts, departments, device_import, device_listen, device_ports, devices, download, export, found,
-    home, listen, live, mail, meta, platform_link, ports, pull, recordings, session, uplink,
+    contacts, departments, device_import, device_list, device_listen, device_ports, devices, download,
+    export, found, home, listen, live, mail, meta, platform_link, ports, pull, recordings, session, uplink,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};
@@ -111,11 +111,11 @@ pub fn table() -> Vec<Route> {
 
         route(get.clone(), "/home", PLATFORM, R(Live), home::get_home),
         route(get.clone(), "/vitals", PLATFORM, R(Live), home::get_vitals),
-        route(get.clone(), "/devices", PLATFORM, R(Live), devices::list_devices),
+        route(get.clone(), "/devices", PLATFORM, R(Live), device_list::list_devices),
         route(post.clone(), "/devices", PLATFORM, R(Settings), devices::add_device),
         route(get.clone(), "/devices/import", PLATFORM, R(Settings), device_import::import_template),
         route(post.clone(), "/devices/import", PLATFORM, R(Settings), device_import::import_devices),
-        route(get.clone(), "/devices/waiting", PLATFORM, R(Settings), devices::list_waiting),
+        route(get.clone(), "/devices/waiting", PLATFORM, R(Settings), device_list::list_waiting),
         route(post.clone(), "/devices/commands", PLATFORM, R(Settings), commands::command_devices),
         route(get.clone(), "/devices/{serial}", PLATFORM, R(Live), devices::get_device),
         route(patch.clone(), "/devices/{serial}", PLATFORM, R(Settings), devices::change_device),

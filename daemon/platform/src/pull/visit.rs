@@ -320,6 +320,10 @@ impl Intake for Visitor {
         self.taker.heard(serial, listener, audio);
     }
 
+    async fn bundle(&self, serial: &str, command: u64, from: u64, most_bytes: usize) -> Option<Bytes> {
+        self.taker.bundle(serial, command, from, most_bytes).await
+    }
+
     fn left(&self, serial: &str, reason: &UplinkError) {
         self.taker.left(serial, reason);
     }

@@ -16,9 +16,11 @@ use uplink::order::Lane;
 use uplink::station_end::Said;
 
 use super::World;
+use super::bundle::Bundle;
 use super::listeners::Listeners;
 use super::orders::{self, failure};
 use super::outbox_handle::OutboxHandle;
+use super::upgrade;
 use crate::listen::Listener;
 
 /// Progress is told at most so often.
@@ -27,6 +29,9 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 const REMEMBERED: usize = 256;
 /// Commands at once; more are a mistake of the platform.
 const MOST_RUNNING: usize = 1000;
+
+/// The name of `What::Upgrade`.
+const UPGRADE: &str = "upgrade";
 
 /// Commands outlive their connection; live audio does not.
 pub(super) struct Commands {
@@ -52,6 +57,8 @@ enum Stage {
     /// It is being done, and what it changes will have been changed: it ends by that, whatever is said meanwhile. Only
     /// what has nothing done yet by then, and is `given_up`, ends by the code of that.
     Working { given_up: Option<&'static str> },
+    /// The bundle that it is about is coming.
+    Fetching(Box<Bundle>),
     /// What it wants is being sent.
     Sending,
     /// It waits for the disk only.
@@ -62,6 +69,10 @@ enum Stage {
 pub(super) enum JobEnd {
     /// These entries are to be sent.
     Entries(Lane, Vec<(u64, Place)>),
+    /// This bundle is to be fetched, as far as it is not here.
+    Comes(Box<Bundle>),
+    /// The bundle is being installed: so many percent.
+    Installing(u8),
     /// Somebody listens now; the answer follows.
     Listens(u64, Listener),
     Ended(Outcome),
@@ -78,21 +89,19 @@ impl Commands {
 
     /// Begins a command; one that came before is answered again, or goes on.
     pub(super) fn begin(&mut self, command: Command, outbox: &OutboxHandle) -> Option<Said> {
-        if let Some(running) = self.running.get_mut(&command.command)
+        let id = command.command;
+        if let Some(running) = self.running.get_mut(&id)
             && running.command.what == command.what
         {
             running.told = None;
-            return None;
+            return self.want(id);
         }
-        if let Some((_, outcome)) = self
-            .ended
-            .iter()
-            .find(|(ended, _)| (ended.command, &ended.what) == (command.command, &command.what))
+        if let Some((_, outcome)) =
+            self.ended.iter().find(|(ended, _)| (ended.command, &ended.what) == (id, &command.what))
         {
-            return Some(answer(command.command, outcome.clone()));
+            return Some(answer(id, outcome.clone()));
         }
-        outbox.lock().forget_again(command.command);
-        let id = command.command;
+        outbox.lock().forget_again(id);
         let what = What::read(&command.what);
         let name = match &what {
             Ok(what) => what.name().to_owned(),
@@ -100,11 +109,15 @@ impl Commands {
         };
         let until = Instant::now() + Duration::from_secs(command.within_s.into());
         let full = self.running.len() >= MOST_RUNNING;
+        let upgrading = matches!(what, Ok(What::Upgrade { .. })) && !self.makes_way(outbox);
         let stage = Stage::Working { given_up: None };
         self.running.insert(id, Running { command, name, until, stage, told: None });
         match what {
             Err(wrong) => self.end(id, wrong.outcome()),
             Ok(_) if full => self.end(id, failure(code::NOT_AVAILABLE, "too many commands at once")),
+            Ok(_) if upgrading => {
+                self.end(id, failure(code::UPGRADE_RUNNING, "another upgrade is being installed"));
+            }
             Ok(What::StopListening { listener }) => {
                 self.listeners.remove(listener);
                 self.end(id, done());
@@ -123,6 +136,58 @@ impl Commands {
         None
     }
 
+    /// Of two upgrades the later one counts, as long as neither is being installed. `false`: one is.
+    fn makes_way(&mut self, outbox: &OutboxHandle) -> bool {
+        let upgrades = self.running.iter().filter(|(_, running)| running.name == UPGRADE);
+        let (fetching, others): (Vec<_>, Vec<_>) =
+            upgrades.partition(|(_, running)| matches!(running.stage, Stage::Fetching(_)));
+        let installing = others.iter().any(|(_, running)| matches!(running.stage, Stage::Working { .. }));
+        let fetching: Vec<u64> = fetching.into_iter().map(|(id, _)| *id).collect();
+        if !installing {
+            fetching.into_iter().for_each(|id| self.give_up(id, code::CANCELLED, outbox));
+        }
+        !installing
+    }
+
+    /// Asks for the next piece of the bundle that a command is about.
+    fn want(&mut self, id: u64) -> Option<Said> {
+        let Stage::Fetching(bundle) = &mut self.running.get_mut(&id)?.stage else { return None };
+        let (from, most_bytes) = bundle.ask(Instant::now());
+        Some(Said::Message(ToPlatform::Want { command: id, from, most_bytes }))
+    }
+
+    /// A piece of a bundle has come.
+    pub(super) fn piece(&mut self, id: u64, offset: u64, bytes: &[u8]) -> Option<Said> {
+        let Stage::Fetching(bundle) = &mut self.running.get_mut(&id)?.stage else { return None };
+        match bundle.take(offset, bytes, Instant::now()) {
+            Ok(true) => self.install_or_want(id),
+            // Asked for on a connection before this one.
+            Ok(false) => None,
+            Err(error) => {
+                self.end(id, upgrade::not_taken(&error.into()));
+                None
+            }
+        }
+    }
+
+    fn install_or_want(&mut self, id: u64) -> Option<Said> {
+        let running = self.running.get_mut(&id)?;
+        if !matches!(&running.stage, Stage::Fetching(bundle) if bundle.is_whole()) {
+            return self.want(id);
+        }
+        let working = Stage::Working { given_up: None };
+        if let Stage::Fetching(bundle) = std::mem::replace(&mut running.stage, working) {
+            let (world, what) = (self.world.clone(), running.command.what.clone());
+            let results = self.results_in.clone();
+            spawn_blocking(move || {
+                let mut tell = |percent| drop(results.send((id, JobEnd::Installing(percent))));
+                let outcome = upgrade::install(&world, &what, *bundle, &mut tell);
+                let _ = results.send((id, JobEnd::Ended(outcome)));
+            });
+        }
+        None
+    }
+
     /// Gives a command up.
     pub(super) fn cancel(&mut self, id: u64, outbox: &OutboxHandle) {
         self.give_up(id, code::CANCELLED, outbox);
@@ -135,6 +200,8 @@ impl Commands {
                 outbox.lock().forget_again(id);
                 self.end(id, as_given_up(why));
             }
+            // What has come stays on the disk, for the next command that is about the same bundle.
+            Some(Stage::Fetching(_)) => self.end(id, as_given_up(why)),
             Some(Stage::WritingDown) | None => {}
         }
     }
@@ -145,7 +212,7 @@ impl Commands {
         let (id, end) = self.results.recv().await?;
         let given_up = match self.running.get(&id)?.stage {
             Stage::Working { given_up } => given_up,
-            Stage::Sending | Stage::WritingDown => None,
+            Stage::Fetching(_) | Stage::Sending | Stage::WritingDown => None,
         };
         match (end, given_up) {
             (JobEnd::WrittenDown(outcome), _) => return self.settle(id, outcome),
@@ -159,6 +226,14 @@ impl Commands {
                     running.told = Some((progress, Instant::now()));
                     answer(id, Outcome::Progress { done: progress.0, total: progress.1 })
                 });
+            }
+            (JobEnd::Comes(_), Some(why)) => self.end(id, as_given_up(why)),
+            (JobEnd::Comes(bundle), None) => {
+                self.running.get_mut(&id)?.stage = Stage::Fetching(bundle);
+                return self.install_or_want(id);
+            }
+            (JobEnd::Installing(percent), _) => {
+                return Some(answer(id, Outcome::Progress { done: percent.into(), total: 100 }));
             }
             (JobEnd::Listens(listener, _), Some(why)) => {
                 self.listeners.remove(listener);
@@ -177,10 +252,12 @@ impl Commands {
         let now = Instant::now();
         let (mut said, mut ended, mut late) = (Vec::new(), Vec::new(), Vec::new());
         for (id, running) in &mut self.running {
-            let progress = outbox
-                .lock()
-                .again(*id)
-                .map(|again| (again.is_done(), (again.done, again.total), (again.unreadable, again.refused)));
+            let progress = match &running.stage {
+                Stage::Fetching(bundle) => Some((false, bundle.progress(), (0, 0))),
+                _ => outbox.lock().again(*id).map(|again| {
+                    (again.is_done(), (again.done, again.total), (again.unreadable, again.refused))
+                }),
+            };
             match progress {
                 Some((true, (_, total), (unreadable, refused))) => {
                     let detail =

@@ -242,6 +242,9 @@ impl Dialler {
                     }
                     Some(Wanted::Do(command)) => to_say.extend(self.commands.begin(command, &outbox)),
                     Some(Wanted::Cancel(command)) => self.commands.cancel(command, &outbox),
+                    Some(Wanted::Bundle { command, offset, bytes }) => {
+                        to_say.extend(self.commands.piece(command, offset, &bytes));
+                    }
                     None => return,
                 },
                 result = self.commands.next_result(&outbox) => to_say.extend(result),

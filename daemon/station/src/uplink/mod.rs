@@ -8,6 +8,7 @@
 
 mod again;
 mod asked;
+mod bundle;
 mod commands;
 mod dialler;
 mod follower;
@@ -25,6 +26,7 @@ mod put_off;
 mod queue;
 mod settings;
 mod token;
+mod upgrade;
 
 use std::sync::{Arc, Weak};
 

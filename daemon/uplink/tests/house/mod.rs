@@ -51,6 +51,8 @@ pub struct Kept {
     pub limits: Mutex<Limits>,
     pub to_station: Mutex<Option<mpsc::Sender<ToStation>>>,
     pub left: Mutex<Vec<String>>,
+    /// What is sent for a command with this number.
+    pub bundle: Mutex<Option<(u64, Bytes)>>,
 }
 
 #[derive(Clone)]
@@ -80,6 +82,7 @@ impl Platform {
             limits: Mutex::default(),
             to_station: Mutex::default(),
             left: Mutex::default(),
+            bundle: Mutex::default(),
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
@@ -202,6 +205,13 @@ impl Intake for Taker {
 
     fn heard(&self, _serial: &str, listener: u64, audio: Bytes) {
         self.0.heard.lock().expect("a lock").push((listener, audio));
+    }
+
+    async fn bundle(&self, _serial: &str, command: u64, from: u64, most_bytes: usize) -> Option<Bytes> {
+        let bundle = self.0.bundle.lock().expect("a lock");
+        let (_, bytes) = bundle.as_ref().filter(|(sent, _)| *sent == command)?;
+        let from = usize::try_from(from).ok().filter(|from| *from < bytes.len())?;
+        Some(bytes.slice(from..bytes.len().min(from + most_bytes)))
     }
 
     fn left(&self, _serial: &str, reason: &UplinkError) {

@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use platform::{CommandNow, CommandState, ContactToSet, MoreOfContact, Platform, What};
 use serde_json::{Map, Value, json};
 
-use super::devices::{SERIAL, serial_of};
+use super::device_fields::{SERIAL, serial_of};
 use super::recordings::{id_of, row_of};
 use super::{Answer, json_answer};
 use crate::app::App;

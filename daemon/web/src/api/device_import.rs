@@ -7,7 +7,7 @@ use axum::response::Response;
 use catalog::{Device, Scope};
 use serde_json::{Value, json};
 
-use super::devices::{Asked, SERIAL, fingerprint_of, new_device, serial_of, trail_json};
+use super::device_fields::{Asked, SERIAL, fingerprint_of, new_device, serial_of, trail_json};
 use super::{Answer, json_answer};
 use crate::app::App;
 use crate::csv_file::{self, CsvFile, CsvLine};

@@ -9,8 +9,8 @@ use catalog::Right;
 use serde_json::{Value, json};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::device_list::waiting_for;
 use super::device_ports::ports_json;
-use super::devices::waiting_for;
 use super::meta::alarm_counts_json;
 use crate::app::App;
 use crate::fleet::{Fleet, device_of};

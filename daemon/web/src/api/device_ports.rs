@@ -8,7 +8,7 @@ use line::{CallType, PortState};
 use platform::{DeviceNow, PortNow};
 use serde_json::{Value, json};
 
-use super::devices::{belong, check_past, since_of};
+use super::device_spans::{belong, check_past, since_of};
 use super::{Answer, json_answer};
 use crate::app::App;
 use crate::fields::{Fields, Given};

@@ -6,7 +6,7 @@ use chrono::{Days, NaiveDate, TimeZone};
 use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
-use super::devices::waiting_for;
+use super::device_list::waiting_for;
 use super::meta::alarm_counts_json;
 use super::recordings::seconds;
 use super::{Answer, json_answer};

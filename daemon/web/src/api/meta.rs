@@ -7,7 +7,7 @@ use hyper::header;
 use line::{PortState, Severity};
 use serde_json::{Value, json};
 
-use super::devices::waiting_for;
+use super::device_list::waiting_for;
 use super::{Answer, json_answer};
 use crate::app::App;
 use crate::fleet::Fleet;

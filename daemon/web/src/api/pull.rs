@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 use platform::{DeviceNow, Fingerprint, PullNow};
 use serde_json::{Value, json};
 
-use super::devices::fingerprint_of;
+use super::device_fields::fingerprint_of;
 use super::{Answer, done, json_answer};
 use crate::app::App;
 use crate::fields::{Fields, Given};

@@ -1,0 +1,213 @@
+//! The bundle of an upgrade on its way from the platform: asked for piece by piece, written down as it comes. What came
+//! of it before, on another connection or before a restart, is not asked for again.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use recording::free_space;
+use sha2::{Digest, Sha256};
+
+/// Longest bundle that a box takes.
+pub(super) const MOST_BYTES: u64 = 2 << 30;
+/// What has to be left of the disk beside the bundle: recordings come first.
+const LEFT_FREE_BYTES: u64 = 256 << 20;
+const FIRST_PIECE_BYTES: u32 = 16 << 10;
+const PIECE_BYTES: std::ops::RangeInclusive<u32> = 4 << 10..=256 << 10;
+/// A piece that comes sooner is followed by one twice as long; one that takes `SLOW`, by one half as long.
+const QUICK: Duration = Duration::from_millis(500);
+const SLOW: Duration = Duration::from_secs(2);
+
+/// A bundle of which not everything may be here.
+#[derive(Debug)]
+pub(super) struct Bundle {
+    path: PathBuf,
+    file: File,
+    sha256: String,
+    /// Bytes that are here, and of the whole.
+    have: u64,
+    bytes: u64,
+    piece_bytes: u32,
+    asked: Instant,
+}
+
+/// Why a bundle cannot be taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BundleError {
+    #[error("a bundle is 1 to {MOST_BYTES} bytes long and named by its SHA-256")]
+    Invalid,
+    #[error("the disk has no room for the bundle: {needed} bytes more are needed")]
+    NoRoom { needed: u64 },
+    #[error("the bundle cannot be put on the disk: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Bundle {
+    /// Opens what is here of it under `data`, if anything is. Other bundles there are removed: one is enough.
+    pub fn open(data: &Path, bytes: u64, sha256: &str) -> Result<Self, BundleError> {
+        let named =
+            sha256.len() == 64 && sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        if !named || !(1..=MOST_BYTES).contains(&bytes) {
+            return Err(BundleError::Invalid);
+        }
+        let folder = data.join("upgrade");
+        fs::create_dir_all(&folder)?;
+        let path = folder.join(format!("{sha256}.raucb"));
+        for other in fs::read_dir(&folder)? {
+            let other = other?.path();
+            if other != path {
+                fs::remove_file(other)?;
+            }
+        }
+        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+        let mut have = file.metadata()?.len();
+        if have > bytes {
+            file.set_len(0)?;
+            have = 0;
+        }
+        let needed = (bytes - have).saturating_add(LEFT_FREE_BYTES);
+        let free = free_space(&folder)?.free_bytes;
+        if free < needed {
+            return Err(BundleError::NoRoom { needed: needed - free });
+        }
+        let (sha256, asked) = (sha256.to_owned(), Instant::now());
+        Ok(Self { path, file, sha256, have, bytes, piece_bytes: FIRST_PIECE_BYTES, asked })
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes that are here, and of the whole.
+    pub fn progress(&self) -> (u64, u64) {
+        (self.have, self.bytes)
+    }
+
+    pub fn is_whole(&self) -> bool {
+        self.have == self.bytes
+    }
+
+    /// From which byte on, and how much, is to be asked for next.
+    pub fn ask(&mut self, now: Instant) -> (u64, u32) {
+        self.asked = now;
+        (self.have, self.piece_bytes)
+    }
+
+    /// Takes the piece that was asked for; another one is passed over. `false`: it was that.
+    pub fn take(&mut self, offset: u64, piece: &[u8], now: Instant) -> io::Result<bool> {
+        let room = self.bytes - self.have;
+        if offset != self.have || piece.is_empty() || piece.len() as u64 > room {
+            return Ok(false);
+        }
+        self.file.write_all_at(piece, offset)?;
+        self.have += piece.len() as u64;
+        let took = now.duration_since(self.asked);
+        let next = match took {
+            took if took < QUICK => self.piece_bytes.saturating_mul(2),
+            took if took > SLOW => self.piece_bytes / 2,
+            _ => self.piece_bytes,
+        };
+        self.piece_bytes = next.clamp(*PIECE_BYTES.start(), *PIECE_BYTES.end());
+        Ok(true)
+    }
+
+    /// Reads all of it: whether it is what was announced.
+    pub fn is_right(&self) -> io::Result<bool> {
+        self.file.sync_all()?;
+        let (mut file, mut hash) = (File::open(&self.path)?, Sha256::new());
+        let mut piece = vec![0; 1 << 20];
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                count => hash.update(&piece[..count]),
+            }
+        }
+        let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(self.is_whole() && found == self.sha256)
+    }
+
+    /// It has served, or is of no use.
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_file(&self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sha256_of(bytes: &[u8]) -> String {
+        Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn soon(bundle: &mut Bundle, content: &[u8], after: Duration) -> usize {
+        let now = Instant::now();
+        let (from, most) = bundle.ask(now);
+        let from = from as usize;
+        let piece = &content[from..content.len().min(from + most as usize)];
+        assert!(bundle.take(from as u64, piece, now + after).expect("written"));
+        piece.len()
+    }
+
+    #[test]
+    fn it_grows_piece_by_piece_and_goes_on_where_it_was() {
+        let data = tempfile::tempdir().expect("a folder");
+        let content: Vec<u8> = (0..900_000u32).map(|at| (at * 7 % 251) as u8).collect();
+        let sha256 = sha256_of(&content);
+        let open = || Bundle::open(data.path(), content.len() as u64, &sha256).expect("opened");
+        let mut bundle = open();
+        let lengths: Vec<usize> =
+            (0..5).map(|_| soon(&mut bundle, &content, Duration::from_millis(50))).collect();
+        assert_eq!(lengths, [16 << 10, 32 << 10, 64 << 10, 128 << 10, 256 << 10], "a quick line");
+        soon(&mut bundle, &content, Duration::from_secs(3));
+        let (have, _) = bundle.progress();
+        drop(bundle);
+        let mut bundle = open();
+        assert_eq!(bundle.progress(), (have, content.len() as u64));
+        assert!(!bundle.is_right().expect("read"), "not whole");
+        assert!(!bundle.take(0, b"x", Instant::now()).expect("passed over"), "it is here already");
+        while !bundle.is_whole() {
+            soon(&mut bundle, &content, Duration::from_millis(50));
+        }
+        assert!(bundle.is_right().expect("read"));
+        assert_eq!(fs::read(bundle.path()).expect("read"), content);
+        assert!(
+            !bundle.take(bundle.progress().0, b"x", Instant::now()).expect("passed over"),
+            "behind its end"
+        );
+        let path = bundle.path().to_owned();
+        bundle.remove().expect("removed");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_slow_line_is_asked_for_less_and_never_for_nothing() {
+        let data = tempfile::tempdir().expect("a folder");
+        let content = vec![1; 100_000];
+        let mut bundle =
+            Bundle::open(data.path(), content.len() as u64, &sha256_of(&content)).expect("opened");
+        let lengths: Vec<usize> =
+            (0..4).map(|_| soon(&mut bundle, &content, Duration::from_secs(5))).collect();
+        assert_eq!(lengths, [16 << 10, 8 << 10, 4 << 10, 4 << 10]);
+    }
+
+    #[test]
+    fn what_is_not_the_bundle_is_told_and_another_one_makes_room() {
+        let data = tempfile::tempdir().expect("a folder");
+        let mut bundle = Bundle::open(data.path(), 3, &sha256_of(b"abc")).expect("opened");
+        assert!(bundle.take(0, b"abd", Instant::now()).expect("written"));
+        assert!(bundle.is_whole() && !bundle.is_right().expect("read"));
+        let other = Bundle::open(data.path(), 4, &sha256_of(b"abcd")).expect("opened");
+        assert!(!bundle.path().exists() && other.path().exists());
+        for (bytes, sha256) in
+            [(0, sha256_of(b"")), (5, "../x".into()), (5, "A".repeat(64)), (u64::MAX, sha256_of(b"x"))]
+        {
+            let wrong = Bundle::open(data.path(), bytes, &sha256).expect_err("refused");
+            assert!(matches!(wrong, BundleError::Invalid), "{wrong}");
+        }
+        let full = Bundle::open(Path::new("/proc/self"), 3, &sha256_of(b"abc")).expect_err("no disk");
+        assert!(matches!(full, BundleError::Io(_)), "{full}");
+    }
+}
