@@ -66,6 +66,9 @@ const SHOWN_BYTES: usize = 4096;
 /// The name of `What::Synchronise`.
 const SYNCHRONISE: &str = "synchronise";
 
+/// The name of `What::Upgrade`.
+const UPGRADE: &str = "upgrade";
+
 /// What is remembered of a command for as long as it is shown: of thousands of contacts, how many there were.
 pub(crate) fn shown(what: &What) -> Arc<Map<String, Value>> {
     let members = match what {
@@ -239,6 +242,13 @@ impl Orders {
         self.all_open().any(|order| order.now.serial == serial)
     }
 
+    /// A station is being given the bundle with this SHA-256.
+    pub fn sends(&self, sha256: &str) -> bool {
+        self.all_open().any(|order| {
+            order.now.what == UPGRADE && order.now.params.get("sha256").is_some_and(|of| of == sha256)
+        })
+    }
+
     /// Forgets those that ended longer ago than `shown`.
     pub fn forget(&mut self, shown: Duration) {
         self.by_id.retain(|_, order| order.ended.is_none_or(|ended| ended.elapsed() < shown));
@@ -354,6 +364,23 @@ mod tests {
         assert!(orders.answered("A", id, Outcome::Progress { done: 3, total: 9 }, 6).is_none());
         assert_eq!(orders.synchronising(), [("A".to_owned(), (3, 9))]);
         assert_eq!(orders.command(id).map(|now| now.params["to_us"].clone()), Some(json!(2)));
+    }
+
+    #[test]
+    fn a_bundle_is_sent_until_the_last_station_has_ended() {
+        let sha256 = "ab".repeat(32);
+        let upgrade =
+            What::Upgrade { release: "0.2.0".into(), bytes: 9, sha256: sha256.clone(), restart: true };
+        assert_eq!(upgrade.name(), UPGRADE);
+        let mut orders = Orders::new(1);
+        let minute = Duration::from_secs(60);
+        let mut begin =
+            |serial: &str| orders.begin(serial, &upgrade, &shown(&upgrade), minute, &trail(), 5).0;
+        let (first, second) = (begin("A"), begin("B"));
+        assert!(orders.set(first, CommandState::failed("cancelled"), 6).is_some());
+        assert!(orders.sends(&sha256) && !orders.sends(&"cd".repeat(32)));
+        assert!(orders.answered("B", second, Outcome::Done { detail: Map::new() }, 7).is_some());
+        assert!(!orders.sends(&sha256));
     }
 
     #[test]

@@ -30,6 +30,7 @@ use crate::platform::{
     Background, Inner, KEEPS_AT_ONCE, Platform, PlatformConfig, PlatformInfo, Running, VitalsNow,
 };
 use crate::pull::{self, Pauses, Pulls};
+use crate::releases::Releases;
 use crate::room::Room;
 use crate::settings::Book;
 use crate::station::Come;
@@ -91,6 +92,9 @@ impl Platform {
             tuning: mail::Tuning::default(),
         });
         let mail = mail.map_err(|source| PlatformError::Thread { source })?;
+        let room = Arc::new(Room::new(data.path().to_owned(), settings.clone(), tuning.held_s));
+        let (releases, sentences) = Releases::open(&data.path().join("releases"), room.clone())?;
+        sentences.iter().for_each(|sentence| eprintln!("{sentence}"));
         let inner = Arc::new(Inner {
             info: PlatformInfo {
                 serial,
@@ -100,7 +104,8 @@ impl Platform {
             },
             fingerprint: key.fingerprint(),
             address,
-            room: Room::new(data.path().to_owned(), settings.clone(), tuning.held_s),
+            room,
+            releases,
             settings,
             data,
             catalog,
