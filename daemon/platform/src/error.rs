@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use upkeep::identity::IdentityError;
 use uplink::key::KeyError;
 
+use crate::releases::ReleaseError;
 use crate::settings::SettingsError;
 
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +15,8 @@ pub enum PlatformError {
     DataDir(#[from] recording::DataDirError),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Release(#[from] ReleaseError),
     #[error(transparent)]
     Identity(#[from] IdentityError),
     #[error(transparent)]
@@ -60,6 +63,7 @@ impl PlatformError {
             Self::DataDir(_) => "data_folder",
             Self::Settings(SettingsError::Invalid { .. }) => "setting_invalid",
             Self::Settings(SettingsError::File(_)) => "settings_not_written",
+            Self::Release(error) => error.code(),
             Self::Identity(_) | Self::Key(_) | Self::Tls(_) => "identity",
             Self::Catalog(error) => error.code(),
             Self::Listen { .. } => "address_in_use",

@@ -25,6 +25,7 @@ use uplink::seats::Seats;
 use crate::care::Notice;
 use crate::keeping::{NotKept, parts_folder};
 use crate::lock;
+use crate::orders::CommandState;
 use crate::platform::Inner;
 use crate::quiet;
 use crate::strangers::{Guest, Strangers};

@@ -9,6 +9,8 @@
 //! add_devices(devices, trail) ; change_device(serial, change, trail) ; remove_device(serial, trail)
 //! accept_key(serial, fingerprint, trail)
 //! command(serials, what, within, trail) -> ids ; commands(since), command_now(id), synchronising() ; cancel(id)
+//! releases() -> list(), get(sha256), read(sha256, offset, most), begin(name, bytes, account) -> Upload
+//! upgrade(serials, sha256, restart, within, trail) -> ids ; remove_release(sha256)
 //! has_file(row)
 //! listen(serial, port) -> PortAudio
 //! fetch_now(serial, trail)
@@ -32,6 +34,8 @@ mod orders;
 mod platform;
 mod pull;
 mod quiet;
+mod recalled;
+mod releases;
 mod remembered;
 mod room;
 mod settings;
@@ -49,6 +53,7 @@ pub use listening::PortAudio;
 pub use orders::{CommandNow, CommandState};
 pub use platform::{Health, Platform, PlatformConfig, PlatformInfo, VitalsNow};
 pub use pull::{PULL_TROUBLES, PullNow, PullState, PullTrouble};
+pub use releases::{MOST_RELEASE_BYTES, MOST_RELEASES, Release, ReleaseError, Releases, Upload};
 pub use settings::{PlatformSettings, SettingsError};
 pub use station::{DeviceNow, OtherKey};
 pub use tuning::Tuning;

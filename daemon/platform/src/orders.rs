@@ -1,5 +1,5 @@
 //! Commands to stations: each has a number, a time limit, an answer, and its end in the audit trail. They are kept in
-//! memory, for a day after they ended; what became of them stays in the trail.
+//! memory, for a day after they ended; what became of them stays in the trail, and is recalled from there (`recalled`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -63,8 +63,13 @@ impl CommandState {
 
 /// Settings that are longer as JSON are shown as their count.
 const SHOWN_BYTES: usize = 4096;
+/// The operation of the entry that says what has become of a command.
+pub(crate) const COMMAND_END: &str = "command_end";
 /// The name of `What::Synchronise`.
 const SYNCHRONISE: &str = "synchronise";
+
+/// The name of `What::Upgrade`.
+const UPGRADE: &str = "upgrade";
 
 /// What is remembered of a command for as long as it is shown: of thousands of contacts, how many there were.
 pub(crate) fn shown(what: &What) -> Arc<Map<String, Value>> {
@@ -112,6 +117,18 @@ impl Orders {
     /// `now_us` makes numbers that no run before has given.
     pub fn new(now_us: i64) -> Self {
         Self { by_id: BTreeMap::new(), open: BTreeSet::new(), next_id: now_us.max(1) as u64, change: 0 }
+    }
+
+    /// Shows what has become of those of the run before.
+    pub fn recall(&mut self, before: Vec<CommandNow>, trail: &AuditEntry) {
+        let now = Instant::now();
+        for mut one in before {
+            self.change += 1;
+            one.change = self.change;
+            let order =
+                Order { now: Arc::new(one), trail: trail.clone(), until: now, ended: Some(now), again: None };
+            self.by_id.entry(order.now.id).or_insert(order);
+        }
     }
 
     /// A number for a command.
@@ -234,9 +251,22 @@ impl Orders {
         self.by_id.get(&id).filter(|order| order.ended.is_none()).map(|order| order.now.serial.clone())
     }
 
+    /// The SHA-256 of the bundle that an upgrade of this station, which goes on, is about.
+    pub fn bundle_of(&self, serial: &str, id: u64) -> Option<String> {
+        let order = self.by_id.get(&id).filter(|order| order.now.serial == serial)?;
+        order.again.as_ref()?.what.get("sha256")?.as_str().map(str::to_owned)
+    }
+
     /// A station works on a command.
     pub fn has_open(&self, serial: &str) -> bool {
         self.all_open().any(|order| order.now.serial == serial)
+    }
+
+    /// A station is being given the bundle with this SHA-256.
+    pub fn sends(&self, sha256: &str) -> bool {
+        self.all_open().any(|order| {
+            order.now.what == UPGRADE && order.now.params.get("sha256").is_some_and(|of| of == sha256)
+        })
     }
 
     /// Forgets those that ended longer ago than `shown`.
@@ -267,18 +297,22 @@ impl Orders {
 }
 
 fn end_entry(order: &Order) -> AuditEntry {
-    let now = &order.now;
+    end_of(&order.now, &order.trail)
+}
+
+/// The entry that says what has become of a command; `trail` is that of whoever gave it.
+pub(crate) fn end_of(now: &CommandNow, trail: &AuditEntry) -> AuditEntry {
     let (result, detail) = match &now.state {
         CommandState::Failed { code, .. } => (AuditResult::Failed, Some(code.clone())),
         _ => (AuditResult::Ok, None),
     };
     AuditEntry {
         item: "device".into(),
-        operation: "command_end".into(),
+        operation: COMMAND_END.into(),
         params: params(json!({"serial": now.serial, "command": now.id, "what": now.what})),
         result,
         detail,
-        ..order.trail.clone()
+        ..trail.clone()
     }
 }
 
@@ -354,6 +388,23 @@ mod tests {
         assert!(orders.answered("A", id, Outcome::Progress { done: 3, total: 9 }, 6).is_none());
         assert_eq!(orders.synchronising(), [("A".to_owned(), (3, 9))]);
         assert_eq!(orders.command(id).map(|now| now.params["to_us"].clone()), Some(json!(2)));
+    }
+
+    #[test]
+    fn a_bundle_is_sent_until_the_last_station_has_ended() {
+        let sha256 = "ab".repeat(32);
+        let upgrade =
+            What::Upgrade { release: "0.2.0".into(), bytes: 9, sha256: sha256.clone(), restart: true };
+        assert_eq!(upgrade.name(), UPGRADE);
+        let mut orders = Orders::new(1);
+        let minute = Duration::from_secs(60);
+        let mut begin =
+            |serial: &str| orders.begin(serial, &upgrade, &shown(&upgrade), minute, &trail(), 5).0;
+        let (first, second) = (begin("A"), begin("B"));
+        assert!(orders.set(first, CommandState::failed("cancelled"), 6).is_some());
+        assert!(orders.sends(&sha256) && !orders.sends(&"cd".repeat(32)));
+        assert!(orders.answered("B", second, Outcome::Done { detail: Map::new() }, 7).is_some());
+        assert!(!orders.sends(&sha256));
     }
 
     #[test]

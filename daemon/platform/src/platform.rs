@@ -26,6 +26,7 @@ use crate::listening::{Joined, Listening, PortAudio};
 use crate::lock;
 use crate::orders::{self, CommandNow, CommandState, Orders};
 use crate::pull::Pulls;
+use crate::releases::Releases;
 use crate::room::Room;
 use crate::settings::{Book, PlatformSettings};
 use crate::station::DeviceNow;
@@ -102,7 +103,8 @@ pub(crate) struct Inner {
     pub loading: Mutex<()>,
     /// Devices and what has come of them have been read from the catalog.
     pub loaded: AtomicBool,
-    pub room: Room,
+    pub room: Arc<Room>,
+    pub releases: Releases,
     /// Groups that are being kept at the same time.
     pub keeps: Arc<Semaphore>,
     pub orders: Mutex<Orders>,

@@ -55,6 +55,14 @@ impl Room {
         if disk.full { Err(self.held(HeldCode::DiskFull)) } else { Ok(()) }
     }
 
+    /// Whether so many bytes more, which are no recordings, leave the reserve free. What stations are told does not
+    /// depend on it.
+    pub fn spares(&self, bytes: u64) -> bool {
+        // As for `check`: a disk that cannot be asked shows what it is when something is written.
+        let Ok(space) = recording::free_space(&self.path) else { return true };
+        !is_full(space, self.settings.now().reserve_bytes(space), bytes, false)
+    }
+
     /// How the disk is now.
     pub fn look(&self) -> DiskState {
         // The answer stands in the state.

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use catalog::{Catalog, Options};
 use mail::{Mail, MailConfig};
 use recording::DataDir;
+use serde_json::json;
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -18,18 +19,20 @@ use upkeep::BoxClock;
 use upkeep::identity::{self, Role};
 use uplink::{DeviceKey, tls};
 
-use crate::care::{self, Care};
+use crate::care::{self, Care, Notice};
 use crate::error::PlatformError;
 use crate::intake::{self, Door};
 use crate::keeping;
 use crate::listening::Listening;
 use crate::lock;
 use crate::mail_host::PlatformHost;
-use crate::orders::Orders;
+use crate::orders::{COMMAND_END, Orders};
 use crate::platform::{
     Background, Inner, KEEPS_AT_ONCE, Platform, PlatformConfig, PlatformInfo, Running, VitalsNow,
 };
 use crate::pull::{self, Pauses, Pulls};
+use crate::recalled::Recalled;
+use crate::releases::Releases;
 use crate::remembered;
 use crate::room::Room;
 use crate::settings::Book;
@@ -92,6 +95,9 @@ impl Platform {
             tuning: mail::Tuning::default(),
         });
         let mail = mail.map_err(|source| PlatformError::Thread { source })?;
+        let room = Arc::new(Room::new(data.path().to_owned(), settings.clone(), tuning.held_s));
+        let (releases, sentences) = Releases::open(&data.path().join("releases"), room.clone())?;
+        sentences.iter().for_each(|sentence| eprintln!("{sentence}"));
         let inner = Arc::new(Inner {
             info: PlatformInfo {
                 serial,
@@ -101,7 +107,8 @@ impl Platform {
             },
             fingerprint: key.fingerprint(),
             address,
-            room: Room::new(data.path().to_owned(), settings.clone(), tuning.held_s),
+            room,
+            releases,
             settings,
             data,
             catalog,
@@ -166,8 +173,22 @@ impl Inner {
         {
             eprintln!("{sentence}");
         }
+        self.recall_commands();
         self.loaded.store(true, Relaxed);
         Ok(())
+    }
+
+    /// What has become of the commands of the run before.
+    fn recall_commands(&self) {
+        let now_us = self.clock.now_us();
+        let shown_us = i64::try_from(self.tuning.commands_shown.as_micros()).unwrap_or(i64::MAX);
+        match Recalled::read(&self.catalog, now_us.saturating_sub(shown_us), now_us) {
+            Ok(Recalled { commands, cut }) => {
+                lock(&self.orders).recall(commands, &Self::own_trail(COMMAND_END, json!({})));
+                cut.into_iter().for_each(|entry| self.notify(Notice::Audit(Box::new(entry))));
+            }
+            Err(error) => eprintln!("what became of the commands before is not shown: {error}"),
+        }
     }
 
     pub(crate) fn remembered_file(&self) -> PathBuf {

@@ -154,6 +154,11 @@ impl What {
             .map_err(|error| BadCommand::Invalid { what: name.to_owned(), reason: error.to_string() })
     }
 
+    /// The name of a kind, if it is one.
+    pub fn known_name(name: &str) -> Option<&'static str> {
+        NAMES.into_iter().find(|known| *known == name)
+    }
+
     /// Its name on the wire and in the audit trail.
     pub fn name(&self) -> &'static str {
         let place = match self {

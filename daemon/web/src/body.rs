@@ -8,16 +8,21 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::HeaderMap;
 use hyper::header;
+use tokio::time::{Instant, timeout_at};
 
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
 
 /// Largest body: 5000 ids of recordings with room to spare.
 pub const LIMIT_BYTES: usize = 1024 * 1024;
-/// A body must have arrived by then.
+/// A body must have arrived by then; of a long one, something more.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
+/// A long one must have arrived by then: 2 GiB over 2.5 Mbit/s.
+const LONG_ARRIVES_WITHIN: Duration = Duration::from_secs(2 * 3600);
 
 pub const JSON: &str = "application/json";
+/// A file as it is.
+pub const BYTES: &str = "application/octet-stream";
 pub const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The media type of a body, without its parameters, in lower case.
@@ -36,16 +41,55 @@ pub async fn whole(body: Body) -> Result<Bytes, Problem> {
             let title = format!("The body is larger than {LIMIT_BYTES} bytes.");
             Err(Problem::new(Code::BodyTooLarge, title).with("limit_bytes", LIMIT_BYTES))
         }
-        Ok(Err(_)) => {
-            let title = "The request ended before its body was whole; nothing was changed.";
-            Err(Problem::new(Code::RequestIncomplete, title))
-        }
-        Err(_) => {
-            let limit_s = ARRIVES_WITHIN.as_secs();
-            let title = format!("The request took longer than {limit_s} s to arrive.");
-            Err(Problem::new(Code::RequestTimeout, title).with("limit_s", limit_s))
+        Ok(Err(_)) => Err(incomplete()),
+        Err(_) => Err(too_slow(ARRIVES_WITHIN)),
+    }
+}
+
+/// A long body, piece by piece as it arrives, so that nothing has to hold it whole.
+pub struct Arriving {
+    body: Body,
+    until: Instant,
+}
+
+impl Arriving {
+    pub fn new(body: Body) -> Self {
+        Self { body, until: Instant::now() + LONG_ARRIVES_WITHIN }
+    }
+
+    /// What comes next; `None` at the end.
+    ///
+    /// # Errors
+    /// `request_timeout`, `request_incomplete`.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, Problem> {
+        loop {
+            let (until, limit) = match Instant::now() + ARRIVES_WITHIN {
+                next if next < self.until => (next, ARRIVES_WITHIN),
+                _ => (self.until, LONG_ARRIVES_WITHIN),
+            };
+            match timeout_at(until, self.body.frame()).await {
+                Ok(None) => return Ok(None),
+                Ok(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(bytes) if !bytes.is_empty() => return Ok(Some(bytes)),
+                    // Trailers, and frames without anything in them.
+                    _ => {}
+                },
+                Ok(Some(Err(_))) => return Err(incomplete()),
+                Err(_) => return Err(too_slow(limit)),
+            }
         }
     }
+}
+
+fn incomplete() -> Problem {
+    let title = "The request ended before its body was whole; nothing was changed.";
+    Problem::new(Code::RequestIncomplete, title)
+}
+
+fn too_slow(limit: Duration) -> Problem {
+    let limit_s = limit.as_secs();
+    let title = format!("The request took longer than {limit_s} s to arrive.");
+    Problem::new(Code::RequestTimeout, title).with("limit_s", limit_s)
 }
 
 pub fn wrong_media_type(expected: &str) -> Problem {
@@ -73,6 +117,27 @@ mod tests {
         let large = whole(Body::from(vec![b' '; LIMIT_BYTES + 1])).await.expect_err("refused");
         assert_eq!(large.code, Code::BodyTooLarge);
         assert_eq!(whole(Body::from(vec![b' '; LIMIT_BYTES])).await.expect("taken").len(), LIMIT_BYTES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_long_body_comes_piece_by_piece_for_as_long_as_it_goes_on() {
+        use http_body_util::channel::Channel;
+        let (mut sender, channel) = Channel::<Bytes, std::io::Error>::new(1);
+        let mut arriving = Arriving::new(Body::new(channel));
+        let sending = tokio::spawn(async move {
+            for piece in ["a", "", "b"] {
+                tokio::time::sleep(ARRIVES_WITHIN / 3).await;
+                sender.send_data(Bytes::from(piece)).await.expect("taken");
+            }
+            sender
+        });
+        assert_eq!(arriving.next().await, Ok(Some(Bytes::from("a"))));
+        assert_eq!(arriving.next().await, Ok(Some(Bytes::from("b"))));
+        // It stays open, and nothing comes any more.
+        let sender = sending.await.expect("no panic");
+        assert_eq!(arriving.next().await.expect_err("too slow").code, Code::RequestTimeout);
+        sender.abort(std::io::Error::other("gone"));
+        assert_eq!(arriving.next().await.expect_err("cut off").code, Code::RequestIncomplete);
     }
 
     proptest! {

@@ -198,6 +198,7 @@ impl From<platform::PlatformError> for Problem {
             Error::TooManyDevices(most) => {
                 Self::field_invalid("serial", &format!("one of at most {most} stations: remove some first"))
             }
+            Error::Release(error) => error.into(),
             Error::Offline(serial) => {
                 Self::new(Code::DeviceOffline, format!("{serial} is not connected.")).with("serial", serial)
             }

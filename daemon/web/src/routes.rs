@@ -12,7 +12,8 @@ use hyper::Method;
 use crate::api::{
     accounts, alarms, audio, audit, box_settings, channels, commands, contact_export, contact_import,
     contacts, departments, device_import, device_list, device_listen, device_ports, devices, download,
-    export, found, home, listen, live, mail, meta, platform_link, ports, pull, recordings, session, uplink,
+    export, found, home, listen, live, mail, meta, platform_link, ports, pull, recordings, releases, session,
+    uplink,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};
@@ -131,6 +132,9 @@ pub fn table() -> Vec<Route> {
         route(get.clone(), "/commands", PLATFORM, R(Live), commands::list_commands),
         route(get.clone(), "/commands/{id}", PLATFORM, R(Live), commands::get_command),
         route(post.clone(), "/commands/{id}/cancel", PLATFORM, R(Settings), commands::cancel_command),
+        route(get.clone(), "/releases", PLATFORM, R(System), releases::list_releases),
+        route(post.clone(), "/releases", PLATFORM, R(System), releases::add_release),
+        route(delete.clone(), "/releases/{sha256}", PLATFORM, R(System), releases::remove_release),
         route(get.clone(), "/departments", PLATFORM, R(Live), departments::list_departments),
         route(post.clone(), "/departments", PLATFORM, R(Accounts), departments::create_department),
         route(patch.clone(), "/departments/{name}", PLATFORM, R(Accounts), departments::change_department),

@@ -87,6 +87,14 @@ pub fn check_department(app: &App, scope: &Scope, department: Option<&str>) -> R
     Err(Problem::not_found("department", name))
 }
 
+/// What is everybody's is for those who see the whole tree to change.
+///
+/// # Errors
+/// `department_not_yours`.
+pub fn check_whole(caller: &Caller) -> Result<(), Problem> {
+    if caller.department.is_none() { Ok(()) } else { Err(not_yours()) }
+}
+
 pub fn not_yours() -> Problem {
     let title = "Only somebody of a department above can do that: ask there.";
     Problem::new(Code::DepartmentNotYours, title)

@@ -20,6 +20,9 @@ const EXPORT_WAIT: Duration = Duration::from_secs(10);
 const EXPORT_RETRY_S: u64 = 30;
 /// Calibrations that watch a line at the same time.
 const WATCHING_AT_ONCE: usize = 8;
+/// Bundles on their way in at the same time: each holds up to a megabyte, and the disk while it is put away.
+const UPLOADS_AT_ONCE: usize = 2;
+const UPLOAD_RETRY_S: u64 = 60;
 /// People listening live at the same time.
 const LISTENERS_AT_ONCE: usize = 64;
 
@@ -28,6 +31,7 @@ pub struct Turns {
     common: Arc<Semaphore>,
     exports: Arc<Semaphore>,
     watching: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
     listeners: Arc<Semaphore>,
 }
 
@@ -39,6 +43,7 @@ impl Default for Turns {
             common: lane(COMMON_AT_ONCE),
             exports: lane(EXPORTS_AT_ONCE),
             watching: lane(WATCHING_AT_ONCE),
+            uploads: lane(UPLOADS_AT_ONCE),
             listeners: lane(LISTENERS_AT_ONCE),
         }
     }
@@ -77,14 +82,26 @@ impl Turns {
     /// # Errors
     /// `busy` when all are taken.
     pub fn listener(&self) -> Result<Place, Problem> {
-        let permit = self.listeners.clone().try_acquire_owned();
-        permit.map(|permit| Place { _permit: permit }).map_err(|_| Problem::busy(5))
+        place(&self.listeners, 5)
+    }
+
+    /// A place for a bundle on its way in.
+    ///
+    /// # Errors
+    /// `busy` when all are taken.
+    pub fn upload(&self) -> Result<Place, Problem> {
+        place(&self.uploads, UPLOAD_RETRY_S)
     }
 }
 
 async fn turn(lane: &Arc<Semaphore>) -> Result<Place, Problem> {
     let permit = lane.clone().acquire_owned().await.map_err(Problem::internal)?;
     Ok(Place { _permit: permit })
+}
+
+fn place(lane: &Arc<Semaphore>, retry_after_s: u64) -> Result<Place, Problem> {
+    let permit = lane.clone().try_acquire_owned();
+    permit.map(|permit| Place { _permit: permit }).map_err(|_| Problem::busy(retry_after_s))
 }
 
 /// Runs blocking work, and lets `held` go when it has ended. Once begun it goes on to its end, also when the client

@@ -12,7 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::device_fields::{SERIAL, serial_of};
 use super::recordings::{id_of, row_of};
-use super::{Answer, json_answer};
+use super::releases::{SHA256, sha256_of};
+use super::{Answer, expected_names, json_answer};
 use crate::app::App;
 use crate::fields::Fields;
 use crate::fleet::{device_of, managed};
@@ -31,6 +32,8 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// A period is long, and its recordings are many.
 const SYNCHRONISED_WITHIN: Duration = Duration::from_secs(3600);
 const FETCHED_WITHIN: Duration = Duration::from_secs(300);
+/// A bundle is long, lines are slow, and it is installed after that.
+const UPGRADED_WITHIN: Duration = Duration::from_secs(6 * 3600);
 /// Contacts that a station is given, and all their bytes: a message to a station has an end.
 const MOST_CONTACTS: usize = 10_000;
 const MOST_CONTACT_BYTES: usize = 8 << 20;
@@ -43,17 +46,22 @@ enum Asked {
     Contacts,
     /// The platform's time, when it is sent.
     Time,
+    /// To a release of the platform's.
+    Upgrade {
+        sha256: String,
+        restart: bool,
+    },
 }
+
+const NAMES: [&str; 7] =
+    ["synchronise", "set_channels", "set_contacts", "set_box", "restart", "set_time", "upgrade"];
 
 impl Asked {
     fn of(members: Map<String, Value>) -> Result<Self, Problem> {
         let mut fields = Fields::of(members);
-        let names = "one of synchronise, set_channels, set_contacts, set_box, restart, set_time";
-        let what = fields.required("what", names, |value| {
+        let what = fields.required("what", &expected_names(&NAMES, |name| name), |value| {
             let name = value.as_str()?;
-            ["synchronise", "set_channels", "set_contacts", "set_box", "restart", "set_time"]
-                .into_iter()
-                .find(|known| *known == name)
+            NAMES.into_iter().find(|known| *known == name)
         })?;
         let asked = match what {
             "synchronise" => {
@@ -72,6 +80,10 @@ impl Asked {
             "set_box" => Self::Same(What::SetBox { settings: settings_of(&mut fields)? }),
             "restart" => Self::Same(What::Restart),
             "set_time" => Self::Time,
+            "upgrade" => Self::Upgrade {
+                sha256: fields.required("release", SHA256, sha256_of)?,
+                restart: fields.flag("restart")?.unwrap_or(false),
+            },
             _ => Self::Contacts,
         };
         fields.finish()?;
@@ -79,12 +91,13 @@ impl Asked {
     }
 
     fn right(&self) -> Option<Right> {
-        matches!(self, Self::Same(What::Restart) | Self::Time).then_some(Right::System)
+        matches!(self, Self::Same(What::Restart) | Self::Time | Self::Upgrade { .. }).then_some(Right::System)
     }
 
     fn within(&self) -> Duration {
         match self {
             Self::Same(What::Synchronise { .. }) => SYNCHRONISED_WITHIN,
+            Self::Upgrade { .. } => UPGRADED_WITHIN,
             _ => WITHIN,
         }
     }
@@ -127,6 +140,9 @@ pub async fn command_devices(State(app): State<App>, caller: Caller, mut fields:
             Asked::Time => {
                 let what = What::SetTime { utc_us: platform.now_us() };
                 platform.command(&serials, &what, within, trail())?
+            }
+            Asked::Upgrade { sha256, restart } => {
+                platform.upgrade(&serials, &sha256, restart, within, trail())?
             }
             Asked::Contacts => {
                 let mut ids = Vec::new();
@@ -408,14 +424,17 @@ mod tests {
             (json!({ "what": "set_channels", "ports": [1], "settings": {} }), "settings"),
             (json!({ "what": "set_box", "settings": [] }), "settings"),
             (json!({ "what": "restart", "now": true }), "now"),
+            (json!({ "what": "upgrade" }), "release"),
+            (json!({ "what": "upgrade", "release": "0.2.0" }), "release"),
+            (json!({ "what": "upgrade", "release": "ab".repeat(32), "restart": 1 }), "restart"),
         ] {
             let problem = asked(command.clone()).err().unwrap_or_else(|| panic!("{command}"));
             assert_eq!(problem.params["field"], field, "{command}");
         }
-        assert_eq!(
-            asked(json!({ "what": "restart" })).ok().and_then(|asked| asked.right()),
-            Some(Right::System)
-        );
+        let upgrade = json!({ "what": "upgrade", "release": "ab".repeat(32) });
+        for command in [json!({ "what": "restart" }), upgrade] {
+            assert_eq!(asked(command).ok().and_then(|asked| asked.right()), Some(Right::System));
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::fields::Fields;
 use crate::fleet::Fleet;
 use crate::problem::Problem;
 use crate::query::Query;
-use crate::scope::{not_yours, scope_of};
+use crate::scope::{check_whole, scope_of};
 use crate::session::Caller;
 use crate::trail::Trail;
 
@@ -93,11 +93,6 @@ pub async fn get_vitals(State(app): State<App>, query: Query) -> Answer {
         "records": app.catalog().health().journal_sequence,
         "version": info.version,
     })))
-}
-
-/// The platform is everybody's: its settings are for those who see the whole tree.
-fn check_whole(caller: &Caller) -> Result<(), Problem> {
-    if caller.department.is_none() { Ok(()) } else { Err(not_yours()) }
 }
 
 fn settings_json(app: &App) -> Result<Value, Problem> {

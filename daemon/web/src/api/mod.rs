@@ -31,6 +31,7 @@ pub mod platform_link;
 pub mod ports;
 pub mod pull;
 pub mod recordings;
+pub mod releases;
 pub mod session;
 pub mod uplink;
 
