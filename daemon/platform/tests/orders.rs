@@ -288,3 +288,35 @@ async fn a_backlog_waits_in_quiet_hours_by_the_platforms_time_and_goes_on_behind
     set(None, None);
     until("no quiet hours any more", || out.all_done()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_forgets_no_command_and_ends_what_it_cut_off() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    let order = |what: &What| {
+        let serials = [SERIAL.to_owned()];
+        platform.command(&serials, what, Duration::from_secs(60), trail("command")).expect("sent")[0]
+    };
+    let (done, open) = (order(&What::Restart), order(&What::Synchronise { from_us: 1, to_us: 2 }));
+    answer(&talking.said, done, Outcome::Done { detail: serde_json::Map::new() }).await;
+    until("its end is written", || audit(&platform, "command_end").len() == 1).await;
+    drop(talking);
+    platform.stop();
+    drop(platform);
+
+    let platform = start(folder.path());
+    let now = |id| platform.command_now(id).expect("recalled");
+    assert_eq!((now(done).what, now(done).serial.as_str()), ("restart", SERIAL));
+    assert_eq!(now(done).state, CommandState::Done { detail: serde_json::Map::new() });
+    assert_eq!((failed(&platform, open).as_str(), now(open).account.as_deref()), ("cut_off", Some("admin")));
+    until("its end is written", || audit(&platform, "command_end").len() == 2).await;
+    platform.stop();
+    drop(platform);
+    let platform = start(folder.path());
+    assert_eq!(platform.commands(0).len(), 2);
+    assert_eq!(audit(&platform, "command_end").len(), 2, "cut off once");
+}

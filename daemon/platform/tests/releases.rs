@@ -14,6 +14,8 @@ use hookline_platform::{
 use house::{Manner, Outgoing, SERIAL, add, audit, start, trail, until};
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use uplink::message::ToPlatform;
+use uplink::station_end::{Said, Wanted};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -204,4 +206,50 @@ fn without_room(folder: &Path) {
     assert_eq!(files(folder), Vec::<String>::new());
     upload(&platform, "small", &bundle(2, 1 << 20), 1 << 20).expect("there is room again");
     platform.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_station_that_is_to_upgrade_gets_its_bundle_piece_by_piece_and_nobody_else_does() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let content = bundle(3, 400_000);
+    let release = upload(&platform, "2.0", &content, 65_536).expect("taken");
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, None);
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    let serials = [SERIAL.to_owned()];
+    let order =
+        || platform.upgrade(&serials, &release.sha256, true, MINUTE, trail("command")).expect("sent")[0];
+    let id = order();
+    let What::Upgrade { bytes, sha256, restart: true, .. } =
+        What::read(&talking.command().await.what).expect("read")
+    else {
+        panic!("an upgrade")
+    };
+    assert_eq!((bytes, sha256.as_str()), (release.bytes, release.sha256.as_str()));
+    let want = |command, from| Said::Message(ToPlatform::Want { command, from, most_bytes: 150_000 });
+    let mut come = Vec::new();
+    while come.len() < content.len() {
+        talking.said.send(want(id, come.len() as u64)).await.expect("said");
+        match talking.wanted.recv().await {
+            Some(Wanted::Bundle { command, offset, bytes }) if command == id => {
+                assert_eq!(offset, come.len() as u64);
+                come.extend_from_slice(&bytes);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(come == content);
+    talking.said.send(want(id + 1, 0)).await.expect("said");
+    assert_eq!(talking.wanted.recv().await, Some(Wanted::Cancel(id + 1)), "a command that nobody gave");
+
+    std::fs::remove_file(folder.path().join(format!("platform/releases/{}.raucb", release.sha256)))
+        .expect("removed");
+    talking.said.send(want(id, 0)).await.expect("said");
+    assert_eq!(talking.wanted.recv().await, Some(Wanted::Cancel(id)));
+    until("it has failed", || {
+        matches!(&platform.command_now(id).expect("known").state, CommandState::Failed { code, .. } if code == "bundle_gone")
+    })
+    .await;
 }
