@@ -8,5 +8,6 @@ mod door;
 mod house;
 #[path = "../support/rauc.rs"]
 mod rauc;
+mod real_rauc;
 mod restart;
 mod upgrade;

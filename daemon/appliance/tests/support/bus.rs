@@ -37,10 +37,13 @@ impl Bus {
             .arg("--print-address")
             .arg(format!("--config-file={}", config.display()))
             .stdout(Stdio::piped())
+            // As root it complains that it may not open more files.
+            .stderr(Stdio::null())
             .spawn()
             .expect("dbus-daemon starts; scripts/test setup installs it");
         let mut address = String::new();
         BufReader::new(daemon.stdout.take().expect("is piped")).read_line(&mut address).expect("an address");
+        assert!(address.starts_with("unix:"), "dbus-daemon did not start: {address:?}");
         Self { daemon, address: address.trim().to_owned(), _folder: folder }
     }
 }
