@@ -29,6 +29,8 @@ fn a_wrong_command_line_is_one_sentence() {
         (&["station", "--data", "x", "--https", "here"], "here"),
         (&["platform"], "--data"),
         (&["platform", "--data", "x", "--intake", "here"], "here"),
+        (&["appliance", "--for", "recorder"], "id -u"),
+        (&["appliance", "--data", "x"], "data"),
         (&["reindex"], "--data"),
         (&["reindex", "--data", "/nonexistent/folder"], "/nonexistent/folder"),
         (&["check", "--data", "/nonexistent/folder"], "/nonexistent/folder"),

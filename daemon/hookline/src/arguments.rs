@@ -9,13 +9,18 @@ use station::replay::ReplayOptions;
 pub const HELP: &str = "\
 hookline: a telephone recorder
 
-  hookline station --data DIR [--scenario SCENARIO] [--https ADDRESS] [--http ADDRESS]
+  hookline station --data DIR [--scenario SCENARIO] [--https ADDRESS] [--http ADDRESS] [--appliance SOCKET]
       Records, and serves the pages. With a scenario, recorded line input is played in real time, looped.
-      Addresses are such as 0.0.0.0:8443 (the default); --http none serves no redirect.
+      Addresses are such as 0.0.0.0:8443 (the default); --http none serves no redirect. What needs root is asked of
+      'hookline appliance' at SOCKET.
 
   hookline platform --data DIR [--intake ADDRESS] [--https ADDRESS] [--http ADDRESS]
       Takes what stations send, and serves the pages of all of them. Stations dial in at 0.0.0.0:1311, if --intake says
       no other address; --https none serves no pages.
+
+  hookline appliance [--socket SOCKET] [--for UID]
+      Does what needs root, for this user and the one given: starts the box again, sets its clock, installs upgrades.
+      Answers at /run/hookline/appliance.sock, if --socket says no other.
 
   hookline replay SCENARIO --out DIR [--threads N] [--no-write] [--arm caller-id]
       Runs recorded line input through the same path as fast as it goes; DIR/events.jsonl says what happened.
@@ -35,6 +40,7 @@ pub enum Command {
     Version,
     Station(StationOptions),
     Platform(PlatformOptions),
+    Appliance(ApplianceOptions),
     Replay(ReplayOptions),
     Reindex { data: PathBuf },
     Check { data: PathBuf },
@@ -46,6 +52,8 @@ pub struct StationOptions {
     pub scenario: Option<PathBuf>,
     pub https: String,
     pub http: Option<String>,
+    /// Socket of the appliance process.
+    pub appliance: PathBuf,
 }
 
 #[derive(Debug)]
@@ -55,6 +63,12 @@ pub struct PlatformOptions {
     /// `None`: no pages.
     pub https: Option<String>,
     pub http: Option<String>,
+}
+
+#[derive(Debug)]
+pub struct ApplianceOptions {
+    pub socket: PathBuf,
+    pub for_uid: Option<u32>,
 }
 
 /// One sentence on what is wrong with the command line.
@@ -85,6 +99,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage
         Some(Value(name)) => match name.to_str() {
             Some("station") => station(parser),
             Some("platform") => platform(parser),
+            Some("appliance") => appliance(parser),
             Some("replay") => replay(parser),
             Some("reindex") => Ok(Command::Reindex { data: data_only(parser)? }),
             Some("check") => Ok(Command::Check { data: data_only(parser)? }),
@@ -97,17 +112,19 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage
 fn station(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     let (mut data, mut scenario) = (None, None);
     let (mut https, mut http) = ("0.0.0.0:8443".to_owned(), Some("0.0.0.0:8080".to_owned()));
+    let mut appliance = PathBuf::from(appliance::DEFAULT_SOCKET);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("data") => data = Some(PathBuf::from(parser.value()?)),
             Long("scenario") => scenario = Some(PathBuf::from(parser.value()?)),
             Long("https") => https = text(parser.value()?, "--https")?,
             Long("http") => http = Some(text(parser.value()?, "--http")?).filter(|address| address != "none"),
+            Long("appliance") => appliance = PathBuf::from(parser.value()?),
             other => return Err(other.unexpected().into()),
         }
     }
     let data = data.ok_or_else(|| usage("--data DIR is missing"))?;
-    Ok(Command::Station(StationOptions { data, scenario, https, http }))
+    Ok(Command::Station(StationOptions { data, scenario, https, http, appliance }))
 }
 
 fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
@@ -126,6 +143,24 @@ fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     }
     let data = data.ok_or_else(|| usage("--data DIR is missing"))?;
     Ok(Command::Platform(PlatformOptions { data, intake, https, http }))
+}
+
+fn appliance(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
+    let (mut socket, mut for_uid) = (PathBuf::from(appliance::DEFAULT_SOCKET), None);
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("socket") => socket = PathBuf::from(parser.value()?),
+            Long("for") => {
+                let value = text(parser.value()?, "--for")?;
+                let uid = value.parse().map_err(|_| {
+                    usage(format!("--for {value}: expected the number of a user, as 'id -u' says it"))
+                })?;
+                for_uid = Some(uid);
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Command::Appliance(ApplianceOptions { socket, for_uid }))
 }
 
 fn replay(mut parser: lexopt::Parser) -> Result<Command, UsageError> {

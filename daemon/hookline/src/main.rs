@@ -1,6 +1,7 @@
 //! The binary: reads the command line and wires a role. Exit status: 0 done, 1 failed while running, 2 asked for
 //! something that cannot be.
 
+mod appliance;
 mod arguments;
 mod platform;
 mod role;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
                 }
                 Command::Station(options) => station::run(options),
                 Command::Platform(options) => platform::run(options),
+                Command::Appliance(options) => appliance::run(options),
                 Command::Replay(options) => replay(&options),
                 Command::Reindex { data } => reindex(&data),
                 Command::Check { data } => check(&data),

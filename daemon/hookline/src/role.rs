@@ -89,17 +89,17 @@ fn greet(greeting: &[String], first: Option<&FirstPassword>, pages: Option<Socke
 }
 
 /// The signals by which a service manager or a person at the terminal ends a role.
-struct StopSignals {
+pub struct StopSignals {
     term: Signal,
     interrupt: Signal,
 }
 
 impl StopSignals {
-    fn install() -> std::io::Result<Self> {
+    pub fn install() -> std::io::Result<Self> {
         Ok(Self { term: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
-    async fn received(mut self) {
+    pub async fn received(mut self) {
         tokio::select! {
             _ = self.term.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -8,7 +8,8 @@ use crate::role::{self, Addresses};
 
 pub fn run(options: StationOptions) -> Result<(), Failure> {
     let addresses = Addresses::of(Some(&options.https), options.http.as_deref())?;
-    let config = StationConfig { data: options.data, scenario: options.scenario };
+    let config =
+        StationConfig { data: options.data, scenario: options.scenario, appliance: options.appliance };
     let recorder = Station::start(&config).map_err(Failure::refused)?;
     let info = recorder.info();
     let ports = recorder.live().ports().len();

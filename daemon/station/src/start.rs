@@ -5,6 +5,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use appliance::Appliance;
 use capture::{Scenario, ScenarioSource};
 use catalog::Catalog;
 use mail::{Mail, MailConfig};
@@ -166,6 +167,7 @@ impl Station {
             pulse,
             recorder,
             link,
+            appliance: Appliance::at(&config.appliance),
             mail,
             running: Mutex::default(),
         });

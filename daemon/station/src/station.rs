@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use appliance::Appliance;
 use catalog::{AuditEntry, Catalog, DeletionReason, Deletions, Scope};
 use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, RecordId, Recorder, Service};
@@ -32,6 +33,8 @@ pub struct StationConfig {
     pub data: PathBuf,
     /// Recorded line input, played as if it were units; without it the box has no ports.
     pub scenario: Option<PathBuf>,
+    /// Socket of the process that does what needs root; nobody needs to answer there.
+    pub appliance: PathBuf,
 }
 
 /// A person's wish to record, or to stop.
@@ -83,6 +86,8 @@ pub(crate) struct Inner {
     pub pulse: Arc<Pulse>,
     pub recorder: Recorder,
     pub link: Arc<Link>,
+    /// Does what needs root.
+    pub appliance: Appliance,
     pub running: Mutex<Option<Running>>,
 }
 

@@ -93,7 +93,8 @@ impl TestBox {
 }
 
 pub fn start_in(data: &Path, scenario: &Path, tuning: Tuning) -> Station {
-    let config = StationConfig { data: data.to_owned(), scenario: Some(scenario.to_owned()) };
+    let appliance = data.join("no-appliance.sock");
+    let config = StationConfig { data: data.to_owned(), scenario: Some(scenario.to_owned()), appliance };
     Station::start_tuned(&config, tuning).expect("the station starts")
 }
 

@@ -315,6 +315,11 @@ impl TestBox {
         self.folder.path().join("data")
     }
 
+    /// Nobody answers there until a test has somebody do so.
+    pub fn appliance_socket(&self) -> PathBuf {
+        self.folder.path().join("appliance.sock")
+    }
+
     pub fn start(&self) -> Station {
         self.start_with(Some(self.folder.path().join("scenario")))
     }
@@ -334,7 +339,7 @@ impl TestBox {
             link_longest_pause: Duration::from_millis(200),
             ..Tuning::default()
         };
-        let config = StationConfig { data: self.data(), scenario };
+        let config = StationConfig { data: self.data(), scenario, appliance: self.appliance_socket() };
         Station::start_tuned(&config, tuning).expect("the station starts")
     }
 }

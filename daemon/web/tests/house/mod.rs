@@ -125,7 +125,8 @@ impl House {
         let data = tempfile::tempdir().expect("a folder");
         let scenario = data.path().join("scenario");
         scenario::make(&scenario);
-        let config = StationConfig { data: data.path().join("data"), scenario: Some(scenario) };
+        let appliance = data.path().join("appliance.sock");
+        let config = StationConfig { data: data.path().join("data"), scenario: Some(scenario), appliance };
         let station = tokio::task::spawn_blocking(move || Station::start(&config))
             .await
             .expect("no panic")

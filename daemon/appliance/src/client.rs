@@ -1,0 +1,117 @@
+//! Asking the appliance process, from a thread that may wait. A connection a request: nothing is kept open, and the process
+//! may be started again at any time.
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::error::ApplianceError;
+use crate::wire::{Answer, LONGEST_LINE_BYTES, Request};
+
+/// The process says something every few seconds while it works; after this long it hangs.
+const SILENT_FOR: Duration = Duration::from_secs(60);
+
+/// The appliance process at a socket. Asking does not need it to be there: the answer says so.
+#[derive(Clone, Debug)]
+pub struct Appliance {
+    socket: PathBuf,
+}
+
+/// An upgrade that lies in the other slot and counts from the next start on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Installed {
+    /// As the bundle says; empty when it says none.
+    pub version: String,
+}
+
+impl Appliance {
+    pub fn at(socket: impl Into<PathBuf>) -> Self {
+        Self { socket: socket.into() }
+    }
+
+    /// Starts the box again, about two seconds after this has returned.
+    ///
+    /// # Errors
+    /// `not_available`, `restart_refused`, or what else `code()` says.
+    pub fn restart(&self) -> Result<(), ApplianceError> {
+        self.ask(&Request::Restart {}, &mut |_| {}).map(drop)
+    }
+
+    /// Sets the box's clock: microseconds of UTC since 1970, from 2020 to 2100.
+    ///
+    /// # Errors
+    /// `not_available`, `bad_request` outside that range, `clock_failed`.
+    pub fn set_time(&self, utc_us: i64) -> Result<(), ApplianceError> {
+        self.ask(&Request::SetTime { utc_us }, &mut |_| {}).map(drop)
+    }
+
+    /// Installs the bundle at that absolute path, and tells `progress` in percent, never falling. It counts from the next
+    /// start on. `release` is what people call it. Takes minutes.
+    ///
+    /// # Errors
+    /// `not_available`, `bundle_corrupt`, `not_for_this_box`, `upgrade_running`, `upgrade_failed`; `appliance_failed`
+    /// when its end is not known.
+    pub fn upgrade(
+        &self,
+        bundle: &Path,
+        release: &str,
+        progress: &mut dyn FnMut(u8),
+    ) -> Result<Installed, ApplianceError> {
+        let request = Request::Upgrade { bundle: bundle.to_owned(), release: release.to_owned() };
+        let done = self.ask(&request, progress)?;
+        let version = done.get("version").and_then(Value::as_str).unwrap_or_default();
+        Ok(Installed { version: version.to_owned() })
+    }
+
+    fn ask(
+        &self,
+        request: &Request,
+        progress: &mut dyn FnMut(u8),
+    ) -> Result<Map<String, Value>, ApplianceError> {
+        let line = request.line()?;
+        let mut stream = UnixStream::connect(&self.socket)
+            .map_err(|source| ApplianceError::NotThere { socket: self.socket.clone(), source })?;
+        stream
+            .set_read_timeout(Some(SILENT_FOR))
+            .and_then(|()| stream.set_write_timeout(Some(SILENT_FOR)))
+            .map_err(|error| self.no_answer(error.to_string()))?;
+        // Whoever is refused at the door is told so without having been read.
+        match stream.write_all(&line) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                return Err(self.no_answer(error.to_string()));
+            }
+            _ => {}
+        }
+        let mut answers = BufReader::new(stream);
+        loop {
+            match self.next_answer(&mut answers)? {
+                Answer::Progress(percent) => progress(percent),
+                Answer::Done(detail) => return Ok(detail),
+                Answer::Failed { code, reason } => return Err(ApplianceError::Told { code, reason }),
+            }
+        }
+    }
+
+    fn next_answer(&self, answers: &mut BufReader<UnixStream>) -> Result<Answer, ApplianceError> {
+        let mut line = Vec::new();
+        let read = answers.take(LONGEST_LINE_BYTES as u64).read_until(b'\n', &mut line);
+        match read {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(self.no_answer(format!("said nothing for {} s", SILENT_FOR.as_secs())))
+            }
+            Err(error) => Err(self.no_answer(format!("broke off: {error}"))),
+            Ok(_) if line.last() != Some(&b'\n') => {
+                Err(self.no_answer("ended before it had answered".to_owned()))
+            }
+            Ok(_) => serde_json::from_slice(&line)
+                .map_err(|error| self.no_answer(format!("gave an answer that cannot be read: {error}"))),
+        }
+    }
+
+    fn no_answer(&self, what: String) -> ApplianceError {
+        ApplianceError::NoAnswer { socket: self.socket.clone(), what }
+    }
+}

@@ -1,0 +1,68 @@
+//! What can go wrong when something is asked of the box, and when the process starts that does it.
+
+use std::io;
+use std::path::PathBuf;
+
+/// One sentence each, with a stable code for pages and platforms.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplianceError {
+    #[error("another process answers at {}; end it first, or give another --socket", socket.display())]
+    InUse { socket: PathBuf },
+    #[error("{} is there and is no socket; remove it, or give another --socket", socket.display())]
+    NoSocket { socket: PathBuf },
+    #[error("cannot {step} {}: {source}", path.display())]
+    Starting { step: &'static str, path: PathBuf, source: io::Error },
+
+    #[error("the request cannot be done as it is: {reason}")]
+    BadRequest { reason: String },
+    #[error("user {uid} may not ask for this; only root, and the user given with --for, may")]
+    NotAllowed { uid: u32 },
+    #[error("the system bus (D-Bus) cannot be reached: {reason}; this box has nothing to do it with")]
+    NoBus { reason: String },
+    #[error("{service} does not answer on the system bus: {reason}; this box has nothing to do it with")]
+    NoService { service: &'static str, reason: String },
+    #[error("the system does not let the box restart: {said}")]
+    RestartRefused { said: String },
+    #[error("the clock cannot be set: {source}; the appliance process has to run as root")]
+    Clock { source: io::Error },
+    #[error(
+        "the bundle of release {release:?} is damaged, or not signed for this box: {said}; fetch it again"
+    )]
+    BundleCorrupt { release: String, said: String },
+    #[error(
+        "release {release:?} is for boxes of kind {theirs:?}, and this one is {ours:?}; choose the one for it"
+    )]
+    NotForThisBox { release: String, theirs: String, ours: String },
+    #[error("another upgrade is running; wait until it has ended")]
+    UpgradeRunning,
+    #[error("release {release:?} could not be installed: {said}; the box stays with the release it has")]
+    UpgradeFailed { release: String, said: String },
+
+    #[error("nothing answers at {}: {source}; start 'hookline appliance'", socket.display())]
+    NotThere { socket: PathBuf, source: io::Error },
+    #[error("the appliance process at {} was asked and {what}; look at its log", socket.display())]
+    NoAnswer { socket: PathBuf, what: String },
+    /// As the appliance process said it.
+    #[error("{reason}")]
+    Told { code: String, reason: String },
+}
+
+impl ApplianceError {
+    /// Stable code, as it stands on the socket.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::InUse { .. } | Self::NoSocket { .. } | Self::Starting { .. } => "not_started",
+            Self::BadRequest { .. } => "bad_request",
+            Self::NotAllowed { .. } => "not_allowed",
+            Self::NoBus { .. } | Self::NoService { .. } | Self::NotThere { .. } => "not_available",
+            Self::RestartRefused { .. } => "restart_refused",
+            Self::Clock { .. } => "clock_failed",
+            Self::BundleCorrupt { .. } => "bundle_corrupt",
+            Self::NotForThisBox { .. } => "not_for_this_box",
+            Self::UpgradeRunning => "upgrade_running",
+            Self::UpgradeFailed { .. } => "upgrade_failed",
+            Self::NoAnswer { .. } => "appliance_failed",
+            Self::Told { code, .. } => code,
+        }
+    }
+}

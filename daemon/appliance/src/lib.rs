@@ -1,0 +1,27 @@
+//! What needs root on a box, behind a narrow Unix socket: restart, set the clock, install an upgrade. The recorder and its
+//! pages ask for it and run without privileges. See `README.md` for the protocol.
+//!
+//! ```text
+//! Server::bind(Config) -> Server ; run(stop)            the privileged process, `hookline appliance`
+//! Appliance::at(socket) ; restart() set_time() upgrade()   whoever asks; blocks
+//! ```
+
+mod bus;
+mod client;
+mod clock;
+mod error;
+mod restart;
+mod server;
+mod socket;
+mod upgrade;
+mod wire;
+mod work;
+
+pub use client::{Appliance, Installed};
+pub use clock::{ClockSetter, EARLIEST_US, LATEST_US};
+pub use error::ApplianceError;
+pub use server::{Config, Server, Tuning};
+pub use wire::LONGEST_LINE_BYTES;
+
+/// Where the process answers when nothing else is said.
+pub const DEFAULT_SOCKET: &str = "/run/hookline/appliance.sock";

@@ -1,0 +1,132 @@
+//! What goes over the socket, the same for both ends: one line with a request, then lines with answers, all JSON.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::error::ApplianceError;
+
+/// Of a request or an answer, with its line feed.
+pub const LONGEST_LINE_BYTES: usize = 64 * 1024;
+
+/// What can be asked for. Both ends are of one release, so that an unknown member is a mistake.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    /// With braces: members of a unit variant would be passed over.
+    Restart {},
+    /// Microseconds of UTC since 1970.
+    SetTime { utc_us: i64 },
+    /// `release`: as people call it; it stands in sentences only.
+    Upgrade { bundle: PathBuf, release: String },
+}
+
+/// A line of an answer: progress any number of times, then one of the others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    /// 0 to 100. Repeated now and then while nothing changes, so that whoever waits knows that somebody works.
+    Progress(u8),
+    Done(Map<String, Value>),
+    Failed {
+        code: String,
+        reason: String,
+    },
+}
+
+impl Request {
+    /// # Errors
+    /// `BadRequest`: no JSON, a request that is not known, members that are not those of it.
+    pub(crate) fn read(line: &[u8]) -> Result<Self, ApplianceError> {
+        serde_json::from_slice(line).map_err(|error| ApplianceError::BadRequest { reason: error.to_string() })
+    }
+
+    /// As a line.
+    ///
+    /// # Errors
+    /// `BadRequest`: a path that is not text, or more than a line holds.
+    pub(crate) fn line(&self) -> Result<Vec<u8>, ApplianceError> {
+        let bad = |reason: String| ApplianceError::BadRequest { reason };
+        let mut line = serde_json::to_vec(self).map_err(|error| bad(error.to_string()))?;
+        line.push(b'\n');
+        if line.len() > LONGEST_LINE_BYTES {
+            return Err(bad(format!("it is longer than {LONGEST_LINE_BYTES} bytes")));
+        }
+        Ok(line)
+    }
+}
+
+impl Answer {
+    pub(crate) fn failed(error: &ApplianceError) -> Self {
+        Self::Failed { code: error.code().to_owned(), reason: error.to_string() }
+    }
+
+    /// As a line.
+    pub(crate) fn line(&self) -> Vec<u8> {
+        // Nothing in it can fail to be JSON; a line without an answer would be told by the other end all the same.
+        let mut line = serde_json::to_vec(self).unwrap_or_default();
+        line.push(b'\n');
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn requests_stand_on_the_wire_as_the_readme_says() {
+        for (request, expected) in [
+            (Request::Restart {}, json!({"request": "restart"})),
+            (Request::SetTime { utc_us: 1 }, json!({"request": "set_time", "utc_us": 1})),
+            (
+                Request::Upgrade { bundle: "/data/b.raucb".into(), release: "0.2.0".into() },
+                json!({"request": "upgrade", "bundle": "/data/b.raucb", "release": "0.2.0"}),
+            ),
+        ] {
+            let line = request.line().expect("a line");
+            assert_eq!(serde_json::from_slice::<Value>(&line).expect("JSON"), expected);
+            assert_eq!(Request::read(&line).expect("read"), request);
+        }
+    }
+
+    #[test]
+    fn answers_stand_on_the_wire_as_the_readme_says() {
+        let detail = json!({"version": "2"}).as_object().expect("an object").clone();
+        let failed = Answer::Failed { code: "a".into(), reason: "b".into() };
+        for (answer, expected) in [
+            (Answer::Progress(7), json!({"progress": 7})),
+            (Answer::Done(detail), json!({"done": {"version": "2"}})),
+            (failed, json!({"failed": {"code": "a", "reason": "b"}})),
+        ] {
+            assert_eq!(serde_json::from_slice::<Value>(&answer.line()).expect("JSON"), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_request_is_told_in_one_sentence() {
+        for (line, part) in [
+            (&b""[..], "EOF"),
+            (b"\xff\xfe", "expected value"),
+            (b"{\"request\": \"sing\"}", "sing"),
+            (b"{\"request\": \"restart\", \"now\": true}", "now"),
+            (b"{\"request\": \"set_time\"}", "utc_us"),
+            (b"{\"request\": \"set_time\", \"utc_us\": 1.5}", "1.5"),
+            (b"{\"request\": \"upgrade\", \"bundle\": \"/x\"}", "release"),
+            (b"{\"utc_us\": 1}", "request"),
+        ] {
+            let error = Request::read(line).expect_err("no request");
+            let sentence = error.to_string();
+            assert!(error.code() == "bad_request" && sentence.contains(part), "{sentence}");
+            assert!(!sentence.contains('\n'), "{sentence}");
+        }
+    }
+
+    #[test]
+    fn what_fits_in_no_line_is_not_sent() {
+        let long = Request::Upgrade { bundle: "/b".into(), release: "x".repeat(LONGEST_LINE_BYTES) };
+        assert_eq!(long.line().expect_err("too long").code(), "bad_request");
+    }
+}

@@ -1,0 +1,13 @@
+//! The appliance process over its real socket and a real bus, with a logind and a RAUC on it that change nothing, and a
+//! clock that is not the machine's.
+
+#[path = "../support/bus.rs"]
+mod bus;
+mod clock;
+mod door;
+mod house;
+#[path = "../support/rauc.rs"]
+mod rauc;
+mod real_rauc;
+mod restart;
+mod upgrade;

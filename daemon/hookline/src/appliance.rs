@@ -1,0 +1,25 @@
+//! The appliance process: what needs root, behind a socket.
+
+use std::io::Write;
+
+use ::appliance::{Config, Server, Tuning};
+
+use crate::Failure;
+use crate::arguments::ApplianceOptions;
+use crate::role::StopSignals;
+
+pub fn run(options: ApplianceOptions) -> Result<(), Failure> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::failed)?;
+    runtime.block_on(async {
+        let stop = StopSignals::install().map_err(Failure::failed)?;
+        let greeting = format!("appliance: {}", options.socket.display());
+        let config =
+            Config { socket: options.socket, for_uid: options.for_uid, bus: None, tuning: Tuning::default() };
+        let server = Server::bind(config).map_err(Failure::refused)?;
+        // Nobody may be reading; it goes on.
+        let _ = writeln!(std::io::stdout(), "{greeting}");
+        server.run(stop.received()).await;
+        Ok(())
+    })
+}
