@@ -32,6 +32,11 @@ impl Appliance {
         Self { socket: socket.into() }
     }
 
+    /// Somebody answers at the socket.
+    pub fn is_there(&self) -> bool {
+        UnixStream::connect(&self.socket).is_ok()
+    }
+
     /// Starts the box again, about two seconds after this has returned.
     ///
     /// # Errors

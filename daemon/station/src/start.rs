@@ -167,7 +167,6 @@ impl Station {
             pulse,
             recorder,
             link,
-            appliance: Appliance::at(&config.appliance),
             mail,
             running: Mutex::default(),
         });
@@ -181,6 +180,7 @@ impl Station {
             link: inner.link.clone(),
             tuning,
             peak: uplink::Peak::default(),
+            appliance: Appliance::at(&config.appliance),
             station: Arc::downgrade(&inner),
         };
         let uplink = spawn("uplink", move || uplink::run(world))?;

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use appliance::Appliance;
 use catalog::{AuditEntry, Catalog, DeletionReason, Deletions, Scope};
 use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, RecordId, Recorder, Service};
@@ -86,8 +85,6 @@ pub(crate) struct Inner {
     pub pulse: Arc<Pulse>,
     pub recorder: Recorder,
     pub link: Arc<Link>,
-    /// Does what needs root.
-    pub appliance: Appliance,
     pub running: Mutex<Option<Running>>,
 }
 

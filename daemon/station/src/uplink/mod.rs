@@ -30,6 +30,7 @@ mod upgrade;
 
 use std::sync::{Arc, Weak};
 
+use appliance::Appliance;
 use catalog::Catalog;
 use recording::DataDir;
 
@@ -57,6 +58,8 @@ pub(crate) struct World {
     pub link: Arc<Link>,
     pub tuning: Tuning,
     pub peak: Peak,
+    /// Does what needs root.
+    pub appliance: Appliance,
     /// For commands; gone when the station is.
     pub station: Weak<Inner>,
 }

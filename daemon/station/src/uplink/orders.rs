@@ -12,6 +12,7 @@ use uplink::order::Lane;
 use super::World;
 use super::commands::JobEnd;
 use super::settings::PlatformSettingsError;
+use super::upgrade;
 use crate::box_settings::BoxSettingsError;
 use crate::channels::ChannelError;
 use crate::error::StationError;
@@ -50,9 +51,9 @@ pub(super) fn work_on(world: &World, what: What) -> JobEnd {
         }),
         What::Restart => by_appliance(world, Appliance::restart),
         What::SetTime { utc_us } => by_appliance(world, |appliance| appliance.set_time(utc_us)),
-        What::Upgrade { .. } | What::StopListening { .. } => {
-            JobEnd::Ended(failure(code::NOT_AVAILABLE, "this box has nothing to do it with"))
-        }
+        What::Upgrade { bytes, sha256, .. } => upgrade::open(world, bytes, &sha256),
+        // It never comes so far: whoever listens is known where commands begin.
+        What::StopListening { .. } => JobEnd::Ended(Outcome::Done { detail: Map::new() }),
     }
 }
 
@@ -66,12 +67,15 @@ fn with_station(world: &World, work: impl FnOnce(&Station) -> JobEnd) -> JobEnd 
 /// Has the appliance process do it, which says in its own words why not. The recorder waits for nothing here, and a step
 /// of the clock moves nothing that is being recorded.
 fn by_appliance(world: &World, work: impl FnOnce(&Appliance) -> Result<(), ApplianceError>) -> JobEnd {
-    with_station(world, |station| {
-        JobEnd::Ended(match work(&station.inner.appliance) {
-            Ok(()) => Outcome::Done { detail: Map::new() },
-            Err(error) => failure(error.code(), error.to_string()),
-        })
+    JobEnd::Ended(match work(&world.appliance) {
+        Ok(()) => Outcome::Done { detail: Map::new() },
+        Err(error) => not_done(&error),
     })
+}
+
+/// Why the appliance process has not done it.
+pub(super) fn not_done(error: &ApplianceError) -> Outcome {
+    failure(error.code(), error.to_string())
 }
 
 fn ended(result: Result<(), StationError>) -> JobEnd {

@@ -13,15 +13,11 @@ use uplink::message::Outcome;
 use super::World;
 use super::bundle::{Bundle, BundleError};
 use super::commands::JobEnd;
-use super::orders::{appliance_of, failure, not_done};
+use super::orders::{failure, not_done};
 
 /// Makes room for the bundle, if there is somebody to install it.
 pub(super) fn open(world: &World, bytes: u64, sha256: &str) -> JobEnd {
-    let appliance = match appliance_of(world) {
-        Ok(appliance) => appliance,
-        Err(ended) => return ended,
-    };
-    if !appliance.is_there() {
+    if !world.appliance.is_there() {
         return JobEnd::Ended(failure(code::NOT_AVAILABLE, "nobody on this box installs upgrades"));
     }
     match Bundle::open(world.data.path(), bytes, sha256) {
@@ -46,12 +42,10 @@ pub(super) fn install(world: &World, what: &Value, bundle: Bundle, tell: &mut dy
     let Ok(What::Upgrade { release, restart, .. }) = What::read(what) else {
         return failure(code::COMMAND_INVALID, "it is no upgrade any more");
     };
-    let outcome = match (bundle.is_right(), appliance_of(world)) {
-        (Err(error), _) => not_taken(&error.into()),
-        (Ok(false), _) => failure(code::BUNDLE_CORRUPT, "what came is not what the platform announced"),
-        (_, Err(JobEnd::Ended(outcome))) => outcome,
-        (_, Err(_)) => failure(code::NOT_AVAILABLE, "nobody on this box installs upgrades"),
-        (Ok(true), Ok(appliance)) => installed(&appliance, &bundle, &release, restart, tell),
+    let outcome = match bundle.is_right() {
+        Err(error) => not_taken(&error.into()),
+        Ok(false) => failure(code::BUNDLE_CORRUPT, "what came is not what the platform announced"),
+        Ok(true) => installed(&world.appliance, &bundle, &release, restart, tell),
     };
     // What cannot be removed now makes way for the next bundle.
     let _ = bundle.remove();

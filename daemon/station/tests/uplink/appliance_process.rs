@@ -1,28 +1,33 @@
-//! What the platform asks for and the box's appliance process does: restart and clock. The process is the real one, on a
-//! bus of the test's own, with a logind on it that restarts nothing and a clock that is the test's.
+//! What the platform asks for and the box's appliance process does: restart, clock and upgrade. The process is the real
+//! one, on a bus of the test's own, with a logind on it that restarts nothing, a RAUC that writes nothing, and a clock that
+//! is the test's.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
 use appliance::{Config, Server, Tuning};
+use bytes::Bytes;
 use capture::clock::{Clock, SystemClock};
 use catalog::AuditResult;
 use line::StopMode;
 use tokio::runtime::Runtime;
 use uplink::What;
-use uplink::message::Outcome;
+use uplink::message::{Outcome, ToPlatform, ToStation};
 
 use crate::bus::{Bus, Logind};
 use crate::house::{
-    Platform, TestBox, commands_written_down, connected, records, wait_for_records, wait_until,
+    Kept, Platform, TestBox, commands_written_down, connected, lock, records, sha256, wait_for_records,
+    wait_until,
 };
+use crate::rauc::{Play, Rauc};
 
 const HOUR_US: i64 = 3_600_000_000;
 
 /// An appliance process for the box, until this is dropped.
 struct Appliance {
     logind: Logind,
-    _connection: zbus::Connection,
+    rauc: Rauc,
+    _connections: [zbus::Connection; 2],
     _runtime: Runtime,
     _bus: Bus,
 }
@@ -46,13 +51,14 @@ impl Appliance {
             bus: Some(bus.address.clone()),
             tuning: Tuning { set_clock, ..Tuning::default() },
         };
-        let (logind, connection) = runtime.block_on(Logind::serve(&bus, "yes"));
+        let (logind, first) = runtime.block_on(Logind::serve(&bus, "yes"));
+        let (rauc, second) = runtime.block_on(Rauc::serve(&bus, Play::default()));
         let server = {
             let _within = runtime.enter();
             Server::bind(config).expect("it starts")
         };
         runtime.spawn(server.run(std::future::pending()));
-        Self { logind, _connection: connection, _runtime: runtime, _bus: bus }
+        Self { logind, rauc, _connections: [first, second], _runtime: runtime, _bus: bus }
     }
 }
 
@@ -119,4 +125,126 @@ fn a_step_of_the_clock_that_was_asked_for_cuts_no_recording() {
     for row in closed {
         assert!((900..1200).contains(&row.duration_ms), "{} ms is a call of a second", row.duration_ms);
     }
+}
+
+/// A bundle that the platform sends for command `id`, and the command.
+fn offered(platform: &Platform, id: u64, bytes: usize, restart: bool) -> (Bytes, What) {
+    let bundle: Bytes = b"hsqs".iter().copied().chain((4..bytes).map(|_| fastrand::u8(..))).collect();
+    *lock(&platform.kept.bundle) = Some((id, bundle.clone()));
+    let what =
+        What::Upgrade { release: "2.0".into(), bytes: bundle.len() as u64, sha256: sha256(&bundle), restart };
+    (bundle, what)
+}
+
+/// Bytes of the bundle that were asked for so far, by where each piece begins.
+fn wanted(kept: &Kept) -> Vec<u64> {
+    let told = lock(&kept.told);
+    told.iter()
+        .filter_map(|one| match one {
+            ToPlatform::Want { from, .. } => Some(*from),
+            _ => None,
+        })
+        .collect()
+}
+
+fn progress(kept: &Kept, id: u64) -> Vec<(u64, u64)> {
+    let told = lock(&kept.told);
+    told.iter()
+        .filter_map(|one| match one {
+            ToPlatform::Answer { command, outcome: Outcome::Progress { done, total } } if *command == id => {
+                Some((*done, *total))
+            }
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn an_upgrade_is_fetched_checked_installed_and_the_box_restarted() {
+    let (test_box, platform) = (TestBox::new(), Platform::start());
+    let station = connected(&test_box, &platform);
+    let (bundle, what) = offered(&platform, 1, 3_000_000, true);
+    platform.command(1, 30, &what);
+    assert_eq!(code(&platform.ended(1)), "not_available", "nobody installs it: nothing is fetched");
+    assert!(wanted(&platform.kept).is_empty());
+
+    let appliance = Appliance::start(&test_box);
+    *lock(&platform.kept.bundle) = Some((2, bundle.clone()));
+    platform.command(2, 30, &what);
+    let Outcome::Done { detail } = platform.ended(2) else { panic!("{:?}", platform.ended(2)) };
+    assert_eq!((&detail["version"], &detail["restarts"]), (&"0.2.0".into(), &true.into()));
+    let calls = appliance.rauc.play().calls.clone();
+    assert!(calls.len() == 2 && calls[1].starts_with("InstallBundle "), "{calls:?}");
+    wait_until("the restart", || appliance.logind.reboots().len() == 1);
+    assert!(progress(&platform.kept, 2).iter().any(|(_, total)| *total == 100), "percents are told");
+    assert_eq!(std::fs::read_dir(station.data_dir().path().join("upgrade")).expect("a folder").count(), 0);
+
+    // Another one, of which half comes before the connection breaks: the second half is all that comes again.
+    let (bundle, what) = offered(&platform, 3, 9_000_000, false);
+    *lock(&platform.kept.bundle) = Some((3, bundle.slice(..4_000_000)));
+    let before = wanted(&platform.kept).len();
+    platform.command(3, 30, &what);
+    wait_until("half of it", || wanted(&platform.kept).last() == Some(&4_000_000));
+    assert_eq!(wanted(&platform.kept)[before], 0);
+    assert_eq!(code(&platform.ended(3)), "cancelled", "the platform has no more of it");
+    let before = wanted(&platform.kept).len();
+    *lock(&platform.kept.bundle) = Some((4, bundle));
+    platform.command(4, 30, &what);
+    let Outcome::Done { detail } = platform.ended(4) else { panic!("{:?}", platform.ended(4)) };
+    assert_eq!(detail["restarts"], false);
+    assert_eq!(wanted(&platform.kept)[before], 4_000_000);
+    station.stop().expect("it stops");
+    assert_eq!(appliance.logind.reboots().len(), 1, "that one was not to restart");
+}
+
+#[test]
+fn an_upgrade_goes_on_when_the_platform_is_back() {
+    let (test_box, platform) = (TestBox::new(), Platform::start());
+    let station = connected(&test_box, &platform);
+    let _appliance = Appliance::start(&test_box);
+    let (bundle, what) = offered(&platform, 1, 20_000_000, false);
+    platform.command(1, 60, &what);
+    wait_until("some of it", || wanted(&platform.kept).last() > Some(&2_000_000));
+    let platform = platform.restart();
+    wait_until("it is back", || lock(&platform.kept.hellos).len() > 1);
+    let before = wanted(&platform.kept).len();
+    platform.command(1, 60, &what);
+    let Outcome::Done { .. } = platform.ended(1) else { panic!("{:?}", platform.ended(1)) };
+    assert!(wanted(&platform.kept)[before] > 2_000_000, "what had come has not come again");
+    drop(bundle);
+    station.stop().expect("it stops");
+}
+
+#[test]
+fn what_is_no_bundle_of_this_box_is_not_installed() {
+    let (test_box, platform) = (TestBox::new(), Platform::start());
+    let station = connected(&test_box, &platform);
+    let appliance = Appliance::start(&test_box);
+    let (bundle, what) = offered(&platform, 1, 100_000, true);
+    let mut other = bundle.to_vec();
+    other[50_000] ^= 1;
+    *lock(&platform.kept.bundle) = Some((1, other.into()));
+    platform.command(1, 30, &what);
+    assert_eq!(code(&platform.ended(1)), "bundle_corrupt");
+    assert!(appliance.rauc.play().calls.is_empty(), "nobody was asked to install it");
+
+    appliance.rauc.play().bundle = Ok(("hookline-aarch64", "0.2.0"));
+    *lock(&platform.kept.bundle) = Some((2, bundle));
+    platform.command(2, 30, &what);
+    assert_eq!(code(&platform.ended(2)), "not_for_this_box");
+    for (id, bytes, sha256) in
+        [(3, 0, "ab".repeat(32)), (4, 5, "../../etc".into()), (5, u64::MAX, "ab".repeat(32))]
+    {
+        platform.command(id, 30, &What::Upgrade { release: "x".into(), bytes, sha256, restart: true });
+        assert_eq!(code(&platform.ended(id)), "command_invalid");
+    }
+    platform.command(
+        6,
+        30,
+        &What::Upgrade { release: "x".into(), bytes: 5, sha256: "ab".repeat(32), restart: true },
+    );
+    assert_eq!(code(&platform.ended(6)), "cancelled", "the platform has none");
+    platform.say(ToStation::Cancel { command: 6 });
+    station.stop().expect("it stops");
+    assert!(appliance.logind.reboots().is_empty());
 }

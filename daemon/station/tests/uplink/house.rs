@@ -55,6 +55,8 @@ pub struct Kept {
     /// Added to the clock that stations are told.
     pub clock_ms: AtomicI64,
     pub backlog_held: AtomicBool,
+    /// What is sent for a command with this number.
+    pub bundle: Mutex<Option<(u64, Bytes)>>,
     to_station: Mutex<Option<mpsc::Sender<ToStation>>>,
 }
 

@@ -10,4 +10,6 @@ mod bus;
 mod commands;
 mod house;
 mod outbox;
+#[path = "../../../appliance/tests/support/rauc.rs"]
+mod rauc;
 mod registration;
