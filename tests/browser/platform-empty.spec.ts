@@ -12,6 +12,7 @@ test('an empty platform says why its lists are empty', async ({ page }) => {
     recordings: /还没有录音/,
     reports: /没有通话/,
     departments: /尚未建立部门/,
+    upgrades: /还没有升级包/,
   }
   for (const [name, why] of Object.entries(words)) {
     await page.goto(`/${name}`)

@@ -41,6 +41,7 @@ const PAGES: Record<string, string> = {
   contacts: '共 10,000 条',
   audit: '超过 10,000 条',
   mail: '接收邮箱',
+  upgrades: '还没有升级包',
   server: '平台设置',
   about: '共 10000 台',
 }

@@ -1060,6 +1060,47 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/releases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Upgrade bundles that stations can be given, the newest first. */
+        get: operations["list_releases"];
+        put?: never;
+        /**
+         * Bring an upgrade bundle.
+         * @description For accounts that see the whole tree. The body is the bundle as it was built (RAUC, at most 2 GiB); it is written to the disk as it comes, and one that is cut off leaves nothing.
+         */
+        post: operations["add_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/releases/{sha256}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Remove an upgrade bundle.
+         * @description For accounts that see the whole tree; refused while a command sends it.
+         */
+        delete: operations["remove_release"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/session": {
         parameters: {
             query?: never;
@@ -1629,7 +1670,7 @@ export interface components {
          * @enum {string}
          */
         CommandState: "sent" | "running" | "done" | "failed" | "cancelled" | "expired";
-        /** @description What is to be done. `restart` and `set_time` need the right `system` as well. */
+        /** @description What is to be done. `restart`, `set_time` and `upgrade` need the right `system` as well. */
         CommandWhat: {
             from: components["schemas"]["Time"];
             to: components["schemas"]["Time"];
@@ -1653,6 +1694,15 @@ export interface components {
         } | {
             /** @constant */
             what: "set_time";
+        } | {
+            release: components["schemas"]["ReleaseSha256"];
+            /**
+             * @description Start again at once when it is installed; recording pauses meanwhile.
+             * @default false
+             */
+            restart: boolean;
+            /** @constant */
+            what: "upgrade";
         };
         Contact: {
             department: string;
@@ -1954,7 +2004,7 @@ export interface components {
             ids: components["schemas"]["RecordingId"][];
         };
         /** @enum {string} */
-        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused" | "token_wrong" | "uplink_expected";
+        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused" | "token_wrong" | "uplink_expected" | "release_exists" | "release_name_taken" | "release_in_use" | "too_many_releases" | "not_a_bundle" | "no_room";
         /** @description How much a query finds. */
         Found: {
             count: number;
@@ -2643,6 +2693,23 @@ export interface components {
             note?: string | null;
             score?: number | null;
         };
+        /** @description An upgrade bundle that the platform keeps. */
+        Release: {
+            /** @description Who added it. */
+            account: string;
+            added_at: components["schemas"]["Time"];
+            bytes: number;
+            name: components["schemas"]["ReleaseName"];
+            sha256: components["schemas"]["ReleaseSha256"];
+        };
+        ReleaseList: {
+            items: components["schemas"]["Release"][];
+            /** @description Releases that are kept at most. */
+            most: number;
+        };
+        ReleaseName: string;
+        /** @description SHA-256 of a whole bundle. */
+        ReleaseSha256: string;
         /** @enum {string} */
         Right: "live" | "listen" | "download" | "annotate" | "delete" | "alarms" | "settings" | "audit" | "accounts" | "system";
         /** @description Who is logged in. */
@@ -2844,6 +2911,15 @@ export interface components {
         };
         /** @description Any route, by a method it does not have. */
         MethodNotAllowed: {
+            headers: {
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description The disk has no room for it. */
+        NoRoom: {
             headers: {
                 [name: string]: unknown;
             };
@@ -3084,6 +3160,10 @@ export interface components {
         recall_limit: number;
         /** @description Recording. */
         RecordingId: components["schemas"]["RecordingId"];
+        /** @description As people call it; no other release has the name. */
+        ReleaseNameNew: components["schemas"]["ReleaseName"];
+        /** @description Release. */
+        ReleaseSha256: components["schemas"]["ReleaseSha256"];
         /** @description Serial number of a station. */
         Serial: string;
         /** @description Tag. */
@@ -5956,6 +6036,97 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_releases: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReleaseList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    add_release: {
+        parameters: {
+            query: {
+                /** @description As people call it; no other release has the name. */
+                name: components["parameters"]["ReleaseNameNew"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/octet-stream": string;
+            };
+        };
+        responses: {
+            /** @description It can be given to stations. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Release"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+            507: components["responses"]["NoRoom"];
+        };
+    };
+    remove_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Release. */
+                sha256: components["parameters"]["ReleaseSha256"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };

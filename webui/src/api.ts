@@ -1,6 +1,7 @@
 // The box's HTTP interface, typed from openapi.json. Everything that leaves the browser goes through here.
 import type { components, operations } from './api-types'
 import { boxAnswers, boxIsSilent } from './stores/connection'
+import { sendFile, type Sending } from './upload'
 
 export type Schemas = components['schemas']
 export type Account = Schemas['Account']
@@ -61,6 +62,7 @@ export type PullTrouble = Schemas['PullTrouble']
 export type Recording = Schemas['Recording']
 export type RecordingDetail = Schemas['RecordingDetail']
 export type RecordingPatch = Schemas['RecordingPatch']
+export type Release = Schemas['Release']
 export type Right = Schemas['Right']
 export type Role = Box['role']
 export type Session = Schemas['Session']
@@ -143,15 +145,14 @@ async function send<T>(method: string, path: string, body?: unknown, signal?: Ab
   if (method !== 'GET') headers['X-Hookline-CSRF'] = csrf
   const text = body instanceof CsvText ? body.text : body === undefined ? undefined : JSON.stringify(body)
   if (body !== undefined) headers['Content-Type'] = body instanceof CsvText ? 'text/csv' : 'application/json'
+  const asked = fetch(BASE + path, { method, headers, body: text, signal, credentials: 'same-origin' })
+  return await answerTo<T>(asked, signal)
+}
+
+async function answerTo<T>(asked: Promise<Response>, signal?: AbortSignal): Promise<T> {
   let response: Response
   try {
-    response = await fetch(BASE + path, {
-      method,
-      headers,
-      body: text,
-      signal,
-      credentials: 'same-origin',
-    })
+    response = await asked
   } catch (error) {
     if (signal?.aborted) throw error
     boxIsSilent()
@@ -276,6 +277,14 @@ export const api = {
     get<Schemas['CommandList']>('/commands', query, signal),
   oneCommand: (id: string) => get<Command>(`/commands/${part(id)}`),
   cancelCommand: (id: string) => post<Command>(`/commands/${part(id)}/cancel`),
+
+  releases: () => get<Schemas['ReleaseList']>('/releases'),
+  addRelease: (name: string, file: Blob, sending: Sending) => {
+    const headers = { 'X-Hookline-CSRF': csrf, 'Content-Type': 'application/octet-stream' }
+    const asked = sendFile(`${BASE}/releases${queryText({ name })}`, headers, file, sending)
+    return answerTo<Release>(asked, sending.signal)
+  },
+  removeRelease: (sha256: string) => remove(`/releases/${part(sha256)}`),
 
   departments: () => get<Schemas['DepartmentList']>('/departments'),
   createDepartment: (department: Schemas['DepartmentRequest']) =>

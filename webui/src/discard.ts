@@ -19,10 +19,13 @@ export async function mayDiscard(): Promise<boolean> {
   )
 }
 
-/** Keeps a page from being left, or closed with its window, while `dirty` says that something is not saved. */
-export function guardUnsaved(dirty: () => boolean): void {
+/**
+ * Keeps a page from being left, or closed with its window, while `dirty` says that something is not saved; `may` asks the
+ * person.
+ */
+export function guardUnsaved(dirty: () => boolean, may = mayDiscard): void {
   // Whose session has ended cannot save any more.
-  onBeforeRouteLeave(async () => !dirty() || session.value === null || (await mayDiscard()))
+  onBeforeRouteLeave(async () => !dirty() || session.value === null || (await may()))
   const leave = (event: BeforeUnloadEvent) => {
     if (dirty()) event.preventDefault()
   }

@@ -6,9 +6,9 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::HeaderMap;
 use hyper::header;
-use tokio::time::{Instant, timeout_at};
+use hyper::{HeaderMap, Version};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::fields::Fields;
 use crate::problem::{Code, Problem};
@@ -19,6 +19,9 @@ pub const LIMIT_BYTES: usize = 1024 * 1024;
 const ARRIVES_WITHIN: Duration = Duration::from_secs(30);
 /// A long one must have arrived by then: 2 GiB over 2.5 Mbit/s.
 const LONG_ARRIVES_WITHIN: Duration = Duration::from_secs(2 * 3600);
+/// What is taken of a body that has been refused.
+const PASSED_OVER_BYTES: usize = 64 << 20;
+const PASSED_OVER_WITHIN: Duration = Duration::from_secs(10);
 
 pub const JSON: &str = "application/json";
 /// A file as it is.
@@ -34,7 +37,7 @@ pub fn media_type(headers: &HeaderMap) -> String {
 /// # Errors
 /// `body_too_large`, `request_timeout`, `request_incomplete`.
 pub async fn whole(body: Body) -> Result<Bytes, Problem> {
-    let collected = tokio::time::timeout(ARRIVES_WITHIN, Limited::new(body, LIMIT_BYTES).collect()).await;
+    let collected = timeout(ARRIVES_WITHIN, Limited::new(body, LIMIT_BYTES).collect()).await;
     match collected {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
@@ -78,6 +81,23 @@ impl Arriving {
                 Err(_) => return Err(too_slow(limit)),
             }
         }
+    }
+}
+
+/// A client of HTTP/1 writes all of its body before it looks for an answer, and a connection that is closed on it has lost
+/// the answer. So what it still writes is taken and passed over for a while; HTTP/2 has a word for it.
+pub fn pass_over(version: Version, body: Arriving) {
+    if version < Version::HTTP_2 {
+        tokio::spawn(timeout(PASSED_OVER_WITHIN, passed_over(body)));
+    }
+}
+
+async fn passed_over(mut body: Arriving) {
+    let mut bytes = 0;
+    while let Ok(Some(piece)) = body.next().await
+        && bytes < PASSED_OVER_BYTES
+    {
+        bytes += piece.len();
     }
 }
 

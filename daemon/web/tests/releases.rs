@@ -35,7 +35,7 @@ async fn command(client: &Client, serials: &[&str], command: Value) -> Answer {
 /// How each attempt stands in the audit trail, the newest first.
 async fn trail(client: &Client, operation: &str) -> Vec<(Value, Value, Value)> {
     let list = client.get(&format!("/audit?item=upgrade&operation={operation}")).await.expect(200);
-    let row = |row: &Value| (row["params"]["name"].clone(), row["result"].clone(), row["detail"].clone());
+    let row = |row: &Value| (row["parameters"]["name"].clone(), row["result"].clone(), row["detail"].clone());
     list["items"].as_array().expect("a list").iter().map(row).collect()
 }
 
@@ -66,13 +66,15 @@ async fn a_bundle_is_brought_given_to_stations_and_removed() {
     command(&north, &[NORTH, SOUTH], south).await.refused(404, "not_found");
     let unknown = json!({ "what": "upgrade", "release": "ab".repeat(32) });
     assert_eq!(command(&north, &[NORTH], unknown).await.refused(404, "not_found")["what"], "release");
+    assert!(organisation.platform.catalog().wait_until_current(Duration::from_secs(10)));
     let begun = admin.get("/audit?operation=command").await.expect(200);
-    let params = &begun["items"][0]["params"];
+    let params = &begun["items"][0]["parameters"];
     assert_eq!((&params["what"], &params["release"]), (&json!("upgrade"), &json!("0.2.0")));
 
     let path = format!("/releases/{sha256}");
     assert_eq!(admin.bare(Method::DELETE, &path).await.status, 204);
     admin.bare(Method::DELETE, &path).await.refused(404, "not_found");
+    assert!(organisation.platform.catalog().wait_until_current(Duration::from_secs(10)));
     assert_eq!(
         (admin.get("/releases").await.expect(200)["items"].clone(), files(&organisation)),
         (json!([]), 0)
@@ -170,7 +172,7 @@ async fn releases_are_brought_and_removed_by_those_who_see_the_whole_tree() {
     bring(&north, "?name=mine", BYTES, bundle(2)).await.refused(403, "department_not_yours");
     north.bare(Method::DELETE, &path).await.refused(403, "department_not_yours");
     operator.get("/releases").await.refused(403, "right_missing");
-    bring(&operator, "?name=mine", BYTES, bundle(2)).await.refused(403, "right_missing");
+    bring(&operator, "?name=mine", BYTES, b"hsqs".to_vec()).await.refused(403, "right_missing");
     operator.bare(Method::DELETE, &path).await.refused(403, "right_missing");
     let upgrade = json!({ "what": "upgrade", "release": sha256 });
     assert_eq!(command(&operator, &[NORTH], upgrade).await.refused(403, "right_missing")["right"], "system");

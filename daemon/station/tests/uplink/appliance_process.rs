@@ -136,15 +136,9 @@ fn offered(platform: &Platform, id: u64, bytes: usize, restart: bool) -> (Bytes,
     (bundle, what)
 }
 
-/// Bytes of the bundle that were asked for so far, by where each piece begins.
+/// Where the pieces of a bundle begin that were asked for so far.
 fn wanted(kept: &Kept) -> Vec<u64> {
-    let told = lock(&kept.told);
-    told.iter()
-        .filter_map(|one| match one {
-            ToPlatform::Want { from, .. } => Some(*from),
-            _ => None,
-        })
-        .collect()
+    lock(&kept.wanted).clone()
 }
 
 fn progress(kept: &Kept, id: u64) -> Vec<(u64, u64)> {

@@ -57,6 +57,8 @@ pub struct Kept {
     pub backlog_held: AtomicBool,
     /// What is sent for a command with this number.
     pub bundle: Mutex<Option<(u64, Bytes)>>,
+    /// Where the pieces of bundles begin that were asked for.
+    pub wanted: Mutex<Vec<u64>>,
     to_station: Mutex<Option<mpsc::Sender<ToStation>>>,
 }
 
@@ -250,6 +252,7 @@ impl Intake for Taker {
     }
 
     async fn bundle(&self, _serial: &str, command: u64, from: u64, most_bytes: usize) -> Option<Bytes> {
+        lock(&self.kept.wanted).push(from);
         let bundle = lock(&self.kept.bundle);
         let (_, bytes) = bundle.as_ref().filter(|(sent, _)| *sent == command)?;
         let from = usize::try_from(from).ok().filter(|from| *from < bytes.len())?;

@@ -19,6 +19,7 @@ use crate::turns::Place;
 
 /// How a release is named in addresses and commands.
 pub const SHA256: &str = "the SHA-256 of a release, 64 hexadecimal digits in lower case";
+const NAME: &str = "1 to 64 letters, digits and .+-_";
 /// Bytes that are written together; the first ones are looked at as soon as they come.
 const PIECE_BYTES: usize = 1 << 20;
 
@@ -45,22 +46,39 @@ pub async fn list_releases(State(app): State<App>, query: Query) -> Answer {
     Ok(json_answer(&json!({ "items": items, "most": MOST_RELEASES })))
 }
 
-pub async fn add_release(
-    State(app): State<App>,
-    caller: Caller,
+pub async fn add_release(State(app): State<App>, caller: Caller, query: Query, request: Request) -> Answer {
+    let (head, body) = request.into_parts();
+    let mut body = Arriving::new(body);
+    let added = add(&app, &caller, query, &head.headers, &mut body).await;
+    if added.is_err() {
+        body::pass_over(head.version, body);
+    }
+    added
+}
+
+async fn add(
+    app: &App,
+    caller: &Caller,
     mut query: Query,
-    request: Request,
+    headers: &HeaderMap,
+    body: &mut Arriving,
 ) -> Answer {
-    check_whole(&caller)?;
-    let name = query.required("name", "1 to 64 letters, digits and .+-_", |text| Some(text.to_owned()))?;
+    check_whole(caller)?;
+    let name = query.required("name", NAME, |text| Some(text.to_owned()))?;
     query.finish()?;
-    if media_type(request.headers()) != body::BYTES {
+    if media_type(headers) != body::BYTES {
         return Err(body::wrong_media_type(body::BYTES));
     }
     let place = app.turns.upload()?;
-    let trail = Trail::of(&caller, "upgrade", "add_release").with("name", name.as_str());
-    let (length, body) = (length_of(request.headers()), Arriving::new(request.into_body()));
-    let taken = take(&app, place, &name, length, &caller.account, body).await;
+    let trail = Trail::of(caller, "upgrade", "add_release").with("name", name.as_str());
+    let begin = {
+        let (length, account) = (length_of(headers), caller.account.clone());
+        move |app: &App| Ok(app.platform()?.releases().begin(&name, length, &account)?)
+    };
+    let taken = match app.apart((), begin).await {
+        Ok(upload) => take(app, place, upload, body).await,
+        Err(problem) => Err(problem),
+    };
     app.blocking(move |app| {
         let trail = match &taken {
             Ok(release) => trail.with("bytes", release.bytes).with("sha256", release.sha256.as_str()),
@@ -77,17 +95,7 @@ fn length_of(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Writes the body to the disk as it comes; what ends before it is whole leaves nothing.
-async fn take(
-    app: &App,
-    place: Place,
-    name: &str,
-    length: Option<u64>,
-    account: &str,
-    mut body: Arriving,
-) -> Result<Release, Problem> {
-    let (name, account) = (name.to_owned(), account.to_owned());
-    let begin = move |app: &App| Ok(app.platform()?.releases().begin(&name, length, &account)?);
-    let mut upload = app.apart((), begin).await?;
+async fn take(app: &App, place: Place, mut upload: Upload, body: &mut Arriving) -> Result<Release, Problem> {
     let (mut piece, mut enough) = (Vec::new(), 1);
     loop {
         match body.next().await {
@@ -100,7 +108,12 @@ async fn take(
             }
         }
         if piece.len() >= enough {
-            upload = write(app, upload, std::mem::take(&mut piece)).await?;
+            let written = std::mem::take(&mut piece);
+            let write = move |_: &App| {
+                upload.take(&written)?;
+                Ok(upload)
+            };
+            upload = app.apart((), write).await?;
             enough = PIECE_BYTES;
         }
     }
@@ -109,14 +122,6 @@ async fn take(
         Ok(upload.finish(app.platform()?.now_us())?)
     };
     app.apart(place, finish).await
-}
-
-async fn write(app: &App, mut upload: Upload, piece: Vec<u8>) -> Result<Upload, Problem> {
-    let write = move |_: &App| {
-        upload.take(&piece)?;
-        Ok(upload)
-    };
-    app.apart((), write).await
 }
 
 pub async fn remove_release(
@@ -146,7 +151,7 @@ impl From<ReleaseError> for Problem {
     fn from(error: ReleaseError) -> Self {
         let sentence = error.to_string();
         match error {
-            ReleaseError::NameInvalid(_) => Self::field_invalid("name", "1 to 64 letters, digits and .+-_"),
+            ReleaseError::NameInvalid(_) => Self::field_invalid("name", NAME),
             ReleaseError::NameTaken(name) => Self::new(Code::ReleaseNameTaken, sentence).with("name", name),
             ReleaseError::Exists(name) => Self::new(Code::ReleaseExists, sentence).with("name", name),
             ReleaseError::TooMany => Self::new(Code::TooManyReleases, sentence).with("most", MOST_RELEASES),
