@@ -15,7 +15,7 @@ use crate::fields::{Fields, Given};
 use crate::fleet::{Fleet, device_of, managed};
 use crate::problem::{Code, Problem};
 use crate::query::Query;
-use crate::scope::scope_of;
+use crate::scope::{check_department, scope_of};
 use crate::session::Caller;
 use crate::time;
 use crate::trail::Trail;
