@@ -48,6 +48,7 @@ async function asPerson(
 }
 
 test('a bundle is brought under the name of its file, and stands in the list', async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' })
   await page.goto('/upgrades')
   await expect(page.getByText('还没有升级包')).toBeVisible()
   expect(await accessibilityFaults(page), 'empty').toEqual([])
@@ -105,6 +106,7 @@ test('a bundle on its way shows how far it is, and is given up after a question'
 })
 
 test('a station is told to upgrade, and answers for itself', async ({ page, joined }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' })
   await page.goto('/stations')
   await page.locator(`tr[data-serial="${joined.serial}"]`).locator('.el-checkbox').click()
   await page.getByRole('button', { name: '升级…' }).click()
@@ -121,7 +123,8 @@ test('a station is told to upgrade, and answers for itself', async ({ page, join
   await expect(result).toContainText(`升级 ${NAME} · 安装后重新启动`, { timeout: 30_000 })
   await expect(result).toContainText('该设备不具备此功能')
   await page.goto('/audit')
-  await expect(page.locator('tbody')).toContainText('上传升级包')
+  const brought = page.locator('tr[data-operation="add_release"]', { hasText: NAME })
+  await expect(brought.first()).toContainText('上传升级包')
 })
 
 test('bundles are for those who keep the boxes, and brought by those who see all of them', async ({
@@ -155,6 +158,8 @@ test('bundles are for those who keep the boxes, and brought by those who see all
 for (const language of LANGUAGES) {
   test(`the page with a bundle and its dialogs in ${language}`, async ({ page, joined }) => {
     await speak(page, language)
+    // Colours are measured, and a dialog that is still fading in has others.
+    await page.emulateMedia({ reducedMotion: 'reduce' })
     await page.goto('/upgrades')
     await expect(rows(page)).toHaveCount(1)
     const faults = [...(await rawKeys(page)), ...(await accessibilityFaults(page))]
