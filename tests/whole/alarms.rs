@@ -40,26 +40,26 @@ fn test_of(code: AlarmCode) -> Option<&'static str> {
         AlarmCode::Overloaded => "live_state_that_came_late_is_made_good_and_told",
         AlarmCode::EmailFailed => "what_waits_for_a_lost_server_is_sent_once_over_restarts",
         AlarmCode::PowerLossRestart => "a_start_after_a_power_cut_is_told",
+        AlarmCode::UpgradeFailed => "what_is_no_bundle_of_this_box_is_not_installed",
         // Of a platform: tested in its own room.
         AlarmCode::StationOffline
         | AlarmCode::NothingReceived
         | AlarmCode::TwoBoxesOneSerial
         | AlarmCode::SynchronisationFailed
         | AlarmCode::StationClockWrong => return None,
-        // What they are about is not in this product yet: trunks, a mirror, upgrades.
-        AlarmCode::TrunkLos
-        | AlarmCode::TrunkAis
-        | AlarmCode::TrunkLof
-        | AlarmCode::MirrorDegraded
-        | AlarmCode::UpgradeFailed => return None,
+        // What they are about is not in this product yet: trunks, a mirror.
+        AlarmCode::TrunkLos | AlarmCode::TrunkAis | AlarmCode::TrunkLof | AlarmCode::MirrorDegraded => {
+            return None;
+        }
     })
 }
 
 #[test]
 fn every_alarm_has_its_test() {
     let platform = include_str!("../../daemon/station/tests/uplink/alarms.rs");
+    let upgrade = include_str!("../../daemon/station/tests/uplink/appliance_process.rs");
     let mail = include_str!("../../daemon/mail/tests/push.rs");
-    let tests = [include_str!("alarms.rs"), include_str!("alarms_disk.rs"), platform, mail].concat();
+    let tests = [include_str!("alarms.rs"), include_str!("alarms_disk.rs"), platform, upgrade, mail].concat();
     for code in AlarmCode::ALL {
         if let Some(name) = test_of(*code) {
             assert!(tests.contains(&format!("#[test]\nfn {name}()")), "{} has no test {name}", code.name());

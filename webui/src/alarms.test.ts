@@ -44,6 +44,13 @@ describe('alarms of many stations', () => {
     expect(failed({ detail: null })).toBe('')
   })
 
+  it('say why an upgrade was not installed', () => {
+    const failed = (upgrade: string) =>
+      alarmReason(alarm({ code: 'upgrade_failed', params: { upgrade, detail: 'x' } }))
+    expect(failed('not_for_this_box')).toContain('不适用于此设备')
+    expect(failed('upgrade_failed')).toContain('安装失败')
+  })
+
   it('name a station by its name, and a thing as it is', () => {
     expect(alarmText(alarm({ code: 'station_offline', thing: 'S1' }))).toBe('录音设备离线：城中派出所')
     expect(alarmText(alarm({ code: 'station_offline', thing: 'S2' }))).toBe('录音设备离线：S2')

@@ -1,6 +1,7 @@
 // What an alarm says and what to do about it, in the reader's language.
 import type { Alarm, Device } from './api'
 import { i18n } from './i18n'
+import { codeText } from './problem'
 import { pullTroubleText } from './pull'
 import { device, deviceName } from './stores/devices'
 
@@ -22,9 +23,10 @@ export function alarmText(alarm: Alarm, portName?: string): string {
 
 /** What was found, where the alarm says so: in words where the pages have some, else as the box wrote it. */
 export function alarmReason({ params }: Pick<Alarm, 'params'>): string {
-  const { pull, detail } = params
+  const { pull, upgrade, detail } = params
   const sentence = typeof detail === 'string' ? detail : ''
-  return typeof pull === 'string' ? pullTroubleText({ code: pull, sentence }) : sentence
+  if (typeof pull === 'string') return pullTroubleText({ code: pull, sentence })
+  return typeof upgrade === 'string' ? codeText(upgrade) : sentence
 }
 
 export function alarmAdvice(alarm: Alarm): string {

@@ -18,6 +18,8 @@ use crate::words::{self, Words};
 
 /// Alarms that one message names; of others it says how many there are.
 const MOST_LINES: usize = 100;
+/// Characters of why an alarm stands.
+const MOST_REASON_CHARACTERS: usize = 500;
 
 /// A message without its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,6 +101,21 @@ impl Writer {
         }
     }
 
+    /// What was found, where the alarm says so: in the pages' words if they have some, else as the box wrote it.
+    fn reason(&self, members: &Params) -> Option<String> {
+        let code = |member: &str| members.get(member).and_then(Value::as_str);
+        let known = match (code("pull"), code("upgrade")) {
+            (Some(code), _) => self.language.sentence(&["pull_trouble", code], members),
+            (None, Some(code)) => self.language.sentence(&["problem", code], members),
+            (None, None) => None,
+        };
+        let reason = known.or_else(|| code("detail").map(str::to_owned));
+        // What a station says of itself is one line here, whatever it is there.
+        reason.map(|reason| {
+            reason.chars().take(MOST_REASON_CHARACTERS).collect::<String>().replace(['\r', '\n'], " ")
+        })
+    }
+
     fn severity(&self, severity: Severity) -> &'static str {
         self.language.word(&["severity", severity.name()]).unwrap_or(severity.name())
     }
@@ -152,6 +169,9 @@ impl Writer {
         };
         if line.times > 1 {
             text += &format!(", {}", self.say(words::TIMES, json!({"count": line.times})));
+        }
+        if let Some(reason) = self.reason(line.params()).filter(|_| line.cleared_us.is_none()) {
+            text += &format!("\n  {reason}");
         }
         let advice = self.language.sentence(&["alarm", &line.key.code, "do"], line.params());
         if let Some(advice) = advice.filter(|_| line.cleared_us.is_none()) {
@@ -300,6 +320,25 @@ mod tests {
         };
         let at_us = NOON_US + sequence as i64 * 1_000_000;
         Event { sequence, key, change, at_us, noticed: Instant::now() }
+    }
+
+    #[test]
+    fn an_alarm_says_why_in_the_readers_language_if_it_says_why() {
+        let body = |language, members: Value| {
+            let mut raised = event(5, "synchronisation_failed", None, true);
+            raised.change = Change::Raised { severity: Severity::Minor, params: params(members) };
+            writer(language).alarms(&[&raised], true, false).expect("news").body
+        };
+        let wrong = json!({"pull": "token_wrong", "detail": "the station does not"});
+        assert!(body(Language::Simplified, wrong.clone()).contains("\n  设备不接受该安全码"));
+        assert!(body(Language::English, wrong).contains("\n  The station does not accept the security code"));
+        let own = json!({"pull": "of_a_newer_release", "detail": "entry 7\nis broken"});
+        assert!(body(Language::English, own).contains("\n  entry 7 is broken\n"));
+        let long = body(Language::English, json!({"detail": "x".repeat(5000)}));
+        assert!(long.contains(&"x".repeat(500)) && long.len() < 2000);
+        let upgrade = json!({"upgrade": "not_for_this_box", "detail": "it is for x"});
+        assert!(body(Language::Simplified, upgrade).contains("不适用于此设备"));
+        assert!(!body(Language::English, json!({"detail": null})).contains("null"));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::io;
 
 use appliance::Appliance;
+use catalog::{AlarmCode, AlarmKey};
 use serde_json::{Value, json};
 use upkeep::params;
 use uplink::What;
@@ -14,6 +15,7 @@ use super::World;
 use super::bundle::{Bundle, BundleError};
 use super::commands::JobEnd;
 use super::orders::{failure, not_done};
+use crate::care::Notice;
 
 /// Makes room for the bundle, if there is somebody to install it.
 pub(super) fn open(world: &World, bytes: u64, sha256: &str) -> JobEnd {
@@ -49,7 +51,24 @@ pub(super) fn install(world: &World, what: &Value, bundle: Bundle, tell: &mut dy
     };
     // What cannot be removed now makes way for the next bundle.
     let _ = bundle.remove();
+    tell_whoever_is_at_the_box(world, &release, &outcome);
     outcome
+}
+
+/// A bundle that was not installed is an alarm until one is, or until the box starts again with what it has.
+fn tell_whoever_is_at_the_box(world: &World, release: &str, outcome: &Outcome) {
+    let key = AlarmKey::of_box(AlarmCode::UpgradeFailed);
+    let notice = match outcome {
+        Outcome::Failed { code, params: said } => {
+            let detail = said.get("reason").cloned().unwrap_or_default();
+            Notice::Raise(key, params(json!({"release": release, "upgrade": code, "detail": detail})))
+        }
+        _ => Notice::Clear(key),
+    };
+    if let Some(station) = world.station.upgrade() {
+        // Its reader lives as long as the station.
+        let _ = station.notices.send(notice);
+    }
 }
 
 fn installed(

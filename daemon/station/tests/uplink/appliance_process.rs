@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use appliance::{Config, Server, Tuning};
 use bytes::Bytes;
 use capture::clock::{Clock, SystemClock};
-use catalog::AuditResult;
+use catalog::{AlarmCode, AlarmState, AuditResult};
 use line::StopMode;
 use tokio::runtime::Runtime;
 use uplink::What;
@@ -16,8 +16,8 @@ use uplink::message::{Outcome, ToPlatform, ToStation};
 
 use crate::bus::{Bus, Logind};
 use crate::house::{
-    Kept, Platform, TestBox, commands_written_down, connected, lock, records, sha256, wait_for_records,
-    wait_until,
+    Kept, Platform, TestBox, alarms, commands_written_down, connected, lock, records, sha256,
+    wait_for_records, wait_until,
 };
 use crate::rauc::{Play, Rauc};
 
@@ -226,6 +226,11 @@ fn what_is_no_bundle_of_this_box_is_not_installed() {
     *lock(&platform.kept.bundle) = Some((2, bundle));
     platform.command(2, 30, &what);
     assert_eq!(code(&platform.ended(2)), "not_for_this_box");
+    let stands = || alarms(&station, AlarmCode::UpgradeFailed, AlarmState::Current);
+    wait_until("the alarm says so", || {
+        stands().first().is_some_and(|alarm| alarm.params["upgrade"] == "not_for_this_box")
+    });
+    assert_eq!((stands().len(), &stands()[0].params["release"]), (1, &"2.0".into()));
     for (id, bytes, sha256) in
         [(3, 0, "ab".repeat(32)), (4, 5, "../../etc".into()), (5, u64::MAX, "ab".repeat(32))]
     {
@@ -239,6 +244,14 @@ fn what_is_no_bundle_of_this_box_is_not_installed() {
     );
     assert_eq!(code(&platform.ended(6)), "cancelled", "the platform has none");
     platform.say(ToStation::Cancel { command: 6 });
+    assert_eq!(stands().len(), 1, "what never was a bundle changes nothing");
+
+    appliance.rauc.play().bundle = Ok(("hookline-x86_64", "0.2.0"));
+    let (_, what) = offered(&platform, 7, 100_000, false);
+    platform.command(7, 30, &what);
+    assert_eq!(code(&platform.ended(7)), "done");
+    wait_until("the alarm is over", || stands().is_empty());
+    assert_eq!(alarms(&station, AlarmCode::UpgradeFailed, AlarmState::History).len(), 1);
     station.stop().expect("it stops");
     assert!(appliance.logind.reboots().is_empty());
 }
