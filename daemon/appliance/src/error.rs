@@ -37,6 +37,8 @@ pub enum ApplianceError {
     UpgradeRunning,
     #[error("release {release:?} could not be installed: {said}; the box stays with the release it has")]
     UpgradeFailed { release: String, said: String },
+    #[error("whether release {release:?} is installed is not known: {said}; look at the box")]
+    EndUnknown { release: String, said: String },
 
     #[error("nothing answers at {}: {source}; start 'hookline appliance'", socket.display())]
     NotThere { socket: PathBuf, source: io::Error },
@@ -61,7 +63,7 @@ impl ApplianceError {
             Self::NotForThisBox { .. } => "not_for_this_box",
             Self::UpgradeRunning => "upgrade_running",
             Self::UpgradeFailed { .. } => "upgrade_failed",
-            Self::NoAnswer { .. } => "appliance_failed",
+            Self::EndUnknown { .. } | Self::NoAnswer { .. } => "appliance_failed",
             Self::Told { code, .. } => code,
         }
     }

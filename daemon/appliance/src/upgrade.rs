@@ -111,6 +111,11 @@ impl Wanted {
         ApplianceError::UpgradeFailed { release: self.release.clone(), said }
     }
 
+    /// It has begun, and RAUC does not tell what comes of it.
+    fn end_unknown(&self, said: String) -> ApplianceError {
+        ApplianceError::EndUnknown { release: self.release.clone(), said }
+    }
+
     /// A call to RAUC that brought nothing.
     fn failed(&self, error: zbus::Error) -> ApplianceError {
         CallError::from(error).of(RAUC, |said| self.upgrade_failed(said))
@@ -183,14 +188,14 @@ impl Rauc<'_> {
                     }
                 }
                 Some(None) = owners.next() => {
-                    return Err(self.wanted.upgrade_failed("RAUC ended before it was done".to_owned()));
+                    return Err(self.wanted.end_unknown("RAUC ended before it was done".to_owned()));
                 }
                 () = sleep(silent_for) => {
                     let said = format!("RAUC said nothing for {} s", silent_for.as_secs_f32());
-                    return Err(self.wanted.upgrade_failed(said));
+                    return Err(self.wanted.end_unknown(said));
                 }
                 else => {
-                    return Err(self.wanted.upgrade_failed("the system bus ended before it was done".to_owned()));
+                    return Err(self.wanted.end_unknown("the system bus ended before it was done".to_owned()));
                 }
             }
         }

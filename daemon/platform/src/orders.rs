@@ -65,6 +65,8 @@ impl CommandState {
 const SHOWN_BYTES: usize = 4096;
 /// The operation of the entry that says what has become of a command.
 pub(crate) const COMMAND_END: &str = "command_end";
+/// Ends that are the platform's own, and not the station's.
+const GIVEN_UP: [&str; 4] = ["cancelled", "too_late", "cut_off", "connection_lost"];
 /// The name of `What::Synchronise`.
 const SYNCHRONISE: &str = "synchronise";
 
@@ -185,13 +187,16 @@ impl Orders {
         if order.now.serial != serial {
             return None;
         }
-        let state = match outcome {
+        let told = match outcome {
             Outcome::Progress { done, total } => CommandState::Progress { done, total },
             Outcome::Done { detail } => CommandState::Done { detail },
             Outcome::Failed { code, params } => CommandState::Failed { code, params },
             Outcome::Unknown => CommandState::failed("answer_unknown"),
         };
-        self.set(id, state, now_us)
+        if order.ended.is_some() && told.has_ended() && is_later_truth(&order.now.state, &told) {
+            return self.end(id, told, now_us);
+        }
+        self.set(id, told, now_us)
     }
 
     /// Ends or moves on a command that has not ended.
@@ -200,13 +205,20 @@ impl Orders {
         if order.ended.is_some() {
             return None;
         }
+        if state.has_ended() {
+            return self.end(id, state, now_us);
+        }
         self.change += 1;
         let now = Arc::make_mut(&mut order.now);
         (now.change, now.state) = (self.change, state);
-        if !now.state.has_ended() {
-            return None;
-        }
-        now.ended_us = Some(now_us);
+        None
+    }
+
+    fn end(&mut self, id: u64, state: CommandState, now_us: i64) -> Option<Ended> {
+        let order = self.by_id.get_mut(&id)?;
+        self.change += 1;
+        let now = Arc::make_mut(&mut order.now);
+        (now.change, now.state, now.ended_us) = (self.change, state, Some(now_us));
         order.ended = Some(Instant::now());
         self.open.remove(&id);
         order.again = None;
@@ -296,6 +308,13 @@ impl Orders {
     }
 }
 
+/// The platform gave it up, and the station had begun to change something by then: it tells what that has come to.
+fn is_later_truth(ended: &CommandState, told: &CommandState) -> bool {
+    let CommandState::Failed { code: given_up, .. } = ended else { return false };
+    let same = matches!(told, CommandState::Failed { code, .. } if code == given_up);
+    GIVEN_UP.contains(&given_up.as_str()) && !same
+}
+
 fn end_entry(order: &Order) -> AuditEntry {
     end_of(&order.now, &order.trail)
 }
@@ -349,6 +368,12 @@ mod tests {
         assert_eq!((ended.account.as_deref(), ended.operation.as_str()), (Some("admin"), "command_end"));
         assert!(orders.answered("A", first, done(), 8).is_none(), "ended already");
         assert!(orders.set(second, CommandState::failed("cancelled"), 8).is_some());
+        let as_told = Outcome::Failed { code: "cancelled".into(), params: Map::new() };
+        assert!(orders.answered("A", second, as_told, 8).is_none(), "as it was given up");
+        assert!(orders.answered("A", second, Outcome::Progress { done: 1, total: 2 }, 8).is_none());
+        assert!(orders.answered("A", second, done(), 9).is_some(), "it had been done by then");
+        assert!(matches!(orders.command(second).expect("known").state, CommandState::Done { .. }));
+        assert!(orders.answered("A", second, done(), 9).is_none(), "once");
         let too_late = orders.too_late(Instant::now(), 9);
         assert_eq!(too_late.iter().map(|(_, id, _)| *id).collect::<Vec<_>>(), [late]);
         let lost = orders.lost("A", 9);

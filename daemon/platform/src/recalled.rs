@@ -24,15 +24,15 @@ pub(crate) struct Recalled {
 }
 
 impl Recalled {
-    /// Reads the trail from `from_us` on. Waits for the disk.
+    /// Reads the trail of this platform, of the serial number `own`, from `from_us` on. Waits for the disk.
     ///
     /// # Errors
     /// A trail that cannot be read.
-    pub fn read(catalog: &Catalog, from_us: i64, now_us: i64) -> Result<Self, Error> {
-        let ends = entries(catalog, COMMAND_END, from_us)?;
+    pub fn read(catalog: &Catalog, own: &str, from_us: i64, now_us: i64) -> Result<Self, Error> {
+        let ends = entries(catalog, own, COMMAND_END, from_us)?;
         let mut given = Vec::new();
         for operation in GIVING {
-            given.extend(entries(catalog, operation, from_us)?);
+            given.extend(entries(catalog, own, operation, from_us)?);
         }
         Ok(Self::of(given, ends, now_us))
     }
@@ -76,15 +76,20 @@ impl Recalled {
 }
 
 /// Newest first.
-fn entries(catalog: &Catalog, operation: &str, from_us: i64) -> Result<Vec<AuditRow>, Error> {
+fn entries(catalog: &Catalog, own: &str, operation: &str, from_us: i64) -> Result<Vec<AuditRow>, Error> {
     let query =
-        AuditQuery { from_us: Some(from_us), operation: Some(operation.to_owned()), ..AuditQuery::default() };
+        AuditQuery {
+            from_us: Some(from_us),
+            operation: Some(operation.to_owned()),
+            // What stations write down is of their own.
+            stations: [own.to_owned()].into(),
+            ..AuditQuery::default()
+        };
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let page = PageRequest { after, limit: AT_ONCE, count_up_to: 0 };
         let page = catalog.audit_trail(&Scope::everything(), &query, page)?;
-        // What stations wrote down themselves is of their own.
-        found.extend(page.items.into_iter().filter(|row| row.station.is_none()));
+        found.extend(page.items);
         after = page.next;
         if after.is_none() || found.len() >= MOST_ENTRIES {
             return Ok(found);

@@ -182,7 +182,7 @@ impl Inner {
     fn recall_commands(&self) {
         let now_us = self.clock.now_us();
         let shown_us = i64::try_from(self.tuning.commands_shown.as_micros()).unwrap_or(i64::MAX);
-        match Recalled::read(&self.catalog, now_us.saturating_sub(shown_us), now_us) {
+        match Recalled::read(&self.catalog, &self.info.serial, now_us.saturating_sub(shown_us), now_us) {
             Ok(Recalled { commands, cut }) => {
                 lock(&self.orders).recall(commands, &Self::own_trail(COMMAND_END, json!({})));
                 cut.into_iter().for_each(|entry| self.notify(Notice::Audit(Box::new(entry))));

@@ -8,12 +8,17 @@ use catalog::{AuditEntry, AuditQuery, AuditResult, Catalog, Error, PageRequest, 
 /// Deletions that are looked back at; there are far fewer between two starts.
 const LOOK_BACK: u32 = 200;
 
-/// Writes down the end of each that has none. Blocks.
+/// Writes down the end of each that this box, of the serial number `own`, has begun and not ended: what stations have
+/// begun is theirs to end. Blocks.
 ///
 /// # Errors
 /// When the trail cannot be read or written.
-pub fn end_what_was_cut(catalog: &Catalog) -> Result<(), Error> {
-    let query = AuditQuery { operation: Some("delete_found".into()), ..AuditQuery::default() };
+pub fn end_what_was_cut(catalog: &Catalog, own: &str) -> Result<(), Error> {
+    let query = AuditQuery {
+        operation: Some("delete_found".into()),
+        stations: [own.to_owned()].into(),
+        ..AuditQuery::default()
+    };
     let page = PageRequest { after: None, limit: LOOK_BACK, count_up_to: 0 };
     let newest_first = catalog.audit_trail(&Scope::everything(), &query, page)?.items;
     let cut = without_end(newest_first.into_iter().map(|row| row.entry));

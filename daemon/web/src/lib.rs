@@ -99,11 +99,11 @@ impl Server {
         let temporary = empty_folder(served.data_dir().path().join("tmp"));
         let app = App::new(served, Hasher::new().map_err(WebError::Hash)?, temporary, certificate);
         let ending = app.clone();
-        tokio::task::spawn_blocking(move || {
-            if let Err(error) = cut::end_what_was_cut(ending.catalog()) {
-                eprintln!("web: whether a deletion was cut off is not known: {error}");
-            }
-        });
+        // Before anybody can begin another one.
+        let ended = tokio::task::spawn_blocking(move || cut::end_what_was_cut(ending.catalog(), &ending.served.info().serial)).await;
+        if let Ok(Err(error)) = ended {
+            eprintln!("web: whether a deletion was cut off is not known: {error}");
+        }
         Ok(Self { https, http, tls: TlsAcceptor::from(Arc::new(tls)), router: routes::router(&app) })
     }
 

@@ -34,8 +34,13 @@ function look(): void {
 /** Asks for all that are open, and once more for each that is not among them any more. */
 async function ask(): Promise<void> {
   try {
-    const { items } = await api.commands({ state: 'open', limit: 200 })
-    const still = new Map(items.map((one) => [one.id, one]))
+    const still = new Map<string, Command>()
+    let after: string | undefined
+    do {
+      const page = await api.commands({ state: 'open', limit: 200, ...(after ? { after } : {}) })
+      for (const one of page.items) still.set(one.id, one)
+      after = page.next ?? undefined
+    } while (after)
     for (const one of [...known.values()].filter(isOpen)) {
       takeCommand(still.get(one.id) ?? (await api.oneCommand(one.id)))
     }

@@ -127,7 +127,7 @@ fn a_rauc_that_ends_or_falls_silent_is_told() {
     let play = Play { result: None, ..Play::default() };
     let (rauc, connection) = house.runtime.block_on(Rauc::serve(&house.bus, play));
     std::thread::scope(|scope| {
-        let asked = scope.spawn(|| assert_fails(&house, "upgrade_failed", "ended"));
+        let asked = scope.spawn(|| assert_fails(&house, "appliance_failed", "ended"));
         wait_until("it installs", || calls(&rauc).len() == 2);
         house.runtime.block_on(connection.close()).expect("closed");
         asked.join().expect("it was told");
@@ -136,7 +136,7 @@ fn a_rauc_that_ends_or_falls_silent_is_told() {
     let house = House::with(|config| config.tuning.install_silent_for = Duration::from_millis(300));
     let play = Play { result: None, ..Play::default() };
     let (_rauc, _connection) = house.runtime.block_on(Rauc::serve(&house.bus, play));
-    assert_fails(&house, "upgrade_failed", "nothing for 0.3 s");
+    assert_fails(&house, "appliance_failed", "nothing for 0.3 s");
 }
 
 #[test]

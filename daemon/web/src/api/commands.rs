@@ -39,6 +39,9 @@ const MOST_CONTACTS: usize = 10_000;
 const MOST_CONTACT_BYTES: usize = 8 << 20;
 const CONTACTS_AT_ONCE: u32 = 200;
 
+/// Commands that need the right `system` as well.
+const OF_THE_SYSTEM: [&str; 3] = ["restart", "set_time", "upgrade"];
+
 /// What is asked of each station.
 enum Asked {
     Same(What),
@@ -347,6 +350,10 @@ pub async fn cancel_command(State(app): State<App>, caller: Caller, Path(id): Pa
         let platform = app.platform()?;
         let scope = scope_of(app, &caller)?;
         let command = command_of(platform, &scope, &caller, &id)?;
+        // Who may not give it does not take it back.
+        if OF_THE_SYSTEM.contains(&command.what) && !caller.has(Right::System) {
+            return Err(right_missing(Right::System));
+        }
         let trail = Trail::of(&caller, "device", "command_cancel").with("serial", command.serial.as_str());
         let trail = trail.with("command", command.id).with("what", command.what);
         let cancelled = platform.cancel(command.id).map_err(|error| match error {

@@ -47,13 +47,17 @@ pub async fn list_releases(State(app): State<App>, query: Query) -> Answer {
 }
 
 pub async fn add_release(State(app): State<App>, caller: Caller, query: Query, request: Request) -> Answer {
-    let (head, body) = request.into_parts();
-    let mut body = Arriving::new(body);
-    let added = add(&app, &caller, query, &head.headers, &mut body).await;
-    if added.is_err() {
-        body::pass_over(head.version, body);
-    }
-    added
+    // Whoever hangs up in the middle ends the request, and not what has to be put away and written down.
+    let adding = tokio::spawn(async move {
+        let (head, body) = request.into_parts();
+        let mut body = Arriving::new(body);
+        let added = add(&app, &caller, query, &head.headers, &mut body).await;
+        if added.is_err() {
+            body::pass_over(head.version, body);
+        }
+        added
+    });
+    adding.await.unwrap_or_else(|error| Err(Problem::internal(error)))
 }
 
 async fn add(

@@ -26,11 +26,17 @@ describe('an upgrade in words', () => {
   })
 
   it('says when the new release counts, or why it does not', () => {
-    const ended = (restart: boolean, code: string | null) =>
-      commandResult({ ...upgrade(restart), state: code ? 'failed' : 'done', code, detail: {} })
-    expect(ended(false, null)).toContain('下次启动后生效')
-    expect(ended(true, null)).toContain('正在重新启动')
-    const codes = ['bundle_corrupt', 'not_for_this_box', 'upgrade_running', 'upgrade_failed', 'bundle_gone']
+    const ended = (restart: boolean, code: string | null, detail: Record<string, unknown> = {}) =>
+      commandResult({ ...upgrade(restart), state: code ? 'failed' : 'done', code, detail })
+    expect(ended(false, null, { restarts: false })).toContain('下次启动后生效')
+    expect(ended(true, null, { restarts: true })).toContain('正在重新启动')
+    expect(ended(true, null, { restarts: false })).toContain('请手动重启')
+    expect(ended(true, null), 'recalled: how it went on is not known').toContain('下次启动后生效')
+    const codes = [
+      ...['bundle_corrupt', 'not_for_this_box', 'upgrade_running', 'upgrade_failed', 'bundle_gone'],
+      ...['disk_full', 'io', 'appliance_failed', 'device_busy', 'not_written', 'answer_unknown', 'cut_off'],
+      ...['too_late', 'cancelled', 'unknown_command', 'command_invalid', 'connection_lost'],
+    ]
     const sentences = codes.map((code) => ended(true, code))
     expect(new Set(sentences).size).toBe(codes.length)
     for (const sentence of [...sentences, ended(false, 'not_available')]) {

@@ -6,7 +6,7 @@ import { parameterText } from '@/pages/audit/words'
 import { codeText } from '@/problem'
 
 /** Of an upgrade that is no longer being fetched: the rest is counted in percent. */
-const INSTALLING_TOTAL = 100
+export const INSTALLING_TOTAL = 100
 
 /** `手动同步 2026-03-01 00:00:00 – 2026-03-02 00:00:00`; one of a newer release as it is. */
 export function commandSubject({ what, params }: Pick<Command, 'what' | 'params'>): string {
@@ -40,5 +40,9 @@ export function commandResult({
 }: Pick<Command, 'what' | 'state' | 'params' | 'code' | 'detail'>): string {
   if (code !== null) return codeText(code, { ...params, ...detail })
   if (what !== 'upgrade' || state !== 'done') return ''
-  return i18n.global.t(params['restart'] === true ? 'command.upgraded_restart' : 'command.upgraded')
+  // What the station has said counts, not what was asked; of a command before a restart nothing more is known.
+  const { restarts } = detail as { restarts?: unknown }
+  if (restarts === true) return i18n.global.t('command.upgraded_restart')
+  const refused = params['restart'] === true && restarts === false
+  return i18n.global.t(refused ? 'command.upgraded_not_restarted' : 'command.upgraded')
 }
