@@ -32,9 +32,12 @@ impl Appliance {
         Self { socket: socket.into() }
     }
 
-    /// Somebody answers at the socket.
-    pub fn is_there(&self) -> bool {
-        UnixStream::connect(&self.socket).is_ok()
+    /// Whether an upgrade would be installed now.
+    ///
+    /// # Errors
+    /// `not_available`, `upgrade_running`, or what else `code()` says.
+    pub fn can_upgrade(&self) -> Result<(), ApplianceError> {
+        self.ask(&Request::CanUpgrade {}, &mut |_| {}).map(drop)
     }
 
     /// Starts the box again, about two seconds after this has returned.

@@ -10,6 +10,8 @@ pub enum ApplianceError {
     InUse { socket: PathBuf },
     #[error("{} is there and is no socket; remove it, or give another --socket", socket.display())]
     NoSocket { socket: PathBuf },
+    #[error("others may write to {}; give the socket a folder of root's own", folder.display())]
+    FolderOpen { folder: PathBuf },
     #[error("cannot {step} {}: {source}", path.display())]
     Starting { step: &'static str, path: PathBuf, source: io::Error },
 
@@ -53,7 +55,9 @@ impl ApplianceError {
     /// Stable code, as it stands on the socket.
     pub fn code(&self) -> &str {
         match self {
-            Self::InUse { .. } | Self::NoSocket { .. } | Self::Starting { .. } => "not_started",
+            Self::InUse { .. } | Self::NoSocket { .. } | Self::FolderOpen { .. } | Self::Starting { .. } => {
+                "not_started"
+            }
             Self::BadRequest { .. } => "bad_request",
             Self::NotAllowed { .. } => "not_allowed",
             Self::NoBus { .. } | Self::NoService { .. } | Self::NotThere { .. } => "not_available",

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
+use nix::unistd::geteuid;
 use tokio::net::UnixListener;
 
 use crate::error::ApplianceError;
@@ -15,6 +16,7 @@ use crate::error::ApplianceError;
 /// Owner and group connect; nobody else.
 const SOCKET_MODE: u32 = 0o660;
 const LOCK_MODE: u32 = 0o600;
+const WRITABLE_BY_OTHERS: u32 = 0o022;
 
 /// A socket that answers, and is removed when this is dropped.
 pub(crate) struct Socket {
@@ -31,6 +33,7 @@ impl Socket {
     /// # Errors
     /// One sentence: another process has it, a file lies there, a folder is missing or not writable.
     pub(crate) fn bind(path: &Path, owner: Option<u32>) -> Result<Self, ApplianceError> {
+        check_folder(path)?;
         let lock = lock(path)?;
         remove_stale(path)?;
         let failed = |step| move |source| ApplianceError::Starting { step, path: path.to_owned(), source };
@@ -49,6 +52,22 @@ impl Drop for Socket {
     fn drop(&mut self) {
         // What cannot be removed is stale from now on, and replaced by the next process.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// What lies beside the socket is opened, removed and given away here: nobody else may put anything there.
+fn check_folder(socket: &Path) -> Result<(), ApplianceError> {
+    let folder = socket.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let found = fs::metadata(folder).map_err(|source| ApplianceError::Starting {
+        step: "look at the folder of",
+        path: socket.to_owned(),
+        source,
+    })?;
+    let ours = [0, geteuid().as_raw()].contains(&found.uid());
+    if ours && found.mode() & WRITABLE_BY_OTHERS == 0 {
+        Ok(())
+    } else {
+        Err(ApplianceError::FolderOpen { folder: folder.to_owned() })
     }
 }
 

@@ -76,8 +76,7 @@ pub(crate) async fn install(
     let source = check(wanted)?;
     let _turn = world.upgrading.try_lock().map_err(|_| ApplianceError::UpgradeRunning)?;
     let connection = world.bus.connect(ANSWER_WITHIN).await?;
-    let rauc = InstallerProxy::builder(&connection).cache_properties(CacheProperties::No).build().await;
-    let rauc = Rauc { proxy: rauc.map_err(|error| wanted.failed(error))?, wanted };
+    let rauc = Rauc::on(&connection, wanted).await?;
     rauc.is_idle().await?;
     let manifest = rauc.inspect(source).await?;
     let ours = rauc.proxy.compatible().await.map_err(|error| wanted.failed(error))?;
@@ -87,6 +86,17 @@ pub(crate) async fn install(
     }
     rauc.install(&connection, source, progress, world.tuning.install_silent_for).await?;
     Ok(manifest.version)
+}
+
+/// Whether an upgrade could be installed now: asked before a bundle is fetched from far away.
+///
+/// # Errors
+/// `UpgradeRunning`, `NoBus`, `NoService`.
+pub(crate) async fn is_possible(world: &World) -> Result<(), ApplianceError> {
+    let _turn = world.upgrading.try_lock().map_err(|_| ApplianceError::UpgradeRunning)?;
+    let connection = world.bus.connect(ANSWER_WITHIN).await?;
+    let wanted = Wanted { bundle: PathBuf::new(), release: String::new() };
+    Rauc::on(&connection, &wanted).await?.is_idle().await
 }
 
 /// The path as RAUC takes it.
@@ -127,7 +137,12 @@ struct Rauc<'a> {
     wanted: &'a Wanted,
 }
 
-impl Rauc<'_> {
+impl<'a> Rauc<'a> {
+    async fn on(connection: &Connection, wanted: &'a Wanted) -> Result<Self, ApplianceError> {
+        let proxy = InstallerProxy::builder(connection).cache_properties(CacheProperties::No).build().await;
+        Ok(Self { proxy: proxy.map_err(|error| wanted.failed(error))?, wanted })
+    }
+
     async fn is_idle(&self) -> Result<(), ApplianceError> {
         match self.proxy.operation().await.map_err(|error| self.wanted.failed(error))?.as_str() {
             "idle" => Ok(()),

@@ -18,6 +18,8 @@ pub(crate) enum Request {
     Restart {},
     /// Microseconds of UTC since 1970.
     SetTime { utc_us: i64 },
+    /// Whether somebody would install an upgrade now.
+    CanUpgrade {},
     /// `release`: as people call it; it stands in sentences only.
     Upgrade { bundle: PathBuf, release: String },
 }

@@ -2,7 +2,7 @@
 //! it says.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -238,17 +238,26 @@ impl Intake for Taker {
         self.inner.listening.heard(serial, listener, &audio);
     }
 
-    async fn bundle(&self, serial: &str, command: u64, from: u64, most_bytes: usize) -> Option<Bytes> {
-        let sha256 = lock(&self.inner.orders).bundle_of(serial, command)?;
+    async fn bundle(
+        &self,
+        serial: &str,
+        command: u64,
+        from: u64,
+        most_bytes: usize,
+    ) -> io::Result<Option<Bytes>> {
+        let sha256 = lock(&self.inner.orders).bundle_of(serial, command);
+        let Some(sha256) = sha256 else { return Ok(None) };
         let read = self.blocking(move |inner| inner.releases.read(&sha256, from, most_bytes)).await;
         match read.flatten() {
-            Ok(bytes) if !bytes.is_empty() => Some(bytes),
-            // Removed by hand, or damaged: nobody can have it.
-            _ => {
-                self.inner.end_command(command, CommandState::failed("bundle_gone"));
-                None
+            Ok(bytes) if !bytes.is_empty() => return Ok(Some(bytes)),
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => {
+                return Err(error);
             }
+            // Removed by hand, or cut: nobody can have it.
+            _ => {}
         }
+        self.inner.end_command(command, CommandState::failed("bundle_gone"));
+        Ok(None)
     }
 
     fn left(&self, serial: &str, reason: &UplinkError) {

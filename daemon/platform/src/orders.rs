@@ -13,6 +13,8 @@ use uplink::UplinkError;
 use uplink::command::What;
 use uplink::message::{Command, Outcome};
 
+use crate::recalled::Open;
+
 /// A command as the pages show it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CommandNow {
@@ -131,6 +133,18 @@ impl Orders {
                 Order { now: Arc::new(one), trail: trail.clone(), until: now, ended: Some(now), again: None };
             self.by_id.entry(order.now.id).or_insert(order);
         }
+    }
+
+    /// Goes on with one of the run before.
+    pub fn go_on(&mut self, Open { mut now, what, left, trail }: Open) {
+        // What could be sent once can be sent again.
+        let again = what.command(now.id, left.as_secs().clamp(1, u32::MAX.into()) as u32).ok();
+        self.change += 1;
+        now.change = self.change;
+        self.open.insert(now.id);
+        let until = Instant::now() + left;
+        let id = now.id;
+        self.by_id.insert(id, Order { now: Arc::new(now), trail, until, ended: None, again });
     }
 
     /// A number for a command.

@@ -289,6 +289,7 @@ impl Platform {
         trail.params.insert("what".into(), json!(what.name()));
         trail.params.insert("commands".into(), json!(ids));
         trail.params.insert("serials".into(), json!(serials));
+        trail.params.insert("within_s".into(), json!(within.as_secs()));
         trail.result = AuditResult::Ok;
         // Written before it is sent: what a station was told to do stands in the trail, whatever happens then.
         let written = inner.catalog.audit(trail);

@@ -180,11 +180,13 @@ impl Inner {
 
     /// What has become of the commands of the run before.
     fn recall_commands(&self) {
-        let now_us = self.clock.now_us();
-        let shown_us = i64::try_from(self.tuning.commands_shown.as_micros()).unwrap_or(i64::MAX);
-        match Recalled::read(&self.catalog, &self.info.serial, now_us.saturating_sub(shown_us), now_us) {
-            Ok(Recalled { commands, cut }) => {
-                lock(&self.orders).recall(commands, &Self::own_trail(COMMAND_END, json!({})));
+        let (shown, now_us) = (self.tuning.commands_shown, self.clock.now_us());
+        match Recalled::read(&self.catalog, &self.info.serial, shown, now_us) {
+            Ok(Recalled { commands, cut, open }) => {
+                let mut orders = lock(&self.orders);
+                orders.recall(commands, &Self::own_trail(COMMAND_END, json!({})));
+                open.into_iter().for_each(|open| orders.go_on(open));
+                drop(orders);
                 cut.into_iter().for_each(|entry| self.notify(Notice::Audit(Box::new(entry))));
             }
             Err(error) => eprintln!("what became of the commands before is not shown: {error}"),

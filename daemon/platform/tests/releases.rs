@@ -253,3 +253,42 @@ async fn a_station_that_is_to_upgrade_gets_its_bundle_piece_by_piece_and_nobody_
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_upgrade_goes_on_when_the_platform_has_been_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let platform = start(folder.path());
+    let content = bundle(4, 50_000);
+    let release = upload(&platform, "2.0", &content, 50_000).expect("taken");
+    let station = Manner::new(SERIAL);
+    add(&platform, SERIAL, Some(station.fingerprint()));
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    let serials = [SERIAL.to_owned()];
+    let id = platform.upgrade(&serials, &release.sha256, true, MINUTE, trail("command")).expect("sent")[0];
+    let first = talking.command().await;
+    drop(talking);
+    platform.stop();
+    drop(platform);
+
+    let platform = start(folder.path());
+    assert_eq!(platform.command_now(id).expect("it goes on").state, CommandState::Sent);
+    assert!(matches!(
+        platform.remove_release(&release.sha256),
+        Err(PlatformError::Release(ReleaseError::InUse(_)))
+    ));
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    let again = talking.command().await;
+    assert_eq!((again.command, &again.what), (id, &first.what), "the same command, to the letter");
+    assert!(again.within_s <= 60);
+    let want = ToPlatform::Want { command: id, from: 49_000, most_bytes: 5000 };
+    talking.said.send(Said::Message(want)).await.expect("said");
+    let Some(Wanted::Bundle { bytes, .. }) = talking.wanted.recv().await else { panic!("a piece") };
+    assert_eq!(bytes, content[49_000..]);
+    let detail = json!({"version": "2.0", "restarts": true}).as_object().expect("an object").clone();
+    let outcome = uplink::message::Outcome::Done { detail };
+    talking.said.send(Said::Message(ToPlatform::Answer { command: id, outcome })).await.expect("said");
+    until("its end is written", || audit(&platform, "command_end").len() == 1).await;
+    let end = &audit(&platform, "command_end")[0].entry;
+    assert_eq!((end.account.as_deref(), &end.params["command"]), (Some("admin"), &json!(id)));
+}

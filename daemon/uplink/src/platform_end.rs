@@ -26,7 +26,7 @@ use crate::message::{
 };
 use crate::seats::{Seat, Seats};
 use crate::station_end::SILENT_HEARTBEATS;
-use crate::taking::{ANSWERS_AT_ONCE, Taking};
+use crate::taking::{ANSWERS_AT_ONCE, Taking, ToWrite};
 use crate::tls;
 
 /// How long a station may take at each step of the greeting.
@@ -119,13 +119,16 @@ pub trait Intake: Clone + Send + Sync + 'static {
 
     /// A piece of the bundle that a command of this station's is about, from this byte on: one at least, if it goes on
     /// so far. `None`: no such command is open, or its bundle is gone; the station is told to give it up.
+    ///
+    /// # Errors
+    /// It cannot be read now: the connection ends, and the station asks again on the next.
     fn bundle(
         &self,
         serial: &str,
         command: u64,
         from: u64,
         most_bytes: usize,
-    ) -> impl Future<Output = Option<Bytes>> + Send;
+    ) -> impl Future<Output = io::Result<Option<Bytes>>> + Send;
 
     /// The connection has ended, for this reason.
     fn left(&self, serial: &str, reason: &UplinkError);
@@ -224,7 +227,7 @@ where
     let mut heard = listen(reader, MAX_PAYLOAD_BYTES);
     let (answers, to_write) = mpsc::channel(ANSWERS_WAITING);
     let welcome = ToStation::Welcome(Welcome { version, release, clock, heartbeat_s, limits });
-    let _ = answers.try_send(welcome.frame()?);
+    let _ = answers.try_send(welcome.frame()?.into());
     let heartbeat = Duration::from_secs(heartbeat_s.max(1).into());
     let mut writing = AbortOnDrop(tokio::spawn(write(writer, to_write, heartbeat)));
     let mut taking = Taking::new(intake.clone(), serial.to_owned(), parts, answers.clone());
@@ -239,7 +242,7 @@ where
 async fn converse<I: Intake>(
     heard: &mut Listening,
     mut to_station: mpsc::Receiver<ToStation>,
-    answers: &mpsc::Sender<Frame>,
+    answers: &mpsc::Sender<ToWrite>,
     taking: &mut Taking<I>,
     writing: &mut AbortOnDrop<Result<(), UplinkError>>,
     seat: &mut Seat,
@@ -262,7 +265,7 @@ async fn converse<I: Intake>(
             message = to_station.recv() => {
                 let Some(message) = message else { return Ok(()) };
                 // If nobody writes any more, that is the next to be noticed.
-                if let Err(mpsc::error::TrySendError::Full(_)) = answers.try_send(message.frame()?) {
+                if let Err(mpsc::error::TrySendError::Full(_)) = answers.try_send(message.frame()?.into()) {
                     return Err(UplinkError::Unheard);
                 }
             }
@@ -280,14 +283,14 @@ async fn converse<I: Intake>(
 /// Where nothing else is to be said a heartbeat is, asked for or not: on a slow line the station's own are late.
 async fn write(
     mut writer: impl AsyncWrite + Unpin,
-    mut frames: mpsc::Receiver<Frame>,
+    mut frames: mpsc::Receiver<ToWrite>,
     heartbeat: Duration,
 ) -> Result<(), UplinkError> {
     loop {
-        let frame = match timeout(heartbeat.mul_f32(1.5), frames.recv()).await {
-            Ok(Some(frame)) => frame,
+        let ToWrite { frame, turn } = match timeout(heartbeat.mul_f32(1.5), frames.recv()).await {
+            Ok(Some(one)) => one,
             Ok(None) => return Ok(()),
-            Err(_) => ToStation::Heartbeat.frame()?,
+            Err(_) => ToStation::Heartbeat.frame()?.into(),
         };
         let mut bytes = BytesMut::new();
         frame.encode(&mut bytes)?;
@@ -300,6 +303,7 @@ async fn write(
             }
         }
         timeout(heartbeat * SILENT_HEARTBEATS, writer.flush()).await.map_err(unheard)??;
+        drop(turn);
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 
 use crate::arriving::{Arriving, Ended, Opened, Parts};
@@ -27,11 +28,26 @@ const MAX_MISMATCHES: u32 = 2;
 /// Each step of a `Taking` answers with fewer messages than this.
 pub(crate) const ANSWERS_AT_ONCE: usize = 8;
 
+/// A frame that waits for the network.
+pub(crate) struct ToWrite {
+    pub frame: Frame,
+    /// Given back when it is written.
+    pub turn: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Frame> for ToWrite {
+    fn from(frame: Frame) -> Self {
+        Self { frame, turn: None }
+    }
+}
+
 pub(crate) struct Taking<I> {
     intake: I,
     serial: String,
     parts: Parts,
-    answers: Sender<Frame>,
+    answers: Sender<ToWrite>,
+    /// Given to a piece of a bundle until it is written: who wants much waits.
+    piece_turn: Arc<Semaphore>,
     /// Offers whose parts are long, and being read; `None`: they are not wanted any more.
     beginning: HashMap<u64, Option<Offer>>,
     begun: JoinSet<(u64, io::Result<Arriving>)>,
@@ -64,12 +80,13 @@ pub(crate) enum Step {
 }
 
 impl<I: Intake> Taking<I> {
-    pub(crate) fn new(intake: I, serial: String, parts: Parts, answers: Sender<Frame>) -> Self {
+    pub(crate) fn new(intake: I, serial: String, parts: Parts, answers: Sender<ToWrite>) -> Self {
         Self {
             intake,
             serial,
             parts,
             answers,
+            piece_turn: Arc::new(Semaphore::new(1)),
             beginning: HashMap::new(),
             begun: JoinSet::new(),
             given_up: Arc::default(),
@@ -359,23 +376,29 @@ impl<I: Intake> Taking<I> {
         self.keeping = Some(Keeping { items, payloads_bytes, kept });
     }
 
-    /// Whoever calls has seen to it that there is room. The writer ends with the connection; then nobody is left to be
-    /// answered.
-    /// While it is read, nothing more of this station is listened to: who wants much waits.
+    /// While it is read, nothing more of this station is listened to.
     async fn piece_of_bundle(&self, command: u64, from: u64, most_bytes: u32) -> Result<(), UplinkError> {
         let most_bytes = (most_bytes as usize).clamp(1, MAX_AUDIO_BYTES);
-        match self.intake.bundle(&self.serial, command, from, most_bytes).await {
-            Some(bytes) => self.put(Frame::Bundle { command, offset: from, bytes }),
+        // Without the one before being written nothing is heard of this station, and no more of it is in memory.
+        let turn = self.piece_turn.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let piece = self.intake.bundle(&self.serial, command, from, most_bytes).await;
+        match piece.map_err(UplinkError::OwnDisk)? {
+            Some(bytes) => {
+                let frame = Frame::Bundle { command, offset: from, bytes };
+                self.put(ToWrite { frame, turn: Some(turn) })
+            }
             None => self.answer(ToStation::Cancel { command }),
         }
     }
 
     fn answer(&self, message: ToStation) -> Result<(), UplinkError> {
-        self.put(message.frame()?)
+        self.put(message.frame()?.into())
     }
 
-    fn put(&self, frame: Frame) -> Result<(), UplinkError> {
-        match self.answers.try_send(frame) {
+    /// Whoever calls has seen to it that there is room. The writer ends with the connection; then nobody is left to be
+    /// answered.
+    fn put(&self, one: ToWrite) -> Result<(), UplinkError> {
+        match self.answers.try_send(one) {
             Err(TrySendError::Full(_)) => Err(UplinkError::Unheard),
             _ => Ok(()),
         }

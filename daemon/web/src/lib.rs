@@ -100,7 +100,10 @@ impl Server {
         let app = App::new(served, Hasher::new().map_err(WebError::Hash)?, temporary, certificate);
         let ending = app.clone();
         // Before anybody can begin another one.
-        let ended = tokio::task::spawn_blocking(move || cut::end_what_was_cut(ending.catalog(), &ending.served.info().serial)).await;
+        let ended = tokio::task::spawn_blocking(move || {
+            cut::end_what_was_cut(ending.catalog(), &ending.served.info().serial)
+        })
+        .await;
         if let Ok(Err(error)) = ended {
             eprintln!("web: whether a deletion was cut off is not known: {error}");
         }

@@ -162,3 +162,18 @@ fn whoever_asks_a_process_that_keeps_to_nothing_is_told() {
         });
     }
 }
+
+#[test]
+fn a_folder_that_others_may_write_to_is_no_place_for_the_socket() {
+    let mut house = House::new();
+    let folder = house.folder.path().join("open");
+    fs::create_dir(&folder).expect("made");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("opened");
+    let config = hookline_appliance::Config { socket: folder.join("x.sock"), ..house.config() };
+    let error = house.start(config.clone()).expect_err("refused").to_string();
+    assert!(error.contains("others may write to") && !error.contains('\n'), "{error}");
+    assert_eq!(fs::read_dir(&folder).expect("read").count(), 0, "nothing was put there");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("closed");
+    house.stop();
+    house.start(config).expect("it starts");
+}

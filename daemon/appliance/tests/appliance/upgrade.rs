@@ -191,3 +191,15 @@ fn what_was_begun_goes_on_when_nobody_listens_any_more() {
     wait_until("it has been installed", || rauc.play().operation == "idle");
     upgrade(&house).0.expect("installed");
 }
+
+#[test]
+fn whether_an_upgrade_is_possible_is_known_beforehand() {
+    let house = House::new();
+    let code = || house.appliance().can_upgrade().expect_err("it is not").code().to_owned();
+    assert_eq!(code(), "not_available", "there is no RAUC");
+    let (rauc, _connection) = house.runtime.block_on(Rauc::serve(&house.bus, Play::default()));
+    house.appliance().can_upgrade().expect("it is idle");
+    rauc.play().operation = "installing";
+    assert_eq!(code(), "upgrade_running");
+    assert!(calls(&rauc).is_empty(), "it was not asked to do anything");
+}

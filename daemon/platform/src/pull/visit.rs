@@ -320,7 +320,13 @@ impl Intake for Visitor {
         self.taker.heard(serial, listener, audio);
     }
 
-    async fn bundle(&self, serial: &str, command: u64, from: u64, most_bytes: usize) -> Option<Bytes> {
+    async fn bundle(
+        &self,
+        serial: &str,
+        command: u64,
+        from: u64,
+        most_bytes: usize,
+    ) -> std::io::Result<Option<Bytes>> {
         self.taker.bundle(serial, command, from, most_bytes).await
     }
 

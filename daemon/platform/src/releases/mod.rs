@@ -285,6 +285,9 @@ impl Platform {
         let release = releases.get(sha256).ok_or_else(|| ReleaseError::NotThere(sha256.to_owned()))?;
         trail.params.insert("release".into(), json!(release.name));
         trail.params.insert("restart".into(), json!(restart));
+        // With these it can go on when the platform has been away.
+        trail.params.insert("bytes".into(), json!(release.bytes));
+        trail.params.insert("sha256".into(), json!(release.sha256));
         let what =
             What::Upgrade { release: release.name, bytes: release.bytes, sha256: release.sha256, restart };
         self.command(serials, &what, within, trail)

@@ -14,6 +14,11 @@ use sha2::{Digest, Sha256};
 pub(super) const MOST_BYTES: u64 = 2 << 30;
 /// What has to be left of the disk beside the bundle: recordings come first.
 const LEFT_FREE_BYTES: u64 = 256 << 20;
+/// The disk is asked for room again after so much.
+const LOOK_EVERY_BYTES: u64 = 4 << 20;
+const EXTENSION: &str = "raucb";
+/// What came of a bundle that nobody asks for any more.
+const KEPT_FOR: Duration = Duration::from_secs(2 * 86_400);
 const FIRST_PIECE_BYTES: u32 = 16 << 10;
 const PIECE_BYTES: std::ops::RangeInclusive<u32> = 4 << 10..=256 << 10;
 /// A piece that comes sooner is followed by one twice as long; one that takes `SLOW`, by one half as long.
@@ -31,6 +36,14 @@ pub(super) struct Bundle {
     bytes: u64,
     piece_bytes: u32,
     asked: Instant,
+    /// How much there was when the disk was last asked for room.
+    looked_at: u64,
+}
+
+/// All of a bundle, checked. Nobody has it open: who installs it wants it for itself.
+#[derive(Debug)]
+pub(super) struct Whole {
+    path: PathBuf,
 }
 
 /// Why a bundle cannot be taken.
@@ -54,30 +67,26 @@ impl Bundle {
         }
         let folder = data.join("upgrade");
         fs::create_dir_all(&folder)?;
-        let path = folder.join(format!("{sha256}.raucb"));
+        let path = folder.join(format!("{sha256}.{EXTENSION}"));
         for other in fs::read_dir(&folder)? {
             let other = other?.path();
-            if other != path {
+            if other != path && other.extension().is_some_and(|extension| extension == EXTENSION) {
                 fs::remove_file(other)?;
             }
         }
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
+        let file = open_part(&path).or_else(|error| match error.kind() {
+            // Whoever installs takes it for its own; left there by a stop in the middle, it is fetched anew.
+            io::ErrorKind::PermissionDenied => fs::remove_file(&path).and_then(|()| open_part(&path)),
+            _ => Err(error),
+        })?;
         let mut have = file.metadata()?.len();
         if have > bytes {
             file.set_len(0)?;
             have = 0;
         }
-        let needed = (bytes - have).saturating_add(LEFT_FREE_BYTES);
-        let free = free_space(&folder)?.free_bytes;
-        if free < needed {
-            return Err(BundleError::NoRoom { needed: needed - free });
-        }
+        check_room(&folder, (bytes - have).saturating_add(LEFT_FREE_BYTES))?;
         let (sha256, asked) = (sha256.to_owned(), Instant::now());
-        Ok(Self { path, file, sha256, have, bytes, piece_bytes: FIRST_PIECE_BYTES, asked })
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.path
+        Ok(Self { path, file, sha256, have, bytes, piece_bytes: FIRST_PIECE_BYTES, asked, looked_at: have })
     }
 
     /// Bytes that are here, and of the whole.
@@ -96,10 +105,14 @@ impl Bundle {
     }
 
     /// Takes the piece that was asked for; another one is passed over. `false`: it was that.
-    pub fn take(&mut self, offset: u64, piece: &[u8], now: Instant) -> io::Result<bool> {
+    pub fn take(&mut self, offset: u64, piece: &[u8], now: Instant) -> Result<bool, BundleError> {
         let room = self.bytes - self.have;
         if offset != self.have || piece.is_empty() || piece.len() as u64 > room {
             return Ok(false);
+        }
+        if self.have - self.looked_at >= LOOK_EVERY_BYTES {
+            check_room(&self.path, LEFT_FREE_BYTES)?;
+            self.looked_at = self.have;
         }
         self.file.write_all_at(piece, offset)?;
         self.have += piece.len() as u64;
@@ -113,10 +126,13 @@ impl Bundle {
         Ok(true)
     }
 
-    /// Reads all of it: whether it is what was announced.
-    pub fn is_right(&self) -> io::Result<bool> {
-        self.file.sync_all()?;
-        let (mut file, mut hash) = (File::open(&self.path)?, Sha256::new());
+    /// Reads all of it and closes it. `None`: it is not what was announced, and is removed.
+    pub fn checked(self) -> io::Result<Option<Whole>> {
+        let is_whole = self.is_whole();
+        let Self { path, file, sha256, .. } = self;
+        file.sync_all()?;
+        drop(file);
+        let (mut file, mut hash) = (File::open(&path)?, Sha256::new());
         let mut piece = vec![0; 1 << 20];
         loop {
             match file.read(&mut piece)? {
@@ -125,13 +141,51 @@ impl Bundle {
             }
         }
         let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(self.is_whole() && found == self.sha256)
+        let whole = Whole { path };
+        if is_whole && found == sha256 {
+            return Ok(Some(whole));
+        }
+        whole.remove()?;
+        Ok(None)
     }
 
-    /// It has served, or is of no use.
+    /// It is of no use, and takes room that recordings need.
+    pub fn remove(self) -> io::Result<()> {
+        Whole { path: self.path }.remove()
+    }
+}
+
+impl Whole {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// It has served.
     pub fn remove(self) -> io::Result<()> {
         fs::remove_file(&self.path)
     }
+}
+
+/// Takes away what nobody has asked for in a long time. To be called before the first is opened.
+pub(super) fn forget_old(data: &Path) {
+    let Ok(entries) = fs::read_dir(data.join("upgrade")) else { return };
+    for entry in entries.flatten() {
+        let age = entry.metadata().and_then(|found| found.modified()).map(|at| at.elapsed());
+        let is_part = entry.path().extension().is_some_and(|extension| extension == EXTENSION);
+        if is_part && matches!(age, Ok(Ok(age)) if age > KEPT_FOR) {
+            // What cannot be removed makes way for the next bundle.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn open_part(path: &Path) -> io::Result<File> {
+    File::options().create(true).truncate(false).read(true).write(true).open(path)
+}
+
+fn check_room(on: &Path, needed: u64) -> Result<(), BundleError> {
+    let free = free_space(on)?.free_bytes;
+    if free < needed { Err(BundleError::NoRoom { needed: needed - free }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -166,19 +220,18 @@ mod tests {
         drop(bundle);
         let mut bundle = open();
         assert_eq!(bundle.progress(), (have, content.len() as u64));
-        assert!(!bundle.is_right().expect("read"), "not whole");
         assert!(!bundle.take(0, b"x", Instant::now()).expect("passed over"), "it is here already");
         while !bundle.is_whole() {
             soon(&mut bundle, &content, Duration::from_millis(50));
         }
-        assert!(bundle.is_right().expect("read"));
-        assert_eq!(fs::read(bundle.path()).expect("read"), content);
-        assert!(
-            !bundle.take(bundle.progress().0, b"x", Instant::now()).expect("passed over"),
-            "behind its end"
-        );
-        let path = bundle.path().to_owned();
-        bundle.remove().expect("removed");
+        assert!(!bundle.take(bundle.progress().0, b"x", Instant::now()).expect("passed over"), "its end");
+        let whole = bundle.checked().expect("read").expect("right");
+        let path = whole.path().to_owned();
+        assert_eq!(fs::read(&path).expect("read"), content);
+        let open = fs::read_dir("/proc/self/fd").expect("read").flatten();
+        let open = open.filter_map(|fd| fs::read_link(fd.path()).ok());
+        assert_eq!(open.filter(|link| *link == path).count(), 0, "who installs it wants it for itself");
+        whole.remove().expect("removed");
         assert!(!path.exists());
     }
 
@@ -198,9 +251,18 @@ mod tests {
         let data = tempfile::tempdir().expect("a folder");
         let mut bundle = Bundle::open(data.path(), 3, &sha256_of(b"abc")).expect("opened");
         assert!(bundle.take(0, b"abd", Instant::now()).expect("written"));
-        assert!(bundle.is_whole() && !bundle.is_right().expect("read"));
+        let path = bundle.path.clone();
+        assert!(bundle.is_whole() && bundle.checked().expect("read").is_none() && !path.exists());
+        let part = Bundle::open(data.path(), 9, &sha256_of(b"abc")).expect("opened");
         let other = Bundle::open(data.path(), 4, &sha256_of(b"abcd")).expect("opened");
-        assert!(!bundle.path().exists() && other.path().exists());
+        assert!(!part.path.exists() && other.path.exists());
+        assert!(part.checked().is_err(), "it is gone");
+        forget_old(data.path());
+        assert!(other.path.exists(), "it is of today");
+        let old = std::time::SystemTime::now() - KEPT_FOR - Duration::from_secs(60);
+        other.file.set_modified(old).expect("set");
+        forget_old(data.path());
+        assert!(!other.path.exists());
         for (bytes, sha256) in
             [(0, sha256_of(b"")), (5, "../x".into()), (5, "A".repeat(64)), (u64::MAX, sha256_of(b"x"))]
         {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use catalog::Place;
@@ -16,11 +17,11 @@ use uplink::order::Lane;
 use uplink::station_end::Said;
 
 use super::World;
-use super::bundle::Bundle;
+use super::bundle::{self, Bundle};
 use super::listeners::Listeners;
 use super::orders::{self, failure};
 use super::outbox_handle::OutboxHandle;
-use super::upgrade;
+use super::{last_upgrade, upgrade};
 use crate::listen::Listener;
 
 /// Progress is told at most so often.
@@ -59,6 +60,8 @@ enum Stage {
     Working { given_up: Option<&'static str> },
     /// The bundle that it is about is coming.
     Fetching(Box<Bundle>),
+    /// The bundle is being installed. Given up, it is as far as nothing has begun, and the box does not restart by itself.
+    Installing { gave_up: Arc<AtomicBool> },
     /// What it wants is being sent.
     Sending,
     /// It waits for the disk only.
@@ -83,7 +86,8 @@ pub(super) enum JobEnd {
 impl Commands {
     pub(super) fn new(world: Arc<World>) -> Self {
         let (results_in, results) = mpsc::unbounded_channel();
-        let (running, ended) = (BTreeMap::new(), VecDeque::new());
+        bundle::forget_old(world.data.path());
+        let (running, ended) = (BTreeMap::new(), last_upgrade::recall(&world).into_iter().collect());
         Self { world, running, ended, listeners: Listeners::default(), results_in, results }
     }
 
@@ -109,7 +113,7 @@ impl Commands {
         };
         let until = Instant::now() + Duration::from_secs(command.within_s.into());
         let full = self.running.len() >= MOST_RUNNING;
-        let upgrading = matches!(what, Ok(What::Upgrade { .. })) && !self.makes_way(outbox);
+        let upgrading = matches!(what, Ok(What::Upgrade { .. })) && !full && !self.makes_way(outbox);
         let stage = Stage::Working { given_up: None };
         self.running.insert(id, Running { command, name, until, stage, told: None });
         match what {
@@ -139,14 +143,13 @@ impl Commands {
     /// Of two upgrades the later one counts, as long as neither is being installed. `false`: one is.
     fn makes_way(&mut self, outbox: &OutboxHandle) -> bool {
         let upgrades = self.running.iter().filter(|(_, running)| running.name == UPGRADE);
-        let (fetching, others): (Vec<_>, Vec<_>) =
-            upgrades.partition(|(_, running)| matches!(running.stage, Stage::Fetching(_)));
-        let installing = others.iter().any(|(_, running)| matches!(running.stage, Stage::Working { .. }));
-        let fetching: Vec<u64> = fetching.into_iter().map(|(id, _)| *id).collect();
-        if !installing {
-            fetching.into_iter().for_each(|id| self.give_up(id, code::CANCELLED, outbox));
+        let upgrades: Vec<(u64, bool)> =
+            upgrades.map(|(id, running)| (*id, matches!(running.stage, Stage::Installing { .. }))).collect();
+        if upgrades.iter().any(|(_, installing)| *installing) {
+            return false;
         }
-        !installing
+        upgrades.into_iter().for_each(|(id, _)| self.give_up(id, code::CANCELLED, outbox));
+        true
     }
 
     /// Asks for the next piece of the bundle that a command is about.
@@ -164,24 +167,34 @@ impl Commands {
             // Asked for on a connection before this one.
             Ok(false) => None,
             Err(error) => {
-                self.end(id, upgrade::not_taken(&error.into()));
+                if let Some(Stage::Fetching(bundle)) = self.stage_of(id, Stage::Working { given_up: None }) {
+                    // Recordings need the room more.
+                    let _ = bundle.remove();
+                }
+                self.end(id, upgrade::not_taken(&error));
                 None
             }
         }
     }
 
+    /// Puts another stage in the place of one.
+    fn stage_of(&mut self, id: u64, next: Stage) -> Option<Stage> {
+        Some(std::mem::replace(&mut self.running.get_mut(&id)?.stage, next))
+    }
+
     fn install_or_want(&mut self, id: u64) -> Option<Said> {
-        let running = self.running.get_mut(&id)?;
+        let running = self.running.get(&id)?;
         if !matches!(&running.stage, Stage::Fetching(bundle) if bundle.is_whole()) {
             return self.want(id);
         }
-        let working = Stage::Working { given_up: None };
-        if let Stage::Fetching(bundle) = std::mem::replace(&mut running.stage, working) {
-            let (world, what) = (self.world.clone(), running.command.what.clone());
-            let results = self.results_in.clone();
+        let (world, command, results) =
+            (self.world.clone(), running.command.clone(), self.results_in.clone());
+        let gave_up = Arc::new(AtomicBool::new(false));
+        let installing = Stage::Installing { gave_up: gave_up.clone() };
+        if let Some(Stage::Fetching(bundle)) = self.stage_of(id, installing) {
             spawn_blocking(move || {
                 let mut tell = |percent| drop(results.send((id, JobEnd::Installing(percent))));
-                let outcome = upgrade::install(&world, &what, *bundle, &mut tell);
+                let outcome = upgrade::install(&world, &command, *bundle, &gave_up, &mut tell);
                 let _ = results.send((id, JobEnd::Ended(outcome)));
             });
         }
@@ -202,6 +215,7 @@ impl Commands {
             }
             // What has come stays on the disk, for the next command that is about the same bundle.
             Some(Stage::Fetching(_)) => self.end(id, as_given_up(why)),
+            Some(Stage::Installing { gave_up }) => gave_up.store(true, Relaxed),
             Some(Stage::WritingDown) | None => {}
         }
     }
@@ -212,7 +226,7 @@ impl Commands {
         let (id, end) = self.results.recv().await?;
         let given_up = match self.running.get(&id)?.stage {
             Stage::Working { given_up } => given_up,
-            Stage::Fetching(_) | Stage::Sending | Stage::WritingDown => None,
+            Stage::Fetching(_) | Stage::Installing { .. } | Stage::Sending | Stage::WritingDown => None,
         };
         match (end, given_up) {
             (JobEnd::WrittenDown(outcome), _) => return self.settle(id, outcome),
@@ -314,6 +328,9 @@ impl Commands {
 
     fn settle(&mut self, id: u64, outcome: Outcome) -> Option<Said> {
         let running = self.running.remove(&id)?;
+        if running.name == UPGRADE {
+            last_upgrade::is_written_down(&self.world, id);
+        }
         self.ended.push_back((running.command, outcome.clone()));
         if self.ended.len() > REMEMBERED {
             self.ended.pop_front();

@@ -14,6 +14,7 @@ mod dialler;
 mod follower;
 mod hashes;
 mod item;
+mod last_upgrade;
 mod link;
 mod listeners;
 mod orders;

@@ -147,8 +147,11 @@ pub(super) fn write_down(world: &World, id: u64, name: &str, what: &Value, outco
     let port = told.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
     let (result, detail) = match &outcome {
         Outcome::Failed { code, .. } => {
-            let ours = ["too_late", "disk_full", "io", "clock_failed", "appliance_failed"];
-            let ours = ours.contains(&code.as_str());
+            let ours = [
+                ["too_late", "disk_full", "io", "clock_failed"],
+                ["appliance_failed", "upgrade_failed", "bundle_corrupt", "restart_refused"],
+            ];
+            let ours = ours.as_flattened().contains(&code.as_str());
             (if ours { AuditResult::Failed } else { AuditResult::Refused }, Some(code.clone()))
         }
         _ => (AuditResult::Ok, None),

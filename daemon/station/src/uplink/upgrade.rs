@@ -2,25 +2,26 @@
 //! installed by the process that may.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use appliance::Appliance;
 use catalog::{AlarmCode, AlarmKey};
-use serde_json::{Value, json};
+use serde_json::json;
 use upkeep::params;
 use uplink::What;
 use uplink::command::code;
-use uplink::message::Outcome;
+use uplink::message::{Command, Outcome};
 
 use super::World;
-use super::bundle::{Bundle, BundleError};
+use super::bundle::{Bundle, BundleError, Whole};
 use super::commands::JobEnd;
+use super::last_upgrade as last;
 use super::orders::{failure, not_done};
 use crate::care::Notice;
 
 /// Makes room for the bundle, if there is somebody to install it.
 pub(super) fn open(world: &World, bytes: u64, sha256: &str) -> JobEnd {
-    if !world.appliance.is_there() {
-        return JobEnd::Ended(failure(code::NOT_AVAILABLE, "nobody on this box installs upgrades"));
+    if let Err(error) = world.appliance.can_upgrade() {
+        return JobEnd::Ended(not_done(&error));
     }
     match Bundle::open(world.data.path(), bytes, sha256) {
         Ok(bundle) => JobEnd::Comes(Box::new(bundle)),
@@ -39,18 +40,31 @@ pub(super) fn not_taken(error: &BundleError) -> Outcome {
     failure(code, error.to_string())
 }
 
-/// Checks the whole bundle and has it installed; `tell` hears of each percent. It is removed, installed or not.
-pub(super) fn install(world: &World, what: &Value, bundle: Bundle, tell: &mut dyn FnMut(u8)) -> Outcome {
-    let Ok(What::Upgrade { release, restart, .. }) = What::read(what) else {
+/// Checks the whole bundle and has it installed; `tell` hears of each percent. `gave_up`: nothing is begun any more, and
+/// the box does not restart by itself.
+pub(super) fn install(
+    world: &World,
+    command: &Command,
+    bundle: Bundle,
+    gave_up: &AtomicBool,
+    tell: &mut dyn FnMut(u8),
+) -> Outcome {
+    let Ok(What::Upgrade { release, restart, .. }) = What::read(&command.what) else {
         return failure(code::COMMAND_INVALID, "it is no upgrade any more");
     };
-    let outcome = match bundle.is_right() {
+    let outcome = match bundle.checked() {
         Err(error) => not_taken(&error.into()),
-        Ok(false) => failure(code::BUNDLE_CORRUPT, "what came is not what the platform announced"),
-        Ok(true) => installed(&world.appliance, &bundle, &release, restart, tell),
+        Ok(None) => failure(code::BUNDLE_CORRUPT, "what came is not what the platform announced"),
+        // It stays on the disk, for the next command that is about it.
+        Ok(Some(_)) if gave_up.load(Relaxed) => return failure(code::CANCELLED, "nothing was installed"),
+        Ok(Some(whole)) => {
+            let restart = || restart && !gave_up.load(Relaxed);
+            let outcome = installed(world, command, &whole, &release, restart, tell);
+            // What cannot be removed now makes way for the next bundle.
+            let _ = whole.remove();
+            outcome
+        }
     };
-    // What cannot be removed now makes way for the next bundle.
-    let _ = bundle.remove();
     tell_whoever_is_at_the_box(world, &release, &outcome);
     outcome
 }
@@ -72,18 +86,26 @@ fn tell_whoever_is_at_the_box(world: &World, release: &str, outcome: &Outcome) {
 }
 
 fn installed(
-    appliance: &Appliance,
-    bundle: &Bundle,
+    world: &World,
+    command: &Command,
+    whole: &Whole,
     release: &str,
-    restart: bool,
+    restart: impl FnOnce() -> bool,
     tell: &mut dyn FnMut(u8),
 ) -> Outcome {
-    match appliance.upgrade(bundle.path(), release, tell) {
-        Err(error) => not_done(&error),
-        Ok(installed) => {
-            // It goes down a moment later; by then the platform has been told.
-            let restarts = restart && appliance.restart().is_ok();
-            Outcome::Done { detail: params(json!({"version": installed.version, "restarts": restarts})) }
-        }
+    let installed = match world.appliance.upgrade(whole.path(), release, tell) {
+        Err(error) => return not_done(&error),
+        Ok(installed) => installed,
+    };
+    let done = |restarts: bool| Outcome::Done {
+        detail: params(json!({"version": installed.version, "restarts": restarts})),
+    };
+    let restarts = restart();
+    // Before the restart, which may come before the answer has gone: asked again, it is not done again.
+    last::keep(world, command, &done(restarts));
+    if restarts && world.appliance.restart().is_err() {
+        last::keep(world, command, &done(false));
+        return done(false);
     }
+    done(restarts)
 }

@@ -188,7 +188,22 @@ fn an_upgrade_is_fetched_checked_installed_and_the_box_restarted() {
     assert_eq!(detail["restarts"], false);
     assert_eq!(wanted(&platform.kept)[before], 4_000_000);
     station.stop().expect("it stops");
+    drop(station);
     assert_eq!(appliance.logind.reboots().len(), 1, "that one was not to restart");
+
+    // A platform that has not heard of it asks again, after the box has restarted as well: it is not done once more.
+    let calls = appliance.rauc.play().calls.len();
+    let wants = wanted(&platform.kept).len();
+    lock(&platform.kept.told).clear();
+    let station = connected(&test_box, &platform);
+    platform.command(4, 30, &what);
+    let Outcome::Done { detail } = platform.ended(4) else { panic!("{:?}", platform.ended(4)) };
+    assert_eq!(detail["version"], "0.2.0");
+    assert_eq!((appliance.rauc.play().calls.len(), wanted(&platform.kept).len()), (calls, wants));
+    let written = commands_written_down(&station);
+    let upgrades = written.iter().filter(|row| row.entry.params["command"] == 4).count();
+    assert_eq!(upgrades, 1, "the trail has it once");
+    station.stop().expect("it stops");
 }
 
 #[test]

@@ -207,11 +207,19 @@ impl Intake for Taker {
         self.0.heard.lock().expect("a lock").push((listener, audio));
     }
 
-    async fn bundle(&self, _serial: &str, command: u64, from: u64, most_bytes: usize) -> Option<Bytes> {
+    async fn bundle(
+        &self,
+        _serial: &str,
+        command: u64,
+        from: u64,
+        most_bytes: usize,
+    ) -> io::Result<Option<Bytes>> {
         let bundle = self.0.bundle.lock().expect("a lock");
-        let (_, bytes) = bundle.as_ref().filter(|(sent, _)| *sent == command)?;
-        let from = usize::try_from(from).ok().filter(|from| *from < bytes.len())?;
-        Some(bytes.slice(from..bytes.len().min(from + most_bytes)))
+        let Some((_, bytes)) = bundle.as_ref().filter(|(sent, _)| *sent == command) else { return Ok(None) };
+        let Some(from) = usize::try_from(from).ok().filter(|from| *from < bytes.len()) else {
+            return Ok(None);
+        };
+        Ok(Some(bytes.slice(from..bytes.len().min(from + most_bytes))))
     }
 
     fn left(&self, _serial: &str, reason: &UplinkError) {
