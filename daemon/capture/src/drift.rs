@@ -18,6 +18,8 @@ pub struct DriftMeter {
     /// Windows that were ever closed since the beginning.
     closed: usize,
     open: Option<Open>,
+    /// When the line was drawn last, where it was then, and how steep it is.
+    line: (i64, f64, f64),
     correction_us: i64,
     fast_ppb: i64,
 }
@@ -47,6 +49,9 @@ impl DriftMeter {
         if self.closed == 0 {
             // Until a window is full, the least lateness so far is all there is.
             self.correction_us = self.correction_us.min(open.least.1);
+        } else {
+            let (drawn_us, there_us, slope) = self.line;
+            self.correction_us = (there_us + slope * (taken_us - drawn_us) as f64) as i64;
         }
         if taken_us - open.began_us >= WINDOW_US {
             self.windows[self.closed % WINDOWS] = open.least;
@@ -84,7 +89,7 @@ impl DriftMeter {
             self.fast_ppb = (-slope * 1e9) as i64;
         }
         let at_now = mean_late + slope * ((now_us - first_us) as f64 - mean_at);
-        self.correction_us = first_late + at_now as i64;
+        self.line = (now_us, first_late as f64 + at_now, slope);
     }
 }
 
