@@ -58,8 +58,7 @@ pub use settings::{PlatformSettings, SettingsError};
 pub use station::{DeviceNow, OtherKey};
 pub use tuning::Tuning;
 pub use uplink::Fingerprint;
-pub use uplink::command::What;
-pub use uplink::command::{ContactToSet, MoreOfContact};
+pub use uplink::command::{ContactToSet, MoreOfContact, What, is_sha256};
 pub use uplink::message::PortNow;
 pub use waiting::{MOST_WAITING, Waiting};
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use upkeep::params;
 use uplink::UplinkError;
-use uplink::command::What;
+use uplink::command::{UPGRADE, What};
 use uplink::message::{Command, Outcome};
 
 use crate::recalled::Open;
@@ -72,9 +72,6 @@ const GIVEN_UP: [&str; 4] = ["cancelled", "too_late", "cut_off", "connection_los
 /// The name of `What::Synchronise`.
 const SYNCHRONISE: &str = "synchronise";
 
-/// The name of `What::Upgrade`.
-const UPGRADE: &str = "upgrade";
-
 /// What is remembered of a command for as long as it is shown: of thousands of contacts, how many there were.
 pub(crate) fn shown(what: &What) -> Arc<Map<String, Value>> {
     let members = match what {
@@ -124,13 +121,12 @@ impl Orders {
     }
 
     /// Shows what has become of those of the run before.
-    pub fn recall(&mut self, before: Vec<CommandNow>, trail: &AuditEntry) {
+    pub fn recall(&mut self, before: Vec<(CommandNow, AuditEntry)>) {
         let now = Instant::now();
-        for mut one in before {
+        for (mut one, trail) in before {
             self.change += 1;
             one.change = self.change;
-            let order =
-                Order { now: Arc::new(one), trail: trail.clone(), until: now, ended: Some(now), again: None };
+            let order = Order { now: Arc::new(one), trail, until: now, ended: Some(now), again: None };
             self.by_id.entry(order.now.id).or_insert(order);
         }
     }

@@ -22,7 +22,8 @@ const LOOK_BACK: Duration = Duration::from_secs(8 * 86_400);
 /// What is known of them, and the ends that the trail lacks.
 #[derive(Debug, Default)]
 pub(crate) struct Recalled {
-    pub commands: Vec<CommandNow>,
+    /// Each with the entry of whoever gave it.
+    pub commands: Vec<(CommandNow, AuditEntry)>,
     pub cut: Vec<AuditEntry>,
     /// Those that go on where they were.
     pub open: Vec<Open>,
@@ -56,7 +57,7 @@ impl Recalled {
         let ends = entries(catalog, own, COMMAND_END, oldest_us, |_| false)?;
         let mut recalled = Self::of(given, ends, now_us);
         let shown_from_us = now_us.saturating_sub(micros(shown));
-        recalled.commands.retain(|now| now.ended_us.is_none_or(|ended_us| ended_us >= shown_from_us));
+        recalled.commands.retain(|(now, _)| now.ended_us.is_none_or(|ended_us| ended_us >= shown_from_us));
         Ok(recalled)
     }
 
@@ -86,19 +87,19 @@ impl Recalled {
                     state: CommandState::Sent,
                     change: 0,
                 };
+                let trail = of_who_gave_it(&row.entry);
                 match (ends.get(&id), &again) {
                     (Some(end), _) => {
                         (now.state, now.ended_us) = (state_of(&end.entry), Some(end.utc_us));
-                        recalled.commands.push(now);
+                        recalled.commands.push((now, trail));
                     }
                     (None, Some((what, left))) => {
-                        let trail = of_who_gave_it(&row.entry);
                         recalled.open.push(Open { now, what: what.clone(), left: *left, trail });
                     }
                     (None, None) => {
                         (now.state, now.ended_us) = (CommandState::failed("cut_off"), Some(now_us));
-                        recalled.cut.push(end_of(&now, &of_who_gave_it(&row.entry)));
-                        recalled.commands.push(now);
+                        recalled.cut.push(end_of(&now, &trail));
+                        recalled.commands.push((now, trail));
                     }
                 }
             }
@@ -222,12 +223,12 @@ mod tests {
         );
         assert!(open.now.ended_us.is_none() && open.trail.params.is_empty());
         let told: Vec<_> =
-            recalled.commands.iter().map(|now| (now.id, now.serial.as_str(), now.ended_us)).collect();
+            recalled.commands.iter().map(|(now, _)| (now.id, now.serial.as_str(), now.ended_us)).collect();
         assert_eq!(told, [(7, "A", Some(6)), (8, "B", Some(7)), (9, "C", Some(99))]);
-        let states: Vec<_> = recalled.commands.iter().map(|now| now.state.clone()).collect();
+        let states: Vec<_> = recalled.commands.iter().map(|(now, _)| now.state.clone()).collect();
         let done = CommandState::Done { detail: Map::new() };
         assert_eq!(states, [done, CommandState::failed("not_available"), CommandState::failed("cut_off")]);
-        assert_eq!(Value::Object((*recalled.commands[0].params).clone()), json!({"release": "2.0"}));
+        assert_eq!(Value::Object((*recalled.commands[0].0.params).clone()), json!({"release": "2.0"}));
         assert_eq!(recalled.cut.len(), 1);
         let cut = &recalled.cut[0];
         assert_eq!((cut.operation.as_str(), cut.detail.as_deref()), (COMMAND_END, Some("cut_off")));

@@ -45,7 +45,7 @@ pub(crate) struct Memory {
 
 impl Memory {
     pub fn of(file: PathBuf) -> Self {
-        Self { written: read(&file), file, next: Instant::now() }
+        Self { file, written: All::new(), next: Instant::now() }
     }
 
     /// Writes what is new, once in `every`. Waits for the disk.

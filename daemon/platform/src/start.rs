@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 use catalog::{Catalog, Options};
 use mail::{Mail, MailConfig};
 use recording::DataDir;
-use serde_json::json;
 use tokio::net::TcpSocket;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -26,7 +25,7 @@ use crate::keeping;
 use crate::listening::Listening;
 use crate::lock;
 use crate::mail_host::PlatformHost;
-use crate::orders::{COMMAND_END, Orders};
+use crate::orders::Orders;
 use crate::platform::{
     Background, Inner, KEEPS_AT_ONCE, Platform, PlatformConfig, PlatformInfo, Running, VitalsNow,
 };
@@ -184,7 +183,7 @@ impl Inner {
         match Recalled::read(&self.catalog, &self.info.serial, shown, now_us) {
             Ok(Recalled { commands, cut, open }) => {
                 let mut orders = lock(&self.orders);
-                orders.recall(commands, &Self::own_trail(COMMAND_END, json!({})));
+                orders.recall(commands);
                 open.into_iter().for_each(|open| orders.go_on(open));
                 drop(orders);
                 cut.into_iter().for_each(|entry| self.notify(Notice::Audit(Box::new(entry))));

@@ -314,9 +314,26 @@ async fn a_restart_forgets_no_command_and_ends_what_it_cut_off() {
     assert_eq!(now(done).state, CommandState::Done { detail: serde_json::Map::new() });
     assert_eq!((failed(&platform, open).as_str(), now(open).account.as_deref()), ("cut_off", Some("admin")));
     until("its end is written", || audit(&platform, "command_end").len() == 2).await;
+
+    // The station had it done: what it says counts, and stands under the name of whoever gave it.
+    let mut talking = station.talk(&platform, &Outgoing::default());
+    talking.welcomed().await;
+    answer(&talking.said, open, Outcome::Done { detail: serde_json::Map::new() }).await;
+    until("what the station says", || {
+        state(&platform, open) == CommandState::Done { detail: serde_json::Map::new() }
+    })
+    .await;
+    until("it is written", || audit(&platform, "command_end").len() == 3).await;
+    assert!(audit(&platform, "command_end").iter().all(|row| row.entry.account.as_deref() == Some("admin")));
+    drop(talking);
     platform.stop();
     drop(platform);
     let platform = start(folder.path());
     assert_eq!(platform.commands(0).len(), 2);
-    assert_eq!(audit(&platform, "command_end").len(), 2, "cut off once");
+    assert_eq!(
+        state(&platform, open),
+        CommandState::Done { detail: serde_json::Map::new() },
+        "the later end"
+    );
+    assert_eq!(audit(&platform, "command_end").len(), 3, "cut off once");
 }

@@ -69,6 +69,14 @@ pub enum What {
     },
 }
 
+/// The name of `What::Upgrade`.
+pub const UPGRADE: &str = "upgrade";
+
+/// A SHA-256 as it stands on the wire and in names of files: 64 hexadecimal digits in lower case.
+pub fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// Who is behind a number.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactToSet {
@@ -137,7 +145,7 @@ const NAMES: [&str; 10] = [
     "set_box",
     "restart",
     "set_time",
-    "upgrade",
+    UPGRADE,
     "listen",
     "stop_listening",
 ];
@@ -269,6 +277,14 @@ mod tests {
             let ToStation::Command(read) = decode(&json).expect("read") else { panic!("a command") };
             assert_eq!((read.command, read.within_s), (9, 30));
             assert_eq!(What::read(&read.what), Ok(what));
+        }
+    }
+
+    #[test]
+    fn a_sha256_is_no_path_and_has_one_spelling() {
+        assert!(is_sha256(&"0f".repeat(32)));
+        for other in ["", "../x", &"0F".repeat(32), &"0f".repeat(31), &"0f".repeat(33), &"0g".repeat(32)] {
+            assert!(!is_sha256(other), "{other}");
         }
     }
 

@@ -219,6 +219,7 @@ pub async fn talk<O: Outbox>(
         held_until: None,
         asked: [None; 2],
         out: Outgoing::new(now),
+        wanted_pieces: 0,
     };
     talk.run(&mut writer, frames, said, heartbeat).await
 }
@@ -253,6 +254,8 @@ struct Talk<'a, O> {
     /// When a lane was last found to have nothing more: fresh, backlog.
     asked: [Option<Instant>; 2],
     out: Outgoing,
+    /// Pieces of bundles that were asked for and have not come: others are not taken.
+    wanted_pieces: u32,
 }
 
 struct Offered {
@@ -307,7 +310,10 @@ impl<O: Outbox> Talk<'_, O> {
 
     fn say(&mut self, said: Said) -> Result<(), UplinkError> {
         match said {
-            Said::Message(message) => self.out.put_first(&message.frame()?),
+            Said::Message(message) => {
+                self.wanted_pieces += u32::from(matches!(message, ToPlatform::Want { .. }));
+                self.out.put_first(&message.frame()?)
+            }
             Said::LiveAudio { listener, bytes } => self.out.put_live(&Frame::LiveAudio { listener, bytes }),
             Said::News => {
                 self.asked = [None; 2];
@@ -320,7 +326,10 @@ impl<O: Outbox> Talk<'_, O> {
         let json = match frame {
             Frame::Message(json) => json,
             Frame::Bundle { command, offset, bytes } => {
-                let _ = self.wanted.send(Wanted::Bundle { command, offset, bytes });
+                if let Some(fewer) = self.wanted_pieces.checked_sub(1) {
+                    self.wanted_pieces = fewer;
+                    let _ = self.wanted.send(Wanted::Bundle { command, offset, bytes });
+                }
                 return Ok(());
             }
             _ => return Ok(()),

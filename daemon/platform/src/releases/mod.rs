@@ -18,7 +18,7 @@ use catalog::AuditEntry;
 use recording::{create_folders, sync_folder};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use uplink::command::What;
+use uplink::command::{What, is_sha256};
 
 use crate::error::PlatformError;
 use crate::lock;
@@ -217,10 +217,6 @@ impl Releases {
 fn is_name(name: &str) -> bool {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._+-".contains(&byte);
     (1..=NAME_CHARACTERS).contains(&name.len()) && name.bytes().all(fits)
-}
-
-fn is_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// What lies in the folder. A bundle that nothing describes stays where a person has put it.

@@ -2,13 +2,16 @@
 //! of it before, on another connection or before a restart, is not asked for again.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use recording::free_space;
-use sha2::{Digest, Sha256};
+use uplink::command::is_sha256;
+
+use super::hashes::hash;
 
 /// Longest bundle that a box takes.
 pub(super) const MOST_BYTES: u64 = 2 << 30;
@@ -60,9 +63,7 @@ pub(super) enum BundleError {
 impl Bundle {
     /// Opens what is here of it under `data`, if anything is. Other bundles there are removed: one is enough.
     pub fn open(data: &Path, bytes: u64, sha256: &str) -> Result<Self, BundleError> {
-        let named =
-            sha256.len() == 64 && sha256.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        if !named || !(1..=MOST_BYTES).contains(&bytes) {
+        if !is_sha256(sha256) || !(1..=MOST_BYTES).contains(&bytes) {
             return Err(BundleError::Invalid);
         }
         let folder = data.join("upgrade");
@@ -127,22 +128,16 @@ impl Bundle {
     }
 
     /// Reads all of it and closes it. `None`: it is not what was announced, and is removed.
-    pub fn checked(self) -> io::Result<Option<Whole>> {
-        let is_whole = self.is_whole();
-        let Self { path, file, sha256, .. } = self;
+    ///
+    /// # Errors
+    /// The disk's; `Interrupted` once it is given up, and what has come stays.
+    pub fn checked(self, gave_up: &AtomicBool) -> io::Result<Option<Whole>> {
+        let Self { path, file, sha256, bytes, .. } = self;
         file.sync_all()?;
         drop(file);
-        let (mut file, mut hash) = (File::open(&path)?, Sha256::new());
-        let mut piece = vec![0; 1 << 20];
-        loop {
-            match file.read(&mut piece)? {
-                0 => break,
-                count => hash.update(&piece[..count]),
-            }
-        }
-        let found: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let found = hash(File::open(&path)?, gave_up)?;
         let whole = Whole { path };
-        if is_whole && found == sha256 {
+        if (found.bytes, found.sha256) == (bytes, sha256) {
             return Ok(Some(whole));
         }
         whole.remove()?;
@@ -191,6 +186,9 @@ fn check_room(on: &Path, needed: u64) -> Result<(), BundleError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sha2::{Digest, Sha256};
+
+    static GOES_ON: AtomicBool = AtomicBool::new(false);
 
     fn sha256_of(bytes: &[u8]) -> String {
         Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
@@ -225,7 +223,9 @@ mod tests {
             soon(&mut bundle, &content, Duration::from_millis(50));
         }
         assert!(!bundle.take(bundle.progress().0, b"x", Instant::now()).expect("passed over"), "its end");
-        let whole = bundle.checked().expect("read").expect("right");
+        let given_up = bundle.checked(&AtomicBool::new(true)).expect_err("given up");
+        assert_eq!(given_up.kind(), io::ErrorKind::Interrupted);
+        let whole = open().checked(&GOES_ON).expect("read").expect("right, and still there");
         let path = whole.path().to_owned();
         assert_eq!(fs::read(&path).expect("read"), content);
         let open = fs::read_dir("/proc/self/fd").expect("read").flatten();
@@ -252,11 +252,11 @@ mod tests {
         let mut bundle = Bundle::open(data.path(), 3, &sha256_of(b"abc")).expect("opened");
         assert!(bundle.take(0, b"abd", Instant::now()).expect("written"));
         let path = bundle.path.clone();
-        assert!(bundle.is_whole() && bundle.checked().expect("read").is_none() && !path.exists());
+        assert!(bundle.is_whole() && bundle.checked(&GOES_ON).expect("read").is_none() && !path.exists());
         let part = Bundle::open(data.path(), 9, &sha256_of(b"abc")).expect("opened");
         let other = Bundle::open(data.path(), 4, &sha256_of(b"abcd")).expect("opened");
         assert!(!part.path.exists() && other.path.exists());
-        assert!(part.checked().is_err(), "it is gone");
+        assert!(part.checked(&GOES_ON).is_err(), "it is gone");
         forget_old(data.path());
         assert!(other.path.exists(), "it is of today");
         let old = std::time::SystemTime::now() - KEPT_FOR - Duration::from_secs(60);

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use upkeep::params;
 use uplink::What;
-use uplink::command::code;
+use uplink::command::{UPGRADE, code};
 use uplink::message::{Command, Outcome, ToPlatform};
 use uplink::order::Lane;
 use uplink::station_end::Said;
@@ -30,9 +30,6 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 const REMEMBERED: usize = 256;
 /// Commands at once; more are a mistake of the platform.
 const MOST_RUNNING: usize = 1000;
-
-/// The name of `What::Upgrade`.
-const UPGRADE: &str = "upgrade";
 
 /// Commands outlive their connection; live audio does not.
 pub(super) struct Commands {
@@ -167,7 +164,7 @@ impl Commands {
             // Asked for on a connection before this one.
             Ok(false) => None,
             Err(error) => {
-                if let Some(Stage::Fetching(bundle)) = self.stage_of(id, Stage::Working { given_up: None }) {
+                if let Some(Stage::Fetching(bundle)) = self.put_stage(id, Stage::Working { given_up: None }) {
                     // Recordings need the room more.
                     let _ = bundle.remove();
                 }
@@ -178,7 +175,7 @@ impl Commands {
     }
 
     /// Puts another stage in the place of one.
-    fn stage_of(&mut self, id: u64, next: Stage) -> Option<Stage> {
+    fn put_stage(&mut self, id: u64, next: Stage) -> Option<Stage> {
         Some(std::mem::replace(&mut self.running.get_mut(&id)?.stage, next))
     }
 
@@ -191,7 +188,7 @@ impl Commands {
             (self.world.clone(), running.command.clone(), self.results_in.clone());
         let gave_up = Arc::new(AtomicBool::new(false));
         let installing = Stage::Installing { gave_up: gave_up.clone() };
-        if let Some(Stage::Fetching(bundle)) = self.stage_of(id, installing) {
+        if let Some(Stage::Fetching(bundle)) = self.put_stage(id, installing) {
             spawn_blocking(move || {
                 let mut tell = |percent| drop(results.send((id, JobEnd::Installing(percent))));
                 let outcome = upgrade::install(&world, &command, *bundle, &gave_up, &mut tell);

@@ -124,7 +124,8 @@ fn stamped(path: &Path, given_up: &AtomicBool) -> io::Result<(Stamp, AudioHead)>
     Ok((stamp, hash(file, given_up)?))
 }
 
-fn hash(mut file: File, given_up: &AtomicBool) -> io::Result<AudioHead> {
+/// Size and SHA-256 of all that comes; `Interrupted` once it is given up.
+pub(super) fn hash(mut file: File, given_up: &AtomicBool) -> io::Result<AudioHead> {
     let (mut hash, mut bytes, mut piece) = (Sha256::new(), 0, vec![0; PIECE_BYTES]);
     loop {
         if given_up.load(Relaxed) {

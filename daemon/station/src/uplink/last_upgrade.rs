@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use recording::write_atomically;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uplink::command::UPGRADE;
 use uplink::message::{Command, Outcome};
 
 use super::World;
@@ -54,7 +55,7 @@ pub(super) fn recall(world: &World) -> Option<(Command, Outcome)> {
     let last = read(world)?;
     let Last { command, what, mut outcome, written_down } = last;
     if !written_down {
-        outcome = orders::write_down(world, command, "upgrade", &what, outcome);
+        outcome = orders::write_down(world, command, UPGRADE, &what, outcome);
         is_written_down(world, command);
     }
     Some((Command { command, within_s: 0, what }, outcome))

@@ -21,6 +21,18 @@ use crate::station::Station;
 /// Contacts in one command.
 const MOST_CONTACTS: usize = 10_000;
 
+/// Codes of what this box began and could not do; the others say why it did not begin.
+const OURS: [&str; 8] = [
+    "too_late",
+    "disk_full",
+    "io",
+    "clock_failed",
+    "restart_refused",
+    "bundle_corrupt",
+    "upgrade_failed",
+    "appliance_failed",
+];
+
 /// A failure with its reason in English.
 pub(super) fn failure(code: &str, reason: impl Into<String>) -> Outcome {
     Outcome::Failed { code: code.to_owned(), params: params(json!({"reason": reason.into()})) }
@@ -52,8 +64,8 @@ pub(super) fn work_on(world: &World, what: What) -> JobEnd {
         What::Restart => by_appliance(world, Appliance::restart),
         What::SetTime { utc_us } => by_appliance(world, |appliance| appliance.set_time(utc_us)),
         What::Upgrade { bytes, sha256, .. } => upgrade::open(world, bytes, &sha256),
-        // It never comes so far: whoever listens is known where commands begin.
-        What::StopListening { .. } => JobEnd::Ended(Outcome::Done { detail: Map::new() }),
+        // Whoever listens is known where commands begin: it does not come here.
+        What::StopListening { .. } => JobEnd::Ended(failure(code::NOT_AVAILABLE, "nobody listens here")),
     }
 }
 
@@ -147,11 +159,7 @@ pub(super) fn write_down(world: &World, id: u64, name: &str, what: &Value, outco
     let port = told.get("port").and_then(Value::as_u64).and_then(|port| u16::try_from(port).ok());
     let (result, detail) = match &outcome {
         Outcome::Failed { code, .. } => {
-            let ours = [
-                ["too_late", "disk_full", "io", "clock_failed"],
-                ["appliance_failed", "upgrade_failed", "bundle_corrupt", "restart_refused"],
-            ];
-            let ours = ours.as_flattened().contains(&code.as_str());
+            let ours = OURS.contains(&code.as_str());
             (if ours { AuditResult::Failed } else { AuditResult::Refused }, Some(code.clone()))
         }
         _ => (AuditResult::Ok, None),

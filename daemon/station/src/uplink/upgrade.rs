@@ -52,11 +52,13 @@ pub(super) fn install(
     let Ok(What::Upgrade { release, restart, .. }) = What::read(&command.what) else {
         return failure(code::COMMAND_INVALID, "it is no upgrade any more");
     };
-    let outcome = match bundle.checked() {
+    let outcome = match bundle.checked(gave_up) {
+        // It stays on the disk, for the next command that is about it.
+        Err(_) | Ok(Some(_)) if gave_up.load(Relaxed) => {
+            return failure(code::CANCELLED, "nothing was installed");
+        }
         Err(error) => not_taken(&error.into()),
         Ok(None) => failure(code::BUNDLE_CORRUPT, "what came is not what the platform announced"),
-        // It stays on the disk, for the next command that is about it.
-        Ok(Some(_)) if gave_up.load(Relaxed) => return failure(code::CANCELLED, "nothing was installed"),
         Ok(Some(whole)) => {
             let restart = || restart && !gave_up.load(Relaxed);
             let outcome = installed(world, command, &whole, &release, restart, tell);
@@ -73,6 +75,8 @@ pub(super) fn install(
 fn tell_whoever_is_at_the_box(world: &World, release: &str, outcome: &Outcome) {
     let key = AlarmKey::of_box(AlarmCode::UpgradeFailed);
     let notice = match outcome {
+        // That one has an end of its own.
+        Outcome::Failed { code, .. } if code == code::UPGRADE_RUNNING => return,
         Outcome::Failed { code, params: said } => {
             let detail = said.get("reason").cloned().unwrap_or_default();
             Notice::Raise(key, params(json!({"release": release, "upgrade": code, "detail": detail})))

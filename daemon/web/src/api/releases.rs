@@ -3,7 +3,7 @@
 
 use axum::extract::{Path, Request, State};
 use hyper::{HeaderMap, header};
-use platform::{MOST_RELEASE_BYTES, MOST_RELEASES, PlatformError, Release, ReleaseError, Upload};
+use platform::{MOST_RELEASE_BYTES, MOST_RELEASES, PlatformError, Release, ReleaseError, Upload, is_sha256};
 use serde_json::{Value, json};
 
 use super::{Answer, created, done, json_answer};
@@ -25,8 +25,7 @@ const PIECE_BYTES: usize = 1 << 20;
 
 pub fn sha256_of(value: Value) -> Option<String> {
     let Value::String(text) = value else { return None };
-    let fits = text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    fits.then_some(text)
+    is_sha256(&text).then_some(text)
 }
 
 fn release_json(app: &App, release: &Release) -> Value {
