@@ -52,3 +52,27 @@ pub struct Block {
     /// Samples that were lost just before `first` (overrun, lost packet); 0 when the input is whole.
     pub lost_samples: u64,
 }
+
+/// Some tracks of a block, side by side.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// Index of the first sample.
+    pub first: SampleIndex,
+    /// Track-major, of these tracks only.
+    pub samples: &'a [i16],
+    /// Of all channels of the block.
+    pub status: &'a [StatusChange],
+}
+
+impl Block {
+    /// The tracks `tracks`, as far as the block has them.
+    pub fn part(&self, tracks: std::ops::Range<usize>) -> Part<'_> {
+        let have = self.samples.len() / BLOCK_SAMPLES;
+        let (from, to) = (tracks.start.min(have), tracks.end.min(have));
+        Part {
+            first: self.first,
+            samples: &self.samples[from * BLOCK_SAMPLES..to.max(from) * BLOCK_SAMPLES],
+            status: &self.status,
+        }
+    }
+}

@@ -8,7 +8,7 @@ pub mod feed;
 pub mod scenario;
 pub mod unit;
 
-pub use block::{BLOCK_SAMPLES, Block, LineStatus, StatusChange, TrackLayout};
+pub use block::{BLOCK_SAMPLES, Block, LineStatus, Part, StatusChange, TrackLayout};
 pub use feed::{Feed, Intake, UnitClock, feed};
 pub use scenario::{Scenario, ScenarioError, ScenarioSource};
-pub use unit::{Driver, LossCause, News, UnitConfig, UnitFault, UnitIdentity, UnitNews, UnitPlace};
+pub use unit::{Driver, LossCause, News, UnitConfig, UnitFault, UnitIdentity, UnitNews, UnitPlace, start};

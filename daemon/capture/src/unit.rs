@@ -8,6 +8,8 @@ use std::thread::JoinHandle;
 
 use serde::{Deserialize, Serialize};
 
+use crate::feed::Feed;
+
 /// Where a unit's samples come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
@@ -22,8 +24,10 @@ pub enum UnitPlace {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitConfig {
     pub place: UnitPlace,
-    /// Lines of the unit, from its first on; a two-track channel has two of a PCM device's.
+    /// Lines of the unit that are used, from its first on.
     pub lines: u16,
+    /// Tracks that they have together: as many, or twice as many.
+    pub tracks: u16,
 }
 
 /// What a unit says of itself once it is there.
@@ -70,6 +74,15 @@ pub struct UnitFault {
     /// `not_found`, `unplugged`, `busy`, `not_allowed`, `wrong_unit`, `bad_data`, `stopped` …
     pub code: &'static str,
     pub sentence: String,
+}
+
+/// Starts the driver of a unit: it looks for it, fills `feed` and tells `news`, until it is dropped.
+///
+/// # Errors
+/// The system has no thread left.
+pub fn start(config: &UnitConfig, _feed: Feed, _news: News) -> std::io::Result<Driver> {
+    // Drivers come with the next commits.
+    Err(std::io::Error::other(format!("{:?} is not known to this release", config.place)))
 }
 
 /// Where a driver tells what is rare.

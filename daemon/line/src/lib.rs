@@ -2,6 +2,7 @@
 //! events, live or from a scenario.
 
 mod alarm;
+mod away;
 mod call;
 pub mod event;
 mod follow;

@@ -81,6 +81,8 @@ pub enum CommandError {
     DoNotRecord,
     #[error("the port is not in use")]
     NotInUse,
+    #[error("the port's capture unit is not there")]
+    UnitLost,
     #[error("no off-hook alarm is raised on this port")]
     NoAlarm,
 }
@@ -139,6 +141,8 @@ pub struct Line {
     /// Since when the line is off-hook; `None` on-hook and while it is lost.
     pub(crate) off_hook: Option<SampleIndex>,
     pub(crate) lost: bool,
+    /// Its unit is gone.
+    pub(crate) away: bool,
     pub(crate) call: Option<Call>,
     /// Caller ID that came on an idle line, before any ring.
     pub(crate) early_caller: Option<(SampleIndex, CallerId)>,
@@ -192,6 +196,7 @@ impl Line {
             alarms: Alarms::new(first),
             off_hook: None,
             lost: false,
+            away: false,
             call: None,
             early_caller: None,
             idle_reversal: None,
@@ -256,7 +261,11 @@ impl Line {
     ) -> Result<(), CommandError> {
         self.advance(now, out);
         self.changes += 1;
-        let in_use = if self.is_in_use() { Ok(()) } else { Err(CommandError::NotInUse) };
+        let in_use = match self.is_in_use() {
+            true => Ok(()),
+            false if self.away => Err(CommandError::UnitLost),
+            false => Err(CommandError::NotInUse),
+        };
         match command {
             Command::ManualStart => in_use.and_then(|()| self.manual_start(out)),
             Command::ManualStop => self.manual_stop(out),
@@ -355,7 +364,7 @@ impl Line {
         match self.port_use {
             PortUse::Disabled => PortState::Disabled,
             PortUse::Unused => PortState::Unused,
-            PortUse::Recorded if self.lost => PortState::LineLost,
+            PortUse::Recorded if self.lost || self.away => PortState::LineLost,
             PortUse::Recorded if self.tape.open.as_ref().is_some_and(|open| !open.withheld) => {
                 PortState::Recording
             }
@@ -393,7 +402,12 @@ impl Line {
     }
 
     pub(crate) fn is_in_use(&self) -> bool {
-        self.port_use == PortUse::Recorded
+        self.port_use == PortUse::Recorded && !self.away
+    }
+
+    /// Something of what pages show may have another answer.
+    pub(crate) fn touch(&mut self) {
+        self.changes += 1;
     }
 
     /// Says that something happened at `at`.
@@ -430,7 +444,7 @@ impl Line {
     }
 }
 
-fn hook_settings(settings: &ChannelSettings) -> HookSettings {
+pub(crate) fn hook_settings(settings: &ChannelSettings) -> HookSettings {
     HookSettings {
         off_hook_below_volts: settings.off_hook_below_volts,
         on_hook_above_volts: settings.on_hook_volts(),

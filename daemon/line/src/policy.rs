@@ -102,7 +102,7 @@ impl Line {
     }
 
     /// The next call is recorded again, whatever stopped the recording of this one.
-    fn forget_stops(&mut self) {
+    pub(crate) fn forget_stops(&mut self) {
         if matches!(self.settings.start_mode, StartMode::Voltage | StartMode::Key) {
             (self.held, self.paused) = (false, false);
         }
@@ -356,7 +356,7 @@ impl Line {
         }
     }
 
-    fn end_now(&mut self, mode: StopMode, out: &mut Vec<LineEvent>) {
+    pub(crate) fn end_now(&mut self, mode: StopMode, out: &mut Vec<LineEvent>) {
         self.split_by_length(self.now, out);
         self.stop(self.now, mode, out);
     }

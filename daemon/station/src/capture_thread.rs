@@ -3,12 +3,13 @@
 //! comes by a queue that it only polls.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError};
 use std::time::{Duration, Instant as StdInstant};
 
-use capture::{BLOCK_SAMPLES, Block, ScenarioSource};
+use capture::{Block, Intake, ScenarioError, ScenarioSource};
 use catalog::{AlarmCode, AlarmKey};
 use line::{CallKey, LineEvent};
 use recording::{Instant, OpenId, Recorder, StopFacts, WithoutAudio};
@@ -42,17 +43,34 @@ pub(crate) enum Request {
     Finish,
 }
 
-/// A group and where its blocks come from.
-pub(crate) struct Input {
+/// Where blocks come from.
+pub(crate) enum Source {
+    /// A block each time it is asked for one.
+    Scenario(ScenarioSource),
+    /// As they come, by the unit's own clock.
+    Unit(Intake),
+}
+
+/// A group, and which of the unit's tracks are its own.
+pub(crate) struct TrackGroup {
     pub group: Group,
-    pub source: ScenarioSource,
+    pub tracks: Range<usize>,
+}
+
+/// Groups whose blocks come from one place.
+pub(crate) struct Input {
+    pub source: Source,
+    pub groups: Vec<TrackGroup>,
     /// Names of the units that it reads.
     pub units: BTreeSet<String>,
+    /// When its samples were taken.
+    pub keeper: Timekeeper,
+    /// Turns of the thread since the last block.
+    pub silent_turns: u32,
 }
 
 /// What the thread hands around.
 pub(crate) struct World {
-    pub keeper: Timekeeper,
     pub recorder: Recorder,
     pub live: Arc<Live>,
     pub told: Producer<Told>,
@@ -82,7 +100,13 @@ impl World {
     }
 }
 
-impl Surroundings for World {
+/// The world as the groups of one input see it: with the time of their samples.
+struct Around<'a> {
+    world: &'a mut World,
+    keeper: &'a Timekeeper,
+}
+
+impl Surroundings for Around<'_> {
     fn instant(&self, at: SampleIndex) -> Instant {
         self.keeper.instant(at)
     }
@@ -92,43 +116,96 @@ impl Surroundings for World {
     }
 
     fn recorder(&self) -> Option<&Recorder> {
-        Some(&self.recorder)
+        Some(&self.world.recorder)
     }
 
     fn end(&mut self, open: OpenId, stop: StopFacts, _port: u16) {
-        self.recorder.end(open, stop);
+        self.world.recorder.end(open, stop);
     }
 
     fn keep_without_audio(&mut self, _at: SampleIndex, record: WithoutAudio) {
         let port = record.port;
-        if !self.recorder.record_without_audio(record) {
+        if !self.world.recorder.record_without_audio(record) {
             let key = AlarmKey::of_port(AlarmCode::AudioGap, port);
             let lost = params(json!({"cause": "overflow", "records": 1}));
             // Without the care thread there is nobody to tell: it ends after this one.
-            let _ = self.notices.send(Notice::Lost(key, lost));
+            let _ = self.world.notices.send(Notice::Lost(key, lost));
         }
     }
 
     fn meters(&self, index: usize) -> Option<&MeterCell> {
-        self.live.meter_cell(index)
+        self.world.live.meter_cell(index)
     }
 
     fn event(&mut self, index: usize, event: &LineEvent) {
-        self.tell(Told::Event(index, event.clone()));
+        self.world.tell(Told::Event(index, event.clone()));
     }
 
     fn state(&mut self, index: usize, state: &LineState) {
-        self.tell(Told::State(index, *state));
+        self.world.tell(Told::State(index, *state));
     }
 }
 
 const BLOCK_TIME: Duration = Duration::from_millis(10);
+/// Blocks of one unit that are worked on in one turn: what a stall left is caught up with, and the others wait no longer.
+const BLOCKS_A_TURN: usize = 20;
+/// Turns without a block after which a unit is gone: 2 s. Until then it is only late.
+const GONE_AFTER_TURNS: u32 = 200;
 
-/// Runs until it is told to finish, or its input fails.
+impl Input {
+    pub(crate) fn new(
+        source: Source,
+        groups: Vec<TrackGroup>,
+        units: BTreeSet<String>,
+        keeper: Timekeeper,
+    ) -> Self {
+        Self { source, groups, units, keeper, silent_turns: 0 }
+    }
+
+    /// Works on what has come.
+    fn turn(&mut self, block: &mut Block, world: &mut World) -> Result<(), ScenarioError> {
+        let mut around = Around { world, keeper: &self.keeper };
+        let groups = &mut self.groups;
+        let mut work = |block: &Block| {
+            for TrackGroup { group, tracks } in groups.iter_mut() {
+                group.process(block.part(tracks.clone()), &mut around);
+            }
+        };
+        match &mut self.source {
+            Source::Scenario(source) => {
+                source.next_block(block)?;
+                work(block);
+            }
+            Source::Unit(intake) => {
+                let came = (0..BLOCKS_A_TURN).take_while(|_| intake.next(&mut work).is_some()).count();
+                self.silent_turns = if came > 0 { 0 } else { self.silent_turns.saturating_add(1) };
+                if self.silent_turns == GONE_AFTER_TURNS {
+                    self.each_group(world, |group, around| group.unit_lost(around));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the lines where their input ends.
+    fn finish(&mut self, world: &mut World) {
+        self.each_group(world, |group, around| group.finish(around));
+    }
+
+    fn each_group(&mut self, world: &mut World, mut work: impl FnMut(&mut Group, &mut Around<'_>)) {
+        let mut around = Around { world, keeper: &self.keeper };
+        self.groups.iter_mut().for_each(|part| work(&mut part.group, &mut around));
+    }
+
+    fn gives_blocks(&self) -> bool {
+        self.silent_turns < GONE_AFTER_TURNS
+    }
+}
+
+/// Runs until it is told to finish.
 pub(crate) fn run(mut inputs: Vec<Input>, mut world: World, requests: &Receiver<Request>) {
     let ports = world.live.ports().len();
     let mut block = Block::default();
-    let mut end = SampleIndex(0);
     let mut due = StdInstant::now();
     loop {
         due += BLOCK_TIME;
@@ -138,14 +215,11 @@ pub(crate) fn run(mut inputs: Vec<Input>, mut world: World, requests: &Receiver<
         if !answer(requests, &mut inputs, &mut world) {
             break;
         }
-        inputs.retain_mut(|input| match input.source.next_block(&mut block) {
-            Ok(()) => {
-                input.group.process(&block, &mut world);
-                true
-            }
+        inputs.retain_mut(|input| match input.turn(&mut block, &mut world) {
+            Ok(()) => true,
             Err(error) => {
                 // Its lines end where their input ends; those of the other inputs go on.
-                input.group.finish(end, &mut world);
+                input.finish(&mut world);
                 for unit in &input.units {
                     let key = AlarmKey::of_thing(AlarmCode::UnitLost, unit.as_str());
                     let detail = params(json!({"detail": error.to_string()}));
@@ -154,13 +228,24 @@ pub(crate) fn run(mut inputs: Vec<Input>, mut world: World, requests: &Receiver<
                 false
             }
         });
-        world.pulse.beat(inputs.len());
+        world.pulse.beat(inputs.iter().filter(|input| input.gives_blocks()).count());
         if world.is_to_tell_again(ports) {
-            inputs.iter_mut().for_each(|input| input.group.tell_again());
+            inputs.iter_mut().for_each(|input| input.each_group(&mut world, |group, _| group.tell_again()));
         }
-        end = end.plus(BLOCK_SAMPLES as u64);
     }
-    inputs.iter_mut().for_each(|input| input.group.finish(end, &mut world));
+    inputs.iter_mut().for_each(|input| input.finish(&mut world));
+}
+
+/// Asks each group for an answer until one has it.
+fn find_map<T>(
+    inputs: &mut [Input],
+    world: &mut World,
+    mut ask: impl FnMut(&mut Group, &mut Around<'_>) -> Option<T>,
+) -> Option<T> {
+    inputs.iter_mut().find_map(|input| {
+        let mut around = Around { world, keeper: &input.keeper };
+        input.groups.iter_mut().find_map(|part| ask(&mut part.group, &mut around))
+    })
 }
 
 /// Does what was asked for; `false` when the thread is to end. Whoever asked may have gone: then nobody is told.
@@ -168,22 +253,23 @@ fn answer(requests: &Receiver<Request>, inputs: &mut [Input], world: &mut World)
     loop {
         match requests.try_recv() {
             Ok(Request::Line(index, command, reply)) => {
-                if let Some(result) =
-                    inputs.iter_mut().find_map(|input| input.group.command(index, command, world))
-                {
+                let command =
+                    |group: &mut Group, around: &mut Around<'_>| group.command(index, command, around);
+                if let Some(result) = find_map(inputs, world, command) {
                     let _ = reply.try_send(result);
                 }
             }
             Ok(Request::Change(index, channel, reply)) => {
-                if let Some(result) =
-                    inputs.iter_mut().find_map(|input| input.group.change(index, &channel, world))
-                {
+                let change =
+                    |group: &mut Group, around: &mut Around<'_>| group.change(index, &channel, around);
+                if let Some(result) = find_map(inputs, world, change) {
                     let _ = reply.try_send(result);
                 }
             }
             Ok(Request::Listen(index, tap, reply)) => {
                 let mut tap = Some(tap);
-                let taken = inputs.iter_mut().any(|input| input.group.listen(index, &mut tap));
+                let taken =
+                    find_map(inputs, world, |group, _| group.listen(index, &mut tap).then_some(())).is_some();
                 let _ = reply.try_send(taken);
             }
             Ok(Request::ResetRange(index)) => {

@@ -16,6 +16,7 @@ use crate::channels::Channel;
 use crate::group::LineState;
 use crate::live::{Live, PortLive};
 use crate::timekeeper::Timekeeper;
+use crate::units::UnitWatch;
 use crate::weekly::Weekly;
 
 /// How long the live state lags behind the line at most.
@@ -27,6 +28,9 @@ const TICK: Duration = Duration::from_secs(1);
 pub(crate) struct Dispatch {
     pub live: Arc<Live>,
     pub keeper: Timekeeper,
+    /// Of each port: the time of its samples.
+    pub keepers: Vec<Timekeeper>,
+    pub units: UnitWatch,
     pub notices: Sender<Notice>,
     pub requests: Sender<Request>,
     pub weekly: Weekly,
@@ -45,7 +49,8 @@ impl Dispatch {
             while let Ok(message) = told.pop() {
                 match message {
                     Told::State(index, state) => {
-                        self.live.update(index, |port| show(port, &state, &self.keeper));
+                        let keeper = self.keepers.get(index).unwrap_or(&self.keeper);
+                        self.live.update(index, |port| show(port, &state, keeper));
                         if let (Some(&port), Some(before)) = (ports.get(index), standing.get_mut(index)) {
                             self.tell_alarms(port, std::mem::replace(before, state.alarms), state.alarms);
                         }
@@ -57,6 +62,7 @@ impl Dispatch {
                     }
                 }
             }
+            self.units.look();
             if last {
                 return;
             }

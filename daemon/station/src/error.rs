@@ -6,6 +6,7 @@ use crate::box_settings::BoxSettingsError;
 use crate::channels::ChannelError;
 use crate::identity::IdentityError;
 use crate::replay::ReplayError;
+use crate::units::UnitSettingsError;
 use crate::uplink::PlatformSettingsError;
 
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,8 @@ pub enum StationError {
     BoxSettings(#[from] BoxSettingsError),
     #[error(transparent)]
     Channels(#[from] ChannelError),
+    #[error(transparent)]
+    Units(#[from] UnitSettingsError),
     #[error(transparent)]
     Platform(#[from] PlatformSettingsError),
     #[error(transparent)]
@@ -69,6 +72,8 @@ impl StationError {
             Self::Channels(ChannelError::NothingToUndo) => "nothing_to_undo",
             Self::Channels(ChannelError::File(_)) | Self::Mark { .. } => "settings_not_written",
             Self::Platform(PlatformSettingsError::Invalid { .. }) => "setting_invalid",
+            Self::Units(UnitSettingsError::Invalid { .. }) => "setting_invalid",
+            Self::Units(UnitSettingsError::File(_)) => "settings_not_written",
             Self::Platform(PlatformSettingsError::File(_)) => "settings_not_written",
             Self::Identity(_) => "identity",
             Self::Catalog(error) => error.code(),

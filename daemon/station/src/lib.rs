@@ -13,6 +13,7 @@
 //! station.listen(port) -> Result<Listener, StationError>
 //! station.record(port, ManualRecord::Start | Stop) -> Result<(), StationError>
 //! station.box_settings() ; station.change_box_settings(&Map)
+//! station.units() ; station.unit_settings() ; station.change_unit_settings(units)
 //! station.platform_link() ; station.change_platform_link(&Map)
 //! station.channels() -> Vec<Channel>; station.change_channels(&[port], &Map) ; station.undo_channels()
 //! station.calibrate(port, CalibrationStep) -> Result<Calibration, StationError>
@@ -44,6 +45,7 @@ mod start;
 mod station;
 mod timekeeper;
 mod tuning;
+pub mod units;
 pub mod uplink;
 mod weekly;
 
@@ -59,3 +61,4 @@ pub use listen::Listener;
 pub use live::{Live, Meter, PortLive};
 pub use station::{BoxInfo, BoxSettingsNow, ManualRecord, Station, StationConfig};
 pub use tuning::Tuning;
+pub use units::{Presence, UnitNow, UnitSettings};

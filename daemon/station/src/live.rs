@@ -95,6 +95,13 @@ impl MeterCell {
         self.max_volts.store(f32::NAN.to_bits(), Relaxed);
     }
 
+    /// Nothing is measured any more.
+    pub fn forget(&self) {
+        for cell in [&self.near_dbm0, &self.far_dbm0, &self.volts, &self.ring_volts] {
+            cell.store(f32::NAN.to_bits(), Relaxed);
+        }
+    }
+
     fn read(&self, port: u16) -> Meter {
         Meter {
             port,

@@ -89,7 +89,7 @@ pub(crate) fn players(
         .into_iter()
         .map(|range| {
             let port = members[range.start].port;
-            let group = Group::new(members[range.clone()].to_vec(), SampleIndex(0), caller_id_always)
+            let group = Group::new(members[range.clone()].to_vec(), 0, SampleIndex(0), caller_id_always)
                 .map_err(|error| ReplayError::Setting {
                     scenario: scenario.file.display().to_string(),
                     port,
@@ -195,7 +195,7 @@ impl Player {
                 return Ok(false);
             }
             self.source.next_block(&mut self.block)?;
-            self.group.process(&self.block, &mut self.world);
+            self.group.process(self.block.part(0..self.group.tracks()), &mut self.world);
         }
         Ok(true)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use appliance::Appliance;
-use capture::{Scenario, ScenarioSource};
+use capture::{Scenario, ScenarioSource, UnitClock};
 use catalog::Catalog;
 use mail::{Mail, MailConfig};
 use recording::DataDir;
@@ -15,7 +15,7 @@ use signal::SampleIndex;
 
 use crate::archive::Archive;
 use crate::box_settings::BoxBook;
-use crate::capture_thread::{self, Input, World};
+use crate::capture_thread::{self, Input, Source, TrackGroup, World};
 use crate::care::{Care, Notice};
 use crate::channels::{Channel, Channels};
 use crate::dispatch::Dispatch;
@@ -29,6 +29,7 @@ use crate::replay::{group_ranges, members};
 use crate::station::{BoxInfo, Inner, RUNNING_MARK, Running, Station, StationConfig};
 use crate::timekeeper::Timekeeper;
 use crate::tuning::Tuning;
+use crate::units::{self, UnitBook, UnitSettings};
 use crate::uplink::{self, Link, PlatformBook};
 use crate::weekly::Weekly;
 
@@ -48,8 +49,12 @@ impl Station {
     pub fn start_tuned(config: &StationConfig, tuning: Tuning) -> Result<Self, StationError> {
         // The input is read before anything is touched: a broken scenario leaves no new data folder behind.
         let scenario = config.scenario.as_deref().map(Scenario::load).transpose()?;
-        let mut members = scenario.as_ref().map(members).transpose()?.unwrap_or_default();
+        let scenario_members = scenario.as_ref().map(members).transpose()?;
         let data = Arc::new(DataDir::open(&config.data)?);
+        let unit_book = UnitBook::load(data.path().join("settings/units.toml"))?;
+        // A scenario stands in for the box's units.
+        let live_units = if scenario.is_some() { Vec::new() } else { unit_book.now() };
+        let mut members = scenario_members.unwrap_or_else(|| live_members(&live_units));
         let settings = Arc::new(BoxBook::load(data.path().join("settings/box.toml"))?);
         let channels = Channels::load(
             data.path().join("settings/channels.toml"),
@@ -92,16 +97,19 @@ impl Station {
         let live = Arc::new(Live::new(members.iter().map(idle_port).collect()));
         let (told_in, told_out) = RingBuffer::new(tuning.messages);
         let told_dropped = Arc::new(AtomicU64::new(0));
-        let inputs =
-            scenario.as_ref().map(|scenario| inputs(scenario, members)).transpose()?.unwrap_or_default();
-        let pulse = Arc::new(Pulse::starting(inputs.len()));
         // Sample 0 is now: whatever takes its time at a start lies behind.
         let keeper = Timekeeper::starting_now(tuning.clock.clone(), settings.now().zone());
+        let started = units::start(&live_units, &members, &keeper, &notices, &*tuning.start_driver)?;
+        let units::Started { mut inputs, drivers, watch, clocks } = started;
+        if let Some(scenario) = &scenario {
+            inputs = scenario_inputs(scenario, &members, &keeper)?;
+        }
+        let keepers = keepers(&keeper, &clocks, members.len());
+        let pulse = Arc::new(Pulse::starting(inputs.len()));
         // Times of the week that hold now are told before the first block: no sample is kept, or missed, by mistake.
         let mut weekly = Weekly::new(channels.all());
         weekly.tell_changes(&keeper, &requests);
         let world = World {
-            keeper: keeper.clone(),
             recorder: recorder.clone(),
             live: live.clone(),
             told: told_in,
@@ -114,7 +122,9 @@ impl Station {
         let capture = spawn("capture", move || capture_thread::run(inputs, world, &requests_out))?;
         let dispatch = Dispatch {
             live: live.clone(),
+            keepers,
             keeper: keeper.clone(),
+            units: watch.clone(),
             notices: notices.clone(),
             requests: requests.clone(),
             weekly,
@@ -159,6 +169,8 @@ impl Station {
             keeper,
             live,
             channels: Mutex::new(channels),
+            unit_book,
+            units: watch,
             calibrations: Mutex::default(),
             requests,
             notices,
@@ -184,7 +196,7 @@ impl Station {
             station: Arc::downgrade(&inner),
         };
         let uplink = spawn("uplink", move || uplink::run(world))?;
-        let running = Running { capture, dispatch, dispatch_stop, care, uplink, recorder: service };
+        let running = Running { capture, drivers, dispatch, dispatch_stop, care, uplink, recorder: service };
         *inner.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
         Ok(Self { inner })
     }
@@ -253,15 +265,48 @@ fn idle_port(member: &Member) -> PortLive {
     }
 }
 
-fn inputs(scenario: &Scenario, members: Vec<Member>) -> Result<Vec<Input>, StationError> {
-    group_ranges(&members)
+/// The ports of live units, in their order.
+fn live_members(units: &[UnitSettings]) -> Vec<Member> {
+    let layouts = units.iter().flat_map(|unit| unit.ports().map(|_| unit.layout()));
+    let each = units::default_channels(units).into_iter().zip(layouts).enumerate();
+    each.map(|(index, (channel, layout))| Member {
+        index,
+        port: channel.port,
+        name: channel.name,
+        line_number: channel.line_number,
+        tracks: layout.tracks(),
+        codec: recording::Codec::ALaw,
+        settings: channel.settings,
+        port_use: channel.port_use,
+        end: None,
+    })
+    .collect()
+}
+
+/// Of each port: the time of its samples.
+fn keepers(keeper: &Timekeeper, clocks: &[Arc<UnitClock>], ports: usize) -> Vec<Timekeeper> {
+    let of = |index: usize| match clocks.get(index) {
+        Some(clock) => keeper.of_unit(clock.clone()),
+        None => keeper.clone(),
+    };
+    (0..ports).map(of).collect()
+}
+
+fn scenario_inputs(
+    scenario: &Scenario,
+    members: &[Member],
+    keeper: &Timekeeper,
+) -> Result<Vec<Input>, StationError> {
+    group_ranges(members)
         .into_iter()
         .map(|range| {
             let port = members[range.start].port;
-            let group = Group::new(members[range.clone()].to_vec(), SampleIndex(0), false)
+            let group = Group::new(members[range.clone()].to_vec(), 0, SampleIndex(0), false)
                 .map_err(|reason| StationError::Setting { port, reason })?;
             let units = scenario.channels[range.clone()].iter().map(|channel| channel.unit.clone()).collect();
-            Ok(Input { group, source: ScenarioSource::looped(scenario, range), units })
+            let tracks = 0..group.tracks();
+            let source = Source::Scenario(ScenarioSource::looped(scenario, range));
+            Ok(Input::new(source, vec![TrackGroup { group, tracks }], units, keeper.clone()))
         })
         .collect()
 }

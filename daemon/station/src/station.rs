@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use capture::Driver;
 use catalog::{AuditEntry, Catalog, DeletionReason, Deletions, Scope};
 use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, RecordId, Recorder, Service};
@@ -24,6 +25,7 @@ use crate::health::{Health, Pulse};
 use crate::listen::{Listener, Tap};
 use crate::live::Live;
 use crate::timekeeper::Timekeeper;
+use crate::units::{UnitBook, UnitNow, UnitSettings, UnitWatch};
 use crate::uplink::{Link, PlatformLinkNow, PlatformSettings, PullToken};
 
 /// What a station is started with.
@@ -75,6 +77,8 @@ pub(crate) struct Inner {
     pub keeper: Timekeeper,
     pub live: Arc<Live>,
     pub channels: Mutex<Channels>,
+    pub unit_book: UnitBook,
+    pub units: UnitWatch,
     pub calibrations: Mutex<HashMap<u16, Calibration>>,
     pub requests: Sender<Request>,
     pub notices: Sender<Notice>,
@@ -91,6 +95,7 @@ pub(crate) struct Inner {
 /// What ends in this order when the station stops.
 pub(crate) struct Running {
     pub capture: JoinHandle<()>,
+    pub drivers: Vec<Driver>,
     pub dispatch: JoinHandle<()>,
     pub dispatch_stop: Arc<AtomicBool>,
     pub care: JoinHandle<()>,
@@ -116,6 +121,7 @@ impl Station {
         let _ = self.inner.requests.send(Request::Finish);
         self.inner.link.stop();
         let _ = running.capture.join();
+        drop(running.drivers);
         running.dispatch_stop.store(true, Relaxed);
         let _ = running.dispatch.join();
         let finished = running.recorder.close(FINISH_WITHIN);
@@ -152,6 +158,27 @@ impl Station {
     ) -> Result<(Arc<BoxSettings>, Arc<BoxSettings>), StationError> {
         let apply = |settings: &BoxSettings| self.inner.keeper.set_zone(settings.zone());
         Ok(self.inner.settings.change(patch, apply)?)
+    }
+
+    /// The capture units that the station works with, as they are now. Asks memory only.
+    pub fn units(&self) -> Vec<UnitNow> {
+        self.inner.units.now()
+    }
+
+    /// The units as they are set, and whether that waits for the next start.
+    pub fn unit_settings(&self) -> (Vec<UnitSettings>, bool) {
+        (self.inner.unit_book.now(), self.inner.unit_book.restart_needed())
+    }
+
+    /// Sets the box's capture units, all of them; they count from the next start on. Returns them before and after.
+    ///
+    /// # Errors
+    /// What cannot be, by its place in the list; a disk that refuses.
+    pub fn change_unit_settings(
+        &self,
+        units: Vec<UnitSettings>,
+    ) -> Result<(Vec<UnitSettings>, Vec<UnitSettings>), StationError> {
+        Ok(self.inner.unit_book.change(units)?)
     }
 
     /// How the way to the platform is now. Asks memory only.

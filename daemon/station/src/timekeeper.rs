@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use capture::UnitClock;
 use capture::clock::{Anchor, Clock, Moment, boot_id};
 use chrono_tz::Tz;
 use line::CallKey;
@@ -16,6 +17,8 @@ pub struct Timekeeper {
     boot_id: Arc<str>,
     /// Sample 0 of the running input.
     anchor: Anchor,
+    /// How the unit of these samples counts; `None` where they are counted by the box's own clock.
+    unit: Option<Arc<UnitClock>>,
 }
 
 /// When it began, by the anchor's clock, and where.
@@ -28,14 +31,26 @@ impl Timekeeper {
     pub fn starting_now(clock: Arc<dyn Clock>, zone: Tz) -> Self {
         let moment = clock.now();
         let clock = BoxClock::new(clock, zone);
-        Self { clock, boot_id: boot_id().into(), anchor: Anchor { at: SampleIndex(0), moment } }
+        Self { clock, boot_id: boot_id().into(), anchor: Anchor { at: SampleIndex(0), moment }, unit: None }
     }
 
-    /// When sample `at` was taken. The monotonic time follows from the count of samples; the wall clock is read now and
+    /// The same, for the samples of a unit that has a clock of its own.
+    pub fn of_unit(&self, clock: Arc<UnitClock>) -> Self {
+        Self { unit: Some(clock), ..self.clone() }
+    }
+
+    /// When sample 0 was, by the monotonic clock, in microseconds.
+    pub fn origin_us(&self) -> i64 {
+        self.anchor.moment.monotonic_us
+    }
+
+    /// When sample `at` was taken. The monotonic time follows from the count of samples and, for a unit with a clock of its
+    /// own, from how that runs now; the wall clock is read now and
     /// taken back by the monotonic time since, so that a step of it moves nothing that lies on the line.
     pub fn instant(&self, at: SampleIndex) -> Instant {
         let now = self.clock.now();
-        let monotonic_us = self.anchor.moment_of(at).monotonic_us;
+        let correction_us = self.unit.as_ref().map_or(0, |unit| unit.correction_us());
+        let monotonic_us = self.anchor.moment_of(at).monotonic_us + correction_us;
         let utc_us = now.utc_us - (now.monotonic_us - monotonic_us);
         Instant {
             utc_us,

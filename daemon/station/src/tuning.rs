@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use capture::clock::{Clock, SystemClock};
 
+use crate::units::StartDriver;
+
 /// See [`Station::start_tuned`](crate::Station::start_tuned). The default is what a box has.
 #[derive(Clone)]
 pub struct Tuning {
@@ -27,6 +29,8 @@ pub struct Tuning {
     pub link_longest_pause: Duration,
     /// Messages of the sample path that fit in while the dispatcher sleeps.
     pub messages: usize,
+    /// Tests have units of their own.
+    pub start_driver: Arc<StartDriver>,
 }
 
 impl Default for Tuning {
@@ -41,6 +45,7 @@ impl Default for Tuning {
             link_first_pause: Duration::from_secs(1),
             link_longest_pause: Duration::from_secs(60),
             messages: 8192,
+            start_driver: Arc::new(|unit, feed, news| capture::start(&unit.config(), feed, news)),
         }
     }
 }

@@ -239,6 +239,7 @@ fn refusal(reason: line::CommandError) -> &'static str {
         CommandError::ManualStopNotAllowed => "manual_stop_not_allowed",
         CommandError::DoNotRecord => "do_not_record",
         CommandError::NotInUse => "not_in_use",
+        CommandError::UnitLost => "unit_lost",
         CommandError::NoAlarm => "no_alarm",
     }
 }

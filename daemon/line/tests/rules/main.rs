@@ -3,6 +3,7 @@
 extern crate hookline_line as line;
 
 mod alarms;
+mod away;
 mod calls;
 mod do_not_record;
 mod properties;

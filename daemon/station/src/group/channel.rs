@@ -1,6 +1,6 @@
 //! One channel of a group: follows its line, block by block, and does what the line's events ask for.
 
-use capture::{BLOCK_SAMPLES, Block};
+use capture::{BLOCK_SAMPLES, StatusChange};
 use line::{ChannelSettings, Line, LineEvent, LineEventKind, RecordStop, Side};
 use recording::{Known, MarkKind, OpenId, OpenStart, StopFacts, WithoutAudio};
 use signal::{Bank, Detection, SampleIndex, Tone};
@@ -65,7 +65,7 @@ impl Channel {
     /// Takes in a block that ends before `end`: status, what was heard on its tracks, time.
     pub fn hear(
         &mut self,
-        block: &Block,
+        status: &[StatusChange],
         end: SampleIndex,
         detections: &[(usize, Detection)],
         bank: &Bank,
@@ -74,7 +74,7 @@ impl Channel {
     ) {
         let my_end = self.member.end.map_or(end, |own| own.min(end));
         let meters = around.meters(self.member.index);
-        for change in block.status.iter().filter(|c| c.channel == self.place && c.at < my_end) {
+        for change in status.iter().filter(|c| c.channel == self.place && c.at < my_end) {
             self.line.status(change.at, change.status.volts, change.status.ring_volts, events);
             if let Some(meters) = meters {
                 meters.set_volts(change.status.volts, change.status.ring_volts);

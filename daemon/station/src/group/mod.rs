@@ -3,7 +3,7 @@
 
 mod channel;
 
-use capture::{BLOCK_SAMPLES, Block};
+use capture::{BLOCK_SAMPLES, Part};
 use line::{ChannelSettings, LineEvent, OpenRecording};
 use recording::{Codec, Instant, OpenId, Recorder, StopFacts, WithoutAudio};
 use signal::{Bank, BankConfig, Detection, SampleIndex};
@@ -61,18 +61,30 @@ pub struct LineState {
 pub struct Group {
     bank: Bank,
     channels: Vec<Channel>,
+    /// One behind the last sample that was worked on; `None` before the first.
+    end: Option<SampleIndex>,
+    /// The unit gives nothing.
+    away: bool,
+    /// What is heard where samples are missing: a block of all tracks.
+    silence: Box<[i16]>,
     detections: Vec<(usize, Detection)>,
     events: Vec<LineEvent>,
 }
+
+/// Silence that the detectors hear at most where samples are missing, so that what they were hearing ends: 2 s.
+const SILENT_BLOCKS: u64 = 200;
 
 /// Events and detections of one block that are kept without allocating; a block of 10 ms has far fewer.
 const EXPECTED_EVENTS: usize = 64;
 
 impl Group {
+    /// `first_place`: number of the first member among the channels of its unit.
+    ///
     /// # Errors
     /// The first setting that a channel cannot have.
     pub fn new(
         members: Vec<Member>,
+        first_place: u16,
         first: SampleIndex,
         caller_id_always: bool,
     ) -> Result<Self, line::SettingsError> {
@@ -81,13 +93,16 @@ impl Group {
         for (place, member) in members.into_iter().enumerate() {
             let first_track = configs.len();
             configs.extend((0..member.tracks).map(|_| bank_config(&member.settings)));
-            channels.push(Channel::new(member, place as u16, first_track, first)?);
+            channels.push(Channel::new(member, first_place + place as u16, first_track, first)?);
         }
         let mut bank = Bank::new(&configs);
         bank.arm_caller_id_always(caller_id_always);
         let mut group = Self {
             bank,
             channels,
+            end: None,
+            away: false,
+            silence: vec![0; configs.len() * BLOCK_SAMPLES].into(),
             detections: Vec::with_capacity(EXPECTED_EVENTS),
             events: Vec::with_capacity(EXPECTED_EVENTS),
         };
@@ -98,8 +113,50 @@ impl Group {
         Ok(group)
     }
 
-    /// Takes in 10 ms of all tracks, as `Block` orders them.
-    pub fn process(&mut self, block: &Block, around: &mut impl Surroundings) {
+    /// Tracks of all its channels.
+    pub fn tracks(&self) -> usize {
+        self.silence.len() / BLOCK_SAMPLES
+    }
+
+    /// Takes in 10 ms of its tracks. Where samples are missing before them, what was being heard ends.
+    pub fn process(&mut self, block: Part<'_>, around: &mut impl Surroundings) {
+        if std::mem::take(&mut self.away) {
+            self.channels.iter_mut().for_each(|channel| channel.line.unit_returned(block.first));
+        }
+        if let Some(expected) = self.end.filter(|end| *end < block.first) {
+            self.pass_gap(expected, block.first, around);
+        }
+        self.end = Some(block.first.plus(BLOCK_SAMPLES as u64));
+        self.hear(block, around);
+    }
+
+    fn pass_gap(&mut self, from: SampleIndex, to: SampleIndex, around: &mut impl Surroundings) {
+        let silence = std::mem::take(&mut self.silence);
+        let blocks = (to.since(from) / BLOCK_SAMPLES as u64).min(SILENT_BLOCKS);
+        for back in (1..=blocks).rev() {
+            let first = to.minus(back * BLOCK_SAMPLES as u64);
+            self.detect(&silence, first);
+            let end = first.plus(BLOCK_SAMPLES as u64);
+            for channel in self.channels.iter_mut().filter(|channel| !channel.ended) {
+                channel.hear(&[], end, &self.detections, &self.bank, &mut self.events, around);
+            }
+        }
+        self.silence = silence;
+    }
+
+    /// The unit gives nothing any more: what is open ends where the samples end.
+    pub fn unit_lost(&mut self, around: &mut impl Surroundings) {
+        self.away = true;
+        for channel in self.channels.iter_mut().filter(|channel| !channel.ended) {
+            channel.line.unit_lost(&mut self.events);
+            channel.act(&mut self.events, around);
+            if let Some(meters) = around.meters(channel.member.index) {
+                meters.forget();
+            }
+        }
+    }
+
+    fn hear(&mut self, block: Part<'_>, around: &mut impl Surroundings) {
         let end = block.first.plus(BLOCK_SAMPLES as u64);
         for channel in &mut self.channels {
             let tracks = channel.tracks();
@@ -109,21 +166,19 @@ impl Group {
                 self.bank.arm_caller_id(track, channel.line.caller_id_armed());
             }
         }
-        self.detect(block);
+        self.detect(block.samples, block.first);
         for channel in &mut self.channels {
             if !channel.ended {
-                channel.hear(block, end, &self.detections, &self.bank, &mut self.events, around);
+                channel.hear(block.status, end, &self.detections, &self.bank, &mut self.events, around);
             }
         }
     }
 
     /// Not generic over the surroundings: the detectors are large, and compiled anew for each closure that hears them.
-    fn detect(&mut self, block: &Block) {
+    fn detect(&mut self, samples: &[i16], first: SampleIndex) {
         self.detections.clear();
         let detections = &mut self.detections;
-        self.bank.process(&block.samples, block.first, &mut |track, detection| {
-            detections.push((track, detection))
-        });
+        self.bank.process(samples, first, &mut |track, detection| detections.push((track, detection)));
     }
 
     /// Every line has been ended by its own end, and the rest of the input is silence.
@@ -136,8 +191,9 @@ impl Group {
         self.channels.iter_mut().for_each(Channel::tell_again);
     }
 
-    /// Ends what is open (stop mode `shutdown`).
-    pub fn finish(&mut self, end: SampleIndex, around: &mut impl Surroundings) {
+    /// Ends what is open (stop mode `shutdown`) where its samples end.
+    pub fn finish(&mut self, around: &mut impl Surroundings) {
+        let end = self.end.unwrap_or_default();
         for channel in &mut self.channels {
             if !channel.ended {
                 channel.finish(end, &mut self.events, around);
