@@ -11,6 +11,10 @@ fail() {
     exit 1
 }
 
+# What the product and the tests' kit are built with.
+# shellcheck disable=SC2034 # used by those who source this
+build_packages=(build-essential pkg-config libasound2-dev libspandsp-dev libsystemd-dev libtiff-dev)
+
 # Debian packages; asks apt only when one is missing.
 need_packages() {
     local missing=() package

@@ -22,6 +22,7 @@ fn test_of(code: AlarmCode) -> Option<&'static str> {
             "lines_raise_and_clear_their_alarms"
         }
         AlarmCode::UnitLost => "a_unit_that_fails_is_an_alarm_until_it_works_again",
+        AlarmCode::UnitDefect => "a_unit_that_works_in_part_says_what_is_wrong",
         AlarmCode::AudioGap => "audio_that_the_disk_gives_back_wrong_is_a_gap",
         AlarmCode::DiskNearlyFull | AlarmCode::DiskFull => "a_full_disk_is_told_as_soon_as_it_takes_a_word",
         AlarmCode::DiskFailing => "a_disk_that_takes_nothing_is_told_afterwards",
@@ -59,7 +60,9 @@ fn every_alarm_has_its_test() {
     let platform = include_str!("../../daemon/station/tests/uplink/alarms.rs");
     let upgrade = include_str!("../../daemon/station/tests/uplink/appliance_process.rs");
     let mail = include_str!("../../daemon/mail/tests/push.rs");
-    let tests = [include_str!("alarms.rs"), include_str!("alarms_disk.rs"), platform, upgrade, mail].concat();
+    let units = include_str!("../../daemon/station/tests/units/main.rs");
+    let tests =
+        [include_str!("alarms.rs"), include_str!("alarms_disk.rs"), platform, upgrade, mail, units].concat();
     for code in AlarmCode::ALL {
         if let Some(name) = test_of(*code) {
             assert!(tests.contains(&format!("#[test]\nfn {name}()")), "{} has no test {name}", code.name());

@@ -1225,6 +1225,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/units": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Capture units: as they are, as they are set, and whether that waits for the next start. */
+        get: operations["list_units"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Set the box's capture units, all of them. They count from the next start on. */
+        patch: operations["change_units"];
+        trace?: never;
+    };
+    "/units/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** The recorder ends what is open and starts again with the units as they are set: about a second without recording. */
+        post: operations["apply_units"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/units/found": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What is plugged in, used or not. Takes as long as the buses take to answer. */
+        get: operations["find_units"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/uplink": {
         parameters: {
             query?: never;
@@ -2343,6 +2395,17 @@ export interface components {
             new: string;
             old: string;
         };
+        PcmDevice: {
+            /** @description The most that it has. */
+            channels: number | null;
+            /** @description As it is written into the settings. */
+            device: string;
+            /** @description Somebody has it open; then the rest is not known. */
+            in_use: boolean;
+            name: string;
+            /** @description That can be recorded from: 8000 as it is, others resampled. */
+            rates_hz: number[];
+        };
         Peaks: {
             rate_hz: number;
             samples_per_peak: number;
@@ -2779,6 +2842,83 @@ export interface components {
         Time: string;
         /** @enum {string} */
         Tone: "dial" | "special-dial" | "ringback" | "busy" | "congestion" | "unobtainable" | "call-waiting" | "howler";
+        /** @description A capture unit that the recorder works with. */
+        Unit: {
+            /** @description How much faster than the box's clock it counts, in parts per million; 0 until it is known. */
+            fast_ppm: number;
+            /** @description Why it gives nothing, or what about it is not right. */
+            fault: components["schemas"]["UnitFault"] | null;
+            /** @description The box's port of the unit's first line; the others follow. */
+            first_port: number;
+            /** @description What it last said of itself. */
+            identity: components["schemas"]["UnitIdentity"] | null;
+            /** @description Lines that are used, from its first on. */
+            lines: number;
+            /** @description Samples of each line that did not come while it was there, since the start. */
+            lost_samples: number;
+            name: string;
+            place: components["schemas"]["UnitPlace"];
+            /**
+             * @description `starting`: it is being looked for the first time.
+             * @enum {string}
+             */
+            state: "starting" | "present" | "absent";
+            /** @description Both sides of a line on a track of its own; PCM devices only. */
+            two_track: boolean;
+        };
+        UnitFault: {
+            /** @description Stable. */
+            code: string;
+            /** @description In English. */
+            sentence: string;
+        };
+        UnitIdentity: {
+            firmware: string | null;
+            /** @description Whether it measures line voltage. */
+            has_volts: boolean;
+            lines: number;
+            model: string;
+            serial: string | null;
+        };
+        UnitList: {
+            /** @description Recorded line input stands in for the box's units. */
+            plays_scenario: boolean;
+            /** @description What is set counts from the next start on. */
+            restart_needed: boolean;
+            /** @description As they are set now. */
+            settings: components["schemas"]["UnitSettings"][];
+            units: components["schemas"]["Unit"][];
+        };
+        UnitListChange: {
+            units: components["schemas"]["UnitSettings"][];
+        };
+        /** @description Where it is: a line tap by the serial number written into it, a PCM device by its ALSA name. */
+        UnitPlace: {
+            /** @constant */
+            kind: "line_tap";
+            serial: string;
+        } | {
+            device: string;
+            /** @constant */
+            kind: "pcm";
+        };
+        UnitSettings: {
+            /** @description The box's port of the unit's first line; the others follow. */
+            first_port: number;
+            /** @description Lines that are used, from its first on. */
+            lines: number;
+            name: string;
+            place: components["schemas"]["UnitPlace"];
+            /** @description Both sides of a line on a track of its own; PCM devices only. */
+            two_track: boolean;
+        };
+        /** @description What is plugged in, used or not. */
+        UnitsFound: {
+            line_taps: components["schemas"]["UnitIdentity"][];
+            pcm_devices: components["schemas"]["PcmDevice"][];
+            /** @description What could not be looked at. */
+            troubles: components["schemas"]["UnitFault"][];
+        };
         /** @description The token by which a platform may ask this station. */
         UplinkToken: {
             /** @description Fingerprint of the certificate of this station's pages, by which a platform knows them. */
@@ -6470,6 +6610,122 @@ export interface operations {
             };
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    list_units: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitList"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    change_units: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["UnitListChange"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitList"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    apply_units: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": Record<string, never>;
+            };
+        };
+        responses: {
+            /** @description It starts again within a second. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+        };
+    };
+    find_units: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnitsFound"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
         };

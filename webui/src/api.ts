@@ -17,6 +17,11 @@ export type BoxSettingsPatch = Schemas['BoxSettingsPatch']
 export type Calibration = Schemas['Calibration']
 export type CallType = Schemas['CallType']
 export type Channel = Schemas['Channel']
+export type Unit = Schemas['Unit']
+export type UnitList = Schemas['UnitList']
+export type UnitPlace = Schemas['UnitPlace']
+export type UnitSettings = Schemas['UnitSettings']
+export type UnitsFound = Schemas['UnitsFound']
 export type ChannelSettings = Schemas['ChannelSettings']
 export type ChannelSettingsPatch = Schemas['ChannelSettingsPatch']
 export type Codec = Schemas['Codec']
@@ -224,6 +229,12 @@ export const api = {
     patch<Schemas['ChannelList']>('/channels', { ports, settings }),
   undoChannels: () => post<Schemas['ChannelList']>('/channels/undo'),
   resetVolts: (ports: number[]) => post('/channels/volts/reset', { ports }),
+
+  units: () => get<UnitList>('/units'),
+  changeUnits: (units: UnitSettings[]) => patch<UnitList>('/units', { units }),
+  unitsFound: () => get<UnitsFound>('/units/found'),
+  /** The recorder starts again with the units as they are set. */
+  applyUnits: () => post('/units/apply'),
 
   audit: (query: AuditQuery, signal?: AbortSignal) => get<Schemas['AuditList']>('/audit', query, signal),
 

@@ -27,6 +27,7 @@ const PLACES: readonly (Place & { group?: Group; platform_group?: Group })[] = [
   { name: 'alarms', path: '/alarms', right: 'live' },
   { name: 'reports', path: '/reports', right: 'listen' },
   { name: 'channels', path: '/channels', right: 'settings', role: 'station', group: 'device' },
+  { name: 'units', path: '/units', right: 'settings', role: 'station', group: 'device' },
   { name: 'uplink', path: '/platform', right: 'settings', role: 'station', group: 'device' },
   { name: 'departments', path: '/departments', right: 'live', role: 'platform', group: 'organisation' },
   {
@@ -62,6 +63,7 @@ const PAGES: Record<string, () => Promise<unknown>> = {
   alarms: () => import('./pages/alarms/Alarms.vue'),
   reports: () => import('./pages/reports/Reports.vue'),
   channels: () => import('./pages/channels/Channels.vue'),
+  units: () => import('./pages/units/Units.vue'),
   accounts: () => import('./pages/accounts/Accounts.vue'),
   contacts: () => import('./pages/contacts/Contacts.vue'),
   audit: () => import('./pages/audit/Audit.vue'),

@@ -56,6 +56,14 @@ impl Appliance {
         self.ask(&Request::SetTime { utc_us }, &mut |_| {}).map(drop)
     }
 
+    /// The system that runs does its work: the next start is its, too. Asked again, it changes nothing.
+    ///
+    /// # Errors
+    /// `not_available`, `mark_refused`.
+    pub fn mark_good(&self) -> Result<(), ApplianceError> {
+        self.ask(&Request::MarkGood {}, &mut |_| {}).map(drop)
+    }
+
     /// Installs the bundle at that absolute path, and tells `progress` in percent, never falling. It counts from the next
     /// start on. `release` is what people call it. Takes minutes.
     ///

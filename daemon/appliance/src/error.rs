@@ -39,6 +39,8 @@ pub enum ApplianceError {
     UpgradeRunning,
     #[error("release {release:?} could not be installed: {said}; the box stays with the release it has")]
     UpgradeFailed { release: String, said: String },
+    #[error("the system that runs cannot be marked as one to start from: {said}; look at RAUC's log")]
+    MarkRefused { said: String },
     #[error("whether release {release:?} is installed is not known: {said}; look at the box")]
     EndUnknown { release: String, said: String },
 
@@ -67,6 +69,7 @@ impl ApplianceError {
             Self::NotForThisBox { .. } => "not_for_this_box",
             Self::UpgradeRunning => "upgrade_running",
             Self::UpgradeFailed { .. } => "upgrade_failed",
+            Self::MarkRefused { .. } => "mark_refused",
             Self::EndUnknown { .. } | Self::NoAnswer { .. } => "appliance_failed",
             Self::Told { code, .. } => code,
         }

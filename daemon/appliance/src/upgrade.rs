@@ -38,6 +38,8 @@ trait Installer {
     ) -> zbus::Result<HashMap<String, OwnedVariant>>;
     /// Compatible and version; before RAUC 1.9 the only way.
     fn info(&self, bundle: &str) -> zbus::Result<(String, String)>;
+    /// Of the slot `identifier` (`booted`: that which runs). Returns the slot's name, and a sentence.
+    fn mark(&self, state: &str, identifier: &str) -> zbus::Result<(String, String)>;
     /// Returns at once; `completed` follows.
     fn install_bundle(&self, source: &str, args: HashMap<&str, Variant<'_>>) -> zbus::Result<()>;
     #[zbus(signal)]
@@ -97,6 +99,19 @@ pub(crate) async fn is_possible(world: &World) -> Result<(), ApplianceError> {
     let connection = world.bus.connect(ANSWER_WITHIN).await?;
     let wanted = Wanted { bundle: PathBuf::new(), release: String::new() };
     Rauc::on(&connection, &wanted).await?.is_idle().await
+}
+
+/// The system that runs is one to start from: its tries are forgotten.
+///
+/// # Errors
+/// `MarkRefused`, `NoBus`, `NoService`.
+pub(crate) async fn mark_good(world: &World) -> Result<(), ApplianceError> {
+    let refused =
+        |error: zbus::Error| CallError::from(error).of(RAUC, |said| ApplianceError::MarkRefused { said });
+    let connection = world.bus.connect(ANSWER_WITHIN).await?;
+    let proxy = InstallerProxy::builder(&connection).cache_properties(CacheProperties::No).build().await;
+    let marked = proxy.map_err(refused)?.mark("good", "booted").await;
+    marked.map(drop).map_err(refused)
 }
 
 /// The path as RAUC takes it.

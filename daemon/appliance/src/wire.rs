@@ -20,6 +20,8 @@ pub(crate) enum Request {
     SetTime { utc_us: i64 },
     /// Whether somebody would install an upgrade now.
     CanUpgrade {},
+    /// The system that runs does its work: it is one to start from.
+    MarkGood {},
     /// `release`: as people call it; it stands in sentences only.
     Upgrade { bundle: PathBuf, release: String },
 }
@@ -82,6 +84,7 @@ mod tests {
     fn requests_stand_on_the_wire_as_the_readme_says() {
         for (request, expected) in [
             (Request::Restart {}, json!({"request": "restart"})),
+            (Request::MarkGood {}, json!({"request": "mark_good"})),
             (Request::SetTime { utc_us: 1 }, json!({"request": "set_time", "utc_us": 1})),
             (
                 Request::Upgrade { bundle: "/data/b.raucb".into(), release: "0.2.0".into() },

@@ -38,6 +38,7 @@ pub(crate) async fn on(
         Request::Restart {} => restart::soon(world).await?,
         Request::SetTime { utc_us } => clock::set(&world.tuning.set_clock, utc_us)?,
         Request::CanUpgrade {} => upgrade::is_possible(world).await?,
+        Request::MarkGood {} => upgrade::mark_good(world).await?,
         Request::Upgrade { bundle, release } => {
             let version = upgrade::install(world, &Wanted { bundle, release }, progress).await?;
             detail.insert("version".to_owned(), version.into());

@@ -49,6 +49,8 @@ pub enum UnitNews {
     Present(UnitIdentity),
     /// It is not, or gives nothing that can be used; it is looked for on and on.
     Absent(UnitFault),
+    /// It gives samples, but something about it is not right.
+    Defect(UnitFault),
     /// Samples did not come while it was there: so many of each line, and why.
     Lost { samples: u64, cause: LossCause },
 }
@@ -68,7 +70,7 @@ pub enum LossCause {
 }
 
 /// Why a unit gives nothing: a code, and one sentence that names the unit and says what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{sentence}")]
 pub struct UnitFault {
     /// `not_found`, `unplugged`, `busy`, `not_allowed`, `wrong_unit`, `bad_data`, `stopped` …

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, Value};
 use station::replay::ReplayOptions;
@@ -10,11 +11,13 @@ pub const HELP: &str = "\
 hookline: a telephone recorder
 
   hookline station --data DIR [--scenario SCENARIO] [--https ADDRESS] [--http ADDRESS] [--appliance SOCKET]
+                   [--good-after SECONDS]
       Records, and serves the pages. With a scenario, recorded line input is played in real time, looped.
       Addresses are such as 0.0.0.0:8443 (the default); --http none serves no redirect. What needs root is asked of
-      'hookline appliance' at SOCKET.
+      'hookline appliance' at SOCKET. A new release that has worked for 60 s, or SECONDS, is one to start from.
 
-  hookline platform --data DIR [--intake ADDRESS] [--https ADDRESS] [--http ADDRESS]
+  hookline platform --data DIR [--intake ADDRESS] [--https ADDRESS] [--http ADDRESS] [--appliance SOCKET]
+                    [--good-after SECONDS]
       Takes what stations send, and serves the pages of all of them. Stations dial in at 0.0.0.0:1311, if --intake says
       no other address; --https none serves no pages.
 
@@ -33,6 +36,9 @@ hookline: a telephone recorder
 
   hookline --help | --version
 ";
+
+/// How long a new release has to work until it is one to start from.
+const GOOD_AFTER: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub enum Command {
@@ -54,6 +60,7 @@ pub struct StationOptions {
     pub http: Option<String>,
     /// Socket of the appliance process.
     pub appliance: PathBuf,
+    pub good_after: Duration,
 }
 
 #[derive(Debug)]
@@ -63,6 +70,9 @@ pub struct PlatformOptions {
     /// `None`: no pages.
     pub https: Option<String>,
     pub http: Option<String>,
+    /// Socket of the appliance process.
+    pub appliance: PathBuf,
+    pub good_after: Duration,
 }
 
 #[derive(Debug)]
@@ -112,7 +122,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Command, Usage
 fn station(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     let (mut data, mut scenario) = (None, None);
     let (mut https, mut http) = ("0.0.0.0:8443".to_owned(), Some("0.0.0.0:8080".to_owned()));
-    let mut appliance = PathBuf::from(appliance::DEFAULT_SOCKET);
+    let (mut appliance, mut good_after) = (PathBuf::from(appliance::DEFAULT_SOCKET), GOOD_AFTER);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("data") => data = Some(PathBuf::from(parser.value()?)),
@@ -120,19 +130,23 @@ fn station(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
             Long("https") => https = text(parser.value()?, "--https")?,
             Long("http") => http = Some(text(parser.value()?, "--http")?).filter(|address| address != "none"),
             Long("appliance") => appliance = PathBuf::from(parser.value()?),
+            Long("good-after") => good_after = seconds(parser.value()?, "--good-after")?,
             other => return Err(other.unexpected().into()),
         }
     }
     let data = data.ok_or_else(|| usage("--data DIR is missing"))?;
-    Ok(Command::Station(StationOptions { data, scenario, https, http, appliance }))
+    Ok(Command::Station(StationOptions { data, scenario, https, http, appliance, good_after }))
 }
 
 fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     let (mut data, mut intake) = (None, "0.0.0.0:1311".to_owned());
     let (mut https, mut http) = (Some("0.0.0.0:8443".to_owned()), Some("0.0.0.0:8080".to_owned()));
+    let (mut appliance, mut good_after) = (PathBuf::from(appliance::DEFAULT_SOCKET), GOOD_AFTER);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("data") => data = Some(PathBuf::from(parser.value()?)),
+            Long("appliance") => appliance = PathBuf::from(parser.value()?),
+            Long("good-after") => good_after = seconds(parser.value()?, "--good-after")?,
             Long("intake") => intake = text(parser.value()?, "--intake")?,
             Long("https") => {
                 https = Some(text(parser.value()?, "--https")?).filter(|address| address != "none")
@@ -142,7 +156,7 @@ fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
         }
     }
     let data = data.ok_or_else(|| usage("--data DIR is missing"))?;
-    Ok(Command::Platform(PlatformOptions { data, intake, https, http }))
+    Ok(Command::Platform(PlatformOptions { data, intake, https, http, appliance, good_after }))
 }
 
 fn appliance(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
@@ -200,6 +214,13 @@ fn data_only(mut parser: lexopt::Parser) -> Result<PathBuf, UsageError> {
         }
     }
     data.ok_or_else(|| usage("--data DIR is missing"))
+}
+
+fn seconds(value: OsString, option: &str) -> Result<Duration, UsageError> {
+    let value = text(value, option)?;
+    let seconds = value.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+    let seconds = seconds.ok_or_else(|| usage(format!("{option} {value}: expected 1 to 3600 seconds")))?;
+    Ok(Duration::from_secs(seconds))
 }
 
 fn text(value: OsString, option: &str) -> Result<String, UsageError> {

@@ -4,7 +4,9 @@
 mod appliance;
 mod arguments;
 mod platform;
+mod proof;
 mod role;
+mod service;
 mod station;
 
 use std::path::Path;

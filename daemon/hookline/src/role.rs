@@ -2,14 +2,18 @@
 
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use catalog::Catalog;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use web::{FirstPassword, Served, Server, WebConfig};
 
 use crate::Failure;
+use crate::proof::{Proof, Trial};
+use crate::service::{self, Watchdog};
 
 /// Work of the pages that is not done by then is left.
 const PAGES_END_WITHIN: Duration = Duration::from_secs(5);
@@ -32,7 +36,8 @@ impl Addresses {
     }
 }
 
-/// Serves the pages of a role until it is asked to stop. `greeting` is what a person at the terminal sees first.
+/// Serves the pages of a role until it is asked to stop. `greeting` is what a person at the terminal sees first; `signs`
+/// are those of the role's life, for the watchdog and for `trial`; `again` turns true when it is to be started anew.
 ///
 /// # Errors
 /// An address in use; a disk that takes no first account.
@@ -41,27 +46,68 @@ pub fn serve(
     catalog: &Catalog,
     addresses: &Addresses,
     greeting: &[String],
-) -> Result<(), Failure> {
+    signs: Signs,
+    trial: Trial,
+    mut again: watch::Receiver<bool>,
+) -> Result<Ended, Failure> {
+    let status = greeting.first().map_or("", String::as_str);
+    let signs = Arc::new(signs);
+    let watchdog = Watchdog::start(signs.clone())?;
     let runtime = pages_runtime()?;
     let ended = runtime.block_on(async {
         // Before anybody is told that the box is there: from then on it may be asked to stop.
         let stop = StopSignals::install().map_err(Failure::failed)?;
         let Some(https) = addresses.https else {
             greet(greeting, None, None);
-            stop.received().await;
-            return Ok(());
+            service::ready(status);
+            let _proof = Proof::start(trial, signs)?;
+            return Ok(ended_by(stop, &mut again).await);
         };
         let config = WebConfig { https, http: addresses.http };
         let server = Server::bind(config, served).await.map_err(Failure::refused)?;
         // Behind the binding: a start that fails for an address has made no password that nobody saw.
         let first = web::ensure_first_account(catalog).map_err(Failure::failed)?;
         greet(greeting, first.as_ref(), server.https_address());
-        server.run(stop.received()).await;
-        Ok(())
+        service::ready(status);
+        let _proof = Proof::start(trial, signs)?;
+        let mut ended = Ended::Stopped;
+        server.run(async { ended = ended_by(stop, &mut again).await }).await;
+        Ok(ended)
     });
+    service::stopping();
+    drop(watchdog);
     // An export that is still being made does not hold up the closing of what is open.
     runtime.shutdown_timeout(PAGES_END_WITHIN);
     ended
+}
+
+/// How a role is, asked at any time from any thread; both ask memory only.
+pub struct Signs {
+    /// Whether it does its work.
+    pub moves: Box<dyn Fn() -> bool + Send + Sync>,
+    /// What is wrong with the box, by name.
+    pub faults: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+/// Why a role has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    Stopped,
+    /// It is to be started anew, with what is set now.
+    ToStartAgain,
+}
+
+/// Of a role that nobody starts again from within.
+pub fn never_again() -> watch::Receiver<bool> {
+    watch::Sender::new(false).subscribe()
+}
+
+async fn ended_by(stop: StopSignals, again: &mut watch::Receiver<bool>) -> Ended {
+    tokio::select! {
+        () = stop.received() => Ended::Stopped,
+        // A role that nobody starts again has dropped its end.
+        Ok(_) = again.wait_for(|again| *again) => Ended::ToStartAgain,
+    }
 }
 
 fn pages_runtime() -> Result<Runtime, Failure> {

@@ -2,6 +2,7 @@
 //! files, and its stations. It may wait for a disk; nothing waits for it.
 
 use std::collections::BTreeSet;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Arc, Weak};
@@ -84,6 +85,7 @@ impl Care {
                     settled = self.clear_stale().is_ok();
                 }
                 self.write();
+                *self.inner.last_round.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
                 next_round = Instant::now() + self.inner.tuning.round;
             }
             match notices.recv_timeout(next_round.saturating_duration_since(Instant::now())) {

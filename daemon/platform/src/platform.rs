@@ -52,6 +52,9 @@ pub struct PlatformInfo {
     pub started: String,
 }
 
+/// The care thread waits for the disk at most so long.
+const HANGS_AFTER: Duration = Duration::from_secs(60);
+
 /// How a platform is, part by part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Health {
@@ -110,6 +113,8 @@ pub(crate) struct Inner {
     pub orders: Mutex<Orders>,
     pub listening: Listening,
     pub vitals: Mutex<VitalsNow>,
+    /// When the care thread, which writes to the disk, last went its round.
+    pub last_round: Mutex<Instant>,
     pub notices: Sender<Notice>,
     pub mail: mail::Mail,
     pub peaks: Mutex<Option<SyncSender<PathBuf>>>,
@@ -223,6 +228,13 @@ impl Platform {
             keeping: !disk.full && disk.unwritable.is_none(),
             catalog_following: self.inner.catalog.health().failing.is_none(),
         }
+    }
+
+    /// Whether the platform moves: what a watchdog is fed by. A disk that is full or refuses is an alarm and no reason to
+    /// start again; one that hangs, or a thread that does, is. Asks memory only.
+    pub fn is_moving(&self) -> bool {
+        let since = lock(&self.inner.last_round).elapsed();
+        lock(&self.inner.running).is_some() && since < self.inner.tuning.round + HANGS_AFTER
     }
 
     pub fn vitals(&self) -> VitalsNow {

@@ -123,6 +123,7 @@ impl Platform {
             keeps: Arc::new(Semaphore::new(KEEPS_AT_ONCE)),
             listening: Listening::default(),
             vitals: Mutex::new(VitalsNow::default()),
+            last_round: Mutex::new(Instant::now()),
             notices,
             peaks: Mutex::new(Some(peaks)),
             running: Mutex::new(None),

@@ -34,6 +34,7 @@ use crate::watcher::Watcher;
 #[derive(Clone)]
 pub struct Recorder {
     queue: Arc<Queue>,
+    health: Arc<Health>,
 }
 
 /// How full the queue is.
@@ -173,7 +174,8 @@ pub(crate) fn start_tuned(
         spawn("finisher", move || finisher.run())?,
         spawn("recording-watch", move || watcher.run())?,
     ];
-    Ok((Recorder { queue: queue.clone() }, Service { queue, health, threads, stop_watching, recovered }))
+    let recorder = Recorder { queue: queue.clone(), health: health.clone() };
+    Ok((recorder, Service { queue, health, threads, stop_watching, recovered }))
 }
 
 /// A thread whose panic ends the process: a recorder that goes on without one of them would look well and keep nothing.
@@ -280,6 +282,12 @@ impl Recorder {
     /// Waits until half of the queue is free. For replays, which are faster than any disk: a live caller never waits.
     pub fn wait_for_room(&self) {
         self.queue.wait_for_room();
+    }
+
+    /// How long the write to the capture log that is under way has taken by now. A disk that refuses takes no time at it;
+    /// one that hangs does.
+    pub fn writing_for(&self) -> Duration {
+        self.health.writing_for()
     }
 
     pub fn load(&self) -> QueueLoad {

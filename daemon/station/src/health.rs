@@ -27,6 +27,12 @@ impl Health {
     }
 }
 
+/// The capture thread turns a hundred times a second; after this long without a turn it hangs.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// A write to the capture log that takes longer than this never ends: the disk, or its driver, hangs. As long as the
+/// recorder's queue holds audio.
+pub(crate) const WRITE_HANGS_AFTER: Duration = Duration::from_secs(30);
+
 /// Signs of life of the capture thread, which writes them without a lock.
 #[derive(Debug)]
 pub(crate) struct Pulse {
@@ -34,6 +40,7 @@ pub(crate) struct Pulse {
     inputs: usize,
     working: AtomicUsize,
     last_block_ms: AtomicU64,
+    last_turn_ms: AtomicU64,
 }
 
 impl Pulse {
@@ -44,15 +51,28 @@ impl Pulse {
             inputs,
             working: AtomicUsize::new(inputs),
             last_block_ms: AtomicU64::new(0),
+            last_turn_ms: AtomicU64::new(0),
         }
     }
 
-    /// A block has come from each of `working` inputs.
+    /// The thread has turned, and `working` inputs give blocks.
     pub(crate) fn beat(&self, working: usize) {
+        let now_ms = self.began.elapsed().as_millis() as u64;
         self.working.store(working, Relaxed);
+        self.last_turn_ms.store(now_ms, Relaxed);
         if working > 0 {
-            self.last_block_ms.store(self.began.elapsed().as_millis() as u64, Relaxed);
+            self.last_block_ms.store(now_ms, Relaxed);
         }
+    }
+
+    /// Whether the thread turns, whatever its inputs give.
+    pub(crate) fn turns(&self) -> bool {
+        self.turns_at(Instant::now())
+    }
+
+    fn turns_at(&self, now: Instant) -> bool {
+        let last_turn = self.began + Duration::from_millis(self.last_turn_ms.load(Relaxed));
+        now.saturating_duration_since(last_turn) < STUCK_AFTER
     }
 
     pub(crate) fn is_regular(&self) -> bool {
@@ -80,6 +100,14 @@ mod tests {
         assert!(pulse.is_regular());
         pulse.beat(1);
         assert!(!pulse.is_regular(), "one of two inputs has failed");
+    }
+
+    #[test]
+    fn a_thread_turns_though_no_input_gives_anything() {
+        let pulse = Pulse::starting(2);
+        pulse.beat(0);
+        assert!(pulse.turns() && !pulse.is_regular());
+        assert!(!pulse.turns_at(Instant::now() + Duration::from_secs(6)), "it hangs");
     }
 
     #[test]

@@ -61,4 +61,4 @@ pub use listen::Listener;
 pub use live::{Live, Meter, PortLive};
 pub use station::{BoxInfo, BoxSettingsNow, ManualRecord, Station, StationConfig};
 pub use tuning::Tuning;
-pub use units::{Presence, UnitNow, UnitSettings};
+pub use units::{UnitNow, UnitSettings, UnitState, UnitsFound};

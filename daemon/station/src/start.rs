@@ -12,6 +12,7 @@ use mail::{Mail, MailConfig};
 use recording::DataDir;
 use rtrb::RingBuffer;
 use signal::SampleIndex;
+use tokio::sync::watch;
 
 use crate::archive::Archive;
 use crate::box_settings::BoxBook;
@@ -170,6 +171,9 @@ impl Station {
             live,
             channels: Mutex::new(channels),
             unit_book,
+            find_units: tuning.find_units.clone(),
+            plays_scenario: scenario.is_some(),
+            again: watch::Sender::new(false),
             units: watch,
             calibrations: Mutex::default(),
             requests,

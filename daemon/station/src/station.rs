@@ -14,6 +14,7 @@ use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, RecordId, Recorder, Service};
 use serde_json::{Map, Value};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 
 use crate::box_settings::{BoxBook, BoxSettings};
 use crate::calibration::{Calibration, CalibrationStep, WATCH_S};
@@ -21,11 +22,11 @@ use crate::capture_thread::Request;
 use crate::care::Notice;
 use crate::channels::{Channel, ChannelError, Channels};
 use crate::error::StationError;
-use crate::health::{Health, Pulse};
+use crate::health::{Health, Pulse, WRITE_HANGS_AFTER};
 use crate::listen::{Listener, Tap};
 use crate::live::Live;
 use crate::timekeeper::Timekeeper;
-use crate::units::{UnitBook, UnitNow, UnitSettings, UnitWatch};
+use crate::units::{FindUnits, UnitBook, UnitNow, UnitSettings, UnitWatch, UnitsFound};
 use crate::uplink::{Link, PlatformLinkNow, PlatformSettings, PullToken};
 
 /// What a station is started with.
@@ -78,6 +79,9 @@ pub(crate) struct Inner {
     pub live: Arc<Live>,
     pub channels: Mutex<Channels>,
     pub unit_book: UnitBook,
+    pub find_units: Arc<FindUnits>,
+    pub plays_scenario: bool,
+    pub again: watch::Sender<bool>,
     pub units: UnitWatch,
     pub calibrations: Mutex<HashMap<u16, Calibration>>,
     pub requests: Sender<Request>,
@@ -163,6 +167,26 @@ impl Station {
     /// The capture units that the station works with, as they are now. Asks memory only.
     pub fn units(&self) -> Vec<UnitNow> {
         self.inner.units.now()
+    }
+
+    /// Whether recorded line input stands in for the box's units.
+    pub fn plays_scenario(&self) -> bool {
+        self.inner.plays_scenario
+    }
+
+    /// What is plugged in, used or not. Takes as long as the buses take to answer.
+    pub fn find_units(&self) -> UnitsFound {
+        (self.inner.find_units)()
+    }
+
+    /// Whoever runs this station stops it, and starts it again, soon: what is set for the next start counts then.
+    pub fn start_again(&self) {
+        self.inner.again.send_replace(true);
+    }
+
+    /// Turns true when the station is to be started again.
+    pub fn is_to_start_again(&self) -> watch::Receiver<bool> {
+        self.inner.again.subscribe()
     }
 
     /// The units as they are set, and whether that waits for the next start.
@@ -255,6 +279,13 @@ impl Station {
             recording: capture_runs && self.inner.recorder.load().filled < 1.0,
             catalog_following: self.inner.catalog.health().failing.is_none(),
         }
+    }
+
+    /// Whether capture and writing move: what a watchdog is fed by. A unit that is pulled out or a disk that is full is an
+    /// alarm and no reason to start again; a thread or a disk that hangs is. Asks memory only.
+    pub fn is_moving(&self) -> bool {
+        let runs = lock(&self.inner.running).as_ref().is_some_and(|running| !running.capture.is_finished());
+        runs && self.inner.pulse.turns() && self.inner.recorder.writing_for() < WRITE_HANGS_AFTER
     }
 
     pub fn data_dir(&self) -> &DataDir {

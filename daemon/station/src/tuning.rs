@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use capture::clock::{Clock, SystemClock};
 
-use crate::units::StartDriver;
+use crate::units::{FindUnits, StartDriver, UnitsFound};
 
 /// See [`Station::start_tuned`](crate::Station::start_tuned). The default is what a box has.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ pub struct Tuning {
     pub messages: usize,
     /// Tests have units of their own.
     pub start_driver: Arc<StartDriver>,
+    pub find_units: Arc<FindUnits>,
 }
 
 impl Default for Tuning {
@@ -46,6 +47,7 @@ impl Default for Tuning {
             link_longest_pause: Duration::from_secs(60),
             messages: 8192,
             start_driver: Arc::new(|unit, feed, news| capture::start(&unit.config(), feed, news)),
+            find_units: Arc::new(UnitsFound::look),
         }
     }
 }

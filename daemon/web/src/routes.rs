@@ -13,7 +13,7 @@ use crate::api::{
     accounts, alarms, audio, audit, box_settings, channels, commands, contact_export, contact_import,
     contacts, departments, device_import, device_list, device_listen, device_ports, devices, download,
     export, found, home, listen, live, mail, meta, platform_link, ports, pull, recordings, releases, session,
-    uplink,
+    units, uplink,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};
@@ -157,6 +157,10 @@ pub fn table() -> Vec<Route> {
         route(get.clone(), "/uplink/token", STATION, R(Settings), uplink::get_token),
         route(post.clone(), "/uplink/token", STATION, R(Settings), uplink::make_token),
         route(delete.clone(), "/uplink/token", STATION, R(Settings), uplink::remove_token),
+        route(get.clone(), "/units", STATION, R(Settings), units::list_units),
+        route(patch.clone(), "/units", STATION, R(Settings), units::change_units),
+        route(get.clone(), "/units/found", STATION, R(Settings), units::find_units),
+        route(post.clone(), "/units/apply", STATION, R(Settings), units::apply_units),
         route(get.clone(), "/settings/platform", STATION, R(Settings), platform_link::get_platform_link),
         route(patch.clone(), "/settings/platform", STATION, R(Settings), platform_link::change_platform_link),
         route(get.clone(), "/settings/mail", BOTH, R(System), mail::get_mail),

@@ -37,8 +37,14 @@ pub struct Process {
 impl Process {
     /// Starts the binary and waits until it says a line that begins with `ready`.
     pub fn start(arguments: &[String], ready: &str) -> Self {
-        let mut child =
-            Command::new(BINARY).args(arguments).stdout(Stdio::piped()).spawn().expect("the binary starts");
+        Self::start_in(arguments, ready, &[])
+    }
+
+    /// The same, with variables of its environment.
+    pub fn start_in(arguments: &[String], ready: &str, environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
         let mut lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
         let mut greeting = Vec::new();
         while !greeting.iter().any(|line: &String| line.starts_with(ready)) {

@@ -45,6 +45,18 @@ fn a_bundle_is_looked_at_then_installed_with_progress() {
 }
 
 #[test]
+fn the_slot_that_runs_is_marked_good() {
+    let house = House::new();
+    let (rauc, _connection) = house.runtime.block_on(Rauc::serve(&house.bus, Play::default()));
+    house.appliance().mark_good().expect("marked");
+    assert_eq!(calls(&rauc), ["Mark good booted"]);
+    rauc.play().last_error = "Failed marking slot rootfs.0 as good";
+    let error = house.appliance().mark_good().expect_err("refused");
+    assert_eq!(error.code(), "mark_refused", "{error}");
+    assert!(error.to_string().contains("Failed marking slot"), "{error}");
+}
+
+#[test]
 fn an_older_rauc_is_asked_in_its_own_way() {
     let house = House::new();
     let play = Play { old: true, ..Play::default() };

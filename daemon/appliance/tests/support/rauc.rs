@@ -115,6 +115,15 @@ impl Rauc {
         Ok((compatible.to_owned(), version.to_owned()))
     }
 
+    fn mark(&self, state: String, slot_identifier: String) -> Result<(String, String), RaucError> {
+        let mut play = self.play();
+        play.calls.push(format!("Mark {state} {slot_identifier}"));
+        match play.last_error {
+            "" => Ok(("rootfs.0".to_owned(), "marked slot(s) rootfs.0 as good".to_owned())),
+            wrong => Err(RaucError::Code30(wrong.to_owned())),
+        }
+    }
+
     fn install_bundle(
         &self,
         source: String,

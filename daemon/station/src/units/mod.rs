@@ -1,5 +1,6 @@
 //! The box's capture units: which there are, their drivers, and what is known of them while they run.
 
+mod found;
 pub mod settings;
 mod watch;
 
@@ -11,8 +12,9 @@ use std::sync::mpsc::{Sender, channel};
 use capture::{Driver, Feed, News, UnitClock, feed};
 use signal::SampleIndex;
 
+pub use self::found::UnitsFound;
 pub use self::settings::{UnitBook, UnitSettings, UnitSettingsError};
-pub use self::watch::{Presence, UnitNow, UnitWatch};
+pub use self::watch::{UnitNow, UnitState, UnitWatch};
 use crate::capture_thread::{Input, Source, TrackGroup};
 use crate::care::Notice;
 use crate::channels::Channel;
@@ -23,6 +25,9 @@ use crate::timekeeper::Timekeeper;
 
 /// Starts the driver of a unit, which fills the feed and tells the news. Tests have units of their own.
 pub type StartDriver = dyn Fn(&UnitSettings, Feed, News) -> io::Result<Driver> + Send + Sync;
+
+/// Looks at what is plugged in.
+pub type FindUnits = dyn Fn() -> UnitsFound + Send + Sync;
 
 /// The ports of the units as channels that nobody has set yet, in the order of the ports.
 pub(crate) fn default_channels(units: &[UnitSettings]) -> Vec<Channel> {

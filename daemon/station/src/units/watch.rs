@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use capture::{UnitClock, UnitFault, UnitIdentity, UnitNews};
-use catalog::{AlarmCode, AlarmKey};
+use catalog::{AlarmCode, AlarmKey, Params};
 use serde::Serialize;
 use serde_json::json;
 use upkeep::params;
@@ -17,7 +17,9 @@ use crate::care::Notice;
 pub struct UnitNow {
     #[serde(flatten)]
     pub settings: UnitSettings,
-    pub presence: Presence,
+    pub state: UnitState,
+    /// Why it gives nothing, or what about it is not right.
+    pub fault: Option<UnitFault>,
     /// What it last said of itself.
     pub identity: Option<UnitIdentity>,
     /// How much faster than the box's clock it counts, in parts per million; 0 until it is known.
@@ -27,17 +29,13 @@ pub struct UnitNow {
 }
 
 /// Whether a unit gives samples.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", rename_all = "snake_case")]
-pub enum Presence {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UnitState {
     /// It is being looked for the first time.
     Starting,
     Present,
-    /// `sentence`: for people, in English; `code` says the same for pages.
-    Absent {
-        code: &'static str,
-        sentence: String,
-    },
+    Absent,
 }
 
 /// A driver's news, and what has become of them.
@@ -45,7 +43,8 @@ struct Watched {
     news: Receiver<UnitNews>,
     clock: Arc<UnitClock>,
     settings: UnitSettings,
-    presence: Presence,
+    state: UnitState,
+    fault: Option<UnitFault>,
     identity: Option<UnitIdentity>,
 }
 
@@ -62,7 +61,8 @@ impl UnitWatch {
     }
 
     pub(crate) fn add(&self, settings: UnitSettings, clock: Arc<UnitClock>, news: Receiver<UnitNews>) {
-        let watched = Watched { news, clock, settings, presence: Presence::Starting, identity: None };
+        let state = UnitState::Starting;
+        let watched = Watched { news, clock, settings, state, fault: None, identity: None };
         self.lock().push(watched);
     }
 
@@ -77,16 +77,22 @@ impl UnitWatch {
 
     fn take(&self, unit: &mut Watched, news: UnitNews) {
         let name = unit.settings.name.as_str();
+        let lost = AlarmKey::of_thing(AlarmCode::UnitLost, name);
+        let defect = AlarmKey::of_thing(AlarmCode::UnitDefect, name);
         match news {
             UnitNews::Present(identity) => {
-                self.notice(Notice::Clear(AlarmKey::of_thing(AlarmCode::UnitLost, name)));
-                unit.presence = Presence::Present;
+                self.notice(Notice::Clear(lost));
+                self.notice(Notice::Clear(defect));
+                (unit.state, unit.fault) = (UnitState::Present, None);
                 unit.identity = Some(identity);
             }
-            UnitNews::Absent(UnitFault { code, sentence }) => {
-                let key = AlarmKey::of_thing(AlarmCode::UnitLost, name);
-                self.notice(Notice::Raise(key, params(json!({"reason": code, "detail": sentence}))));
-                unit.presence = Presence::Absent { code, sentence };
+            UnitNews::Absent(fault) => {
+                self.notice(Notice::Raise(lost, fault_params(&fault)));
+                (unit.state, unit.fault) = (UnitState::Absent, Some(fault));
+            }
+            UnitNews::Defect(fault) => {
+                self.notice(Notice::Raise(defect, fault_params(&fault)));
+                unit.fault = Some(fault);
             }
             UnitNews::Lost { samples, cause } => {
                 let key = AlarmKey::of_thing(AlarmCode::AudioGap, name);
@@ -101,7 +107,8 @@ impl UnitWatch {
             .iter()
             .map(|unit| UnitNow {
                 settings: unit.settings.clone(),
-                presence: unit.presence.clone(),
+                state: unit.state,
+                fault: unit.fault.clone(),
                 identity: unit.identity.clone(),
                 fast_ppm: unit.clock.fast_ppm(),
                 lost_samples: unit.clock.lost_samples(),
@@ -117,4 +124,8 @@ impl UnitWatch {
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Watched>> {
         self.units.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn fault_params(fault: &UnitFault) -> Params {
+    params(json!({"reason": fault.code, "detail": fault.sentence}))
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use catalog::{AlarmCode, AlarmState};
 use line::{PortState, StopMode};
 use played::{Box, alarms, recordings, voices, wait_until};
-use station::Presence;
+use station::UnitState;
 
 #[test]
 fn a_call_is_recorded_to_the_bit_on_the_port_of_its_line() {
@@ -34,7 +34,7 @@ fn a_call_is_recorded_to_the_bit_on_the_port_of_its_line() {
     }
     assert!(alarms(&station, AlarmCode::UnitLost, AlarmState::Current).is_empty());
     let units = station.units();
-    assert_eq!((&units[0].presence, &units[1].presence), (&Presence::Present, &Presence::Starting));
+    assert_eq!((units[0].state, units[1].state), (UnitState::Present, UnitState::Starting));
     assert_eq!(units[0].identity.as_ref().map(|unit| unit.model.as_str()), Some("played"));
     station.stop().expect("stopped");
 }
@@ -56,7 +56,11 @@ fn a_unit_that_is_pulled_out_ends_its_calls_and_comes_back_on_the_same_ports() {
     assert!(rows.iter().all(|row| row.stop_mode == StopMode::LineLost && row.duration_ms == 1000));
     let alarm = &alarms(&station, AlarmCode::UnitLost, AlarmState::Current)[0];
     assert_eq!(alarm.thing.as_deref(), Some("tap-a"));
-    assert!(matches!(&station.units()[0].presence, Presence::Absent { code: "unplugged", .. }));
+    let unit_now = &station.units()[0];
+    assert_eq!(
+        (unit_now.state, unit_now.fault.as_ref().map(|fault| fault.code)),
+        (UnitState::Absent, Some("unplugged"))
+    );
     assert!(!station.health().capturing);
 
     unit.present();
@@ -70,6 +74,25 @@ fn a_unit_that_is_pulled_out_ends_its_calls_and_comes_back_on_the_same_ports() {
     assert_eq!(voices(&station, back), unit.given(1)[..8000]);
     wait_until("the alarm is over", || alarms(&station, AlarmCode::UnitLost, AlarmState::Current).is_empty());
     assert!(station.health().capturing);
+    station.stop().expect("stopped");
+}
+
+#[test]
+fn a_unit_that_works_in_part_says_what_is_wrong() {
+    let test_box = Box::new(&[("tap-a", 1, 1)]);
+    let station = test_box.start();
+    let mut unit = test_box.unit("tap-a");
+    unit.present();
+    unit.works_in_part();
+    wait_until("it is told", || !alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty());
+    let now = &station.units()[0];
+    assert_eq!(
+        (now.state, now.fault.as_ref().map(|fault| fault.code)),
+        (UnitState::Present, Some("self_test"))
+    );
+    unit.present();
+    wait_until("it is over", || alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty());
+    assert_eq!(station.units()[0].fault, None);
     station.stop().expect("stopped");
 }
 

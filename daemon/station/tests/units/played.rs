@@ -99,6 +99,11 @@ impl Unit {
         self.news.send(UnitNews::Absent(fault)).expect("somebody listens");
     }
 
+    pub fn works_in_part(&mut self) {
+        let fault = UnitFault { code: "self_test", sentence: "Line 1 failed its self-test.".into() };
+        self.news.send(UnitNews::Defect(fault)).expect("somebody listens");
+    }
+
     pub fn lose(&mut self, samples: u64) {
         self.feed.lose(samples);
         self.due += Duration::from_micros(samples * 125);

@@ -33,6 +33,7 @@ pub mod pull;
 pub mod recordings;
 pub mod releases;
 pub mod session;
+pub mod units;
 pub mod uplink;
 
 use axum::response::{IntoResponse, Response};
