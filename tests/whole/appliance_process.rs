@@ -12,7 +12,7 @@ fn the_process_answers_alone_and_takes_its_socket_along() {
     let path = socket.to_str().expect("text");
     let kept = folder.path().join("kept");
     let kept = kept.to_str().expect("text");
-    let arguments = ["appliance", "--socket", path, "--folder", kept].map(str::to_owned);
+    let arguments = ["appliance", "--socket", path, "--data", kept].map(str::to_owned);
     let process = Process::start(&arguments, "appliance: ");
     assert_refused(&hookline(&["appliance", "--socket", path]), &[path, "another process"]);
     // A time that it refuses: this is the clock of the machine.

@@ -19,8 +19,9 @@ mod work;
 
 pub use client::{Appliance, Installed};
 pub use clock::{
-    ClockNow, ClockSettings, ClockState, ClockTuning, EARLIEST_US, LATEST_US, Leap, LeapNow, LeapState,
-    MOST_SERVERS, Machine, Reading, RtcNow, ServerNow, ServerState, StepNeeded, SystemMachine, Tune,
+    ClockFault, ClockNow, ClockSettings, ClockState, ClockTuning, EARLIEST_US, LATEST_US, Leap, LeapNow,
+    LeapState, MOST_SERVERS, Machine, Reading, RtcNow, ServerNow, ServerState, StepNeeded, SystemMachine,
+    Tune,
 };
 pub use error::ApplianceError;
 pub use server::{Config, Server, Tuning};

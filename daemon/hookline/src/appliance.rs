@@ -18,7 +18,7 @@ pub fn run(options: ApplianceOptions) -> Result<(), Failure> {
             socket: options.socket,
             for_uid: options.for_uid,
             bus: None,
-            folder: options.folder,
+            folder: options.data,
             tuning: Tuning::default(),
         };
         let server = Server::bind(config).map_err(Failure::refused)?;

@@ -37,7 +37,7 @@ use source::{Next, Source};
 
 pub use machine::{Leap, LeapState, Machine, Reading, SystemMachine, Tune};
 pub use now::{ClockNow, ClockState, LeapNow, RtcNow, ServerNow, ServerState, StepNeeded};
-pub use settings::{ClockSettings, MOST_SERVERS};
+pub use settings::{ClockFault, ClockSettings, MOST_SERVERS};
 
 use crate::error::ApplianceError;
 

@@ -23,29 +23,57 @@ pub struct ClockSettings {
     pub servers: Vec<String>,
 }
 
+/// Why settings of the clock cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct ClockFault {
+    /// The member that it stands at, such as `servers[1]`.
+    pub field: String,
+    /// One sentence.
+    pub reason: String,
+}
+
 impl ClockSettings {
+    /// Whether they can be.
+    ///
+    /// # Errors
+    /// The first fault: too many servers, one twice, one that is neither name nor address, none to follow.
+    pub fn check(&self) -> Result<(), ClockFault> {
+        self.addresses().map(drop)
+    }
+
     /// Where the servers are, in the order of the list.
     ///
     /// # Errors
-    /// `BadRequest`: too many, one twice, or one that is neither name nor address; none although they are to be followed.
-    pub(crate) fn addresses(&self) -> Result<Vec<ServerAddress>, ApplianceError> {
-        let bad = |reason: String| ApplianceError::BadRequest { reason };
+    /// As `check`.
+    pub(crate) fn addresses(&self) -> Result<Vec<ServerAddress>, ClockFault> {
+        let whole = |reason: String| ClockFault { field: "servers".to_owned(), reason };
         if self.servers.len() > MOST_SERVERS {
-            return Err(bad(format!("{} time servers, and {MOST_SERVERS} are the most", self.servers.len())));
+            return Err(whole(format!(
+                "{} time servers, and {MOST_SERVERS} are the most",
+                self.servers.len()
+            )));
         }
         if self.on && self.servers.is_empty() {
-            return Err(bad("time servers are to be followed, and none is named".to_owned()));
+            return Err(whole("time servers are to be followed, and none is named".to_owned()));
         }
         let mut found: Vec<ServerAddress> = Vec::new();
-        for name in &self.servers {
+        for (place, name) in self.servers.iter().enumerate() {
+            let here = |reason: String| ClockFault { field: format!("servers[{place}]"), reason };
             let address = ServerAddress::of(name)
-                .ok_or_else(|| bad(format!("{name:?} is neither a server's name nor its address")))?;
+                .ok_or_else(|| here(format!("{name:?} is neither a server's name nor its address")))?;
             if found.contains(&address) {
-                return Err(bad(format!("the time server {name:?} is named twice")));
+                return Err(here(format!("the time server {name:?} is named twice")));
             }
             found.push(address);
         }
         Ok(found)
+    }
+}
+
+impl From<ClockFault> for ApplianceError {
+    fn from(fault: ClockFault) -> Self {
+        Self::BadRequest { reason: fault.reason }
     }
 }
 
@@ -154,9 +182,9 @@ mod tests {
             "时间.cn",
             &long,
         ] {
-            let error = settings(&[text]).addresses().expect_err(text);
-            assert_eq!(error.code(), "bad_request");
-            assert!(error.to_string().contains(&format!("{text:?}")), "{error}");
+            let fault = settings(&["192.0.2.1", text]).check().expect_err(text);
+            assert_eq!(fault.field, "servers[1]");
+            assert!(fault.reason.contains(&format!("{text:?}")), "{fault}");
         }
     }
 
@@ -170,9 +198,9 @@ mod tests {
             (&["ntp.cn", "NTP.cn:123"], "named twice"),
         ] {
             let error = settings(servers).addresses().expect_err(part);
-            assert!(error.to_string().contains(part), "{error}");
+            assert!(error.reason.contains(part), "{error}");
         }
-        assert!(settings(&nine[1..]).addresses().is_ok());
+        assert!(settings(&nine[1..]).check().is_ok());
         assert!(ClockSettings::default().addresses().expect("off, and nobody to ask").is_empty());
     }
 }

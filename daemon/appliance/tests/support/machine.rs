@@ -1,5 +1,7 @@
 //! A machine whose clocks are a test's own: they run with the test machine's, and move as they are told.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

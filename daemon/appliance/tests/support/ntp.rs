@@ -1,5 +1,7 @@
 //! Time servers of a test's own, on the loopback: right, late, lying, refusing, talking nonsense.
 
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
