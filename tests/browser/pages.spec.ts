@@ -13,6 +13,7 @@ const PAGES = [
   'contacts',
   'audit',
   'mail',
+  'time',
   'settings',
   'about',
 ]

@@ -75,7 +75,8 @@ async function end(child: ChildProcess): Promise<boolean> {
 }
 
 /** A new station: its first password is still the one that it told. */
-export const startStation = (): Promise<Station> => startBox('station', '--scenario', demo)
+export const startStation = (...options: string[]): Promise<Station> =>
+  startBox('station', '--scenario', demo, ...options)
 
 /** A new station without anything to record. */
 export const startEmptyStation = (): Promise<Station> => startBox('station')

@@ -2,7 +2,7 @@
 
 mod support;
 
-use appliance::Appliance;
+use appliance::{Appliance, ClockState};
 use support::{Process, assert_refused, hookline};
 
 #[test]
@@ -10,13 +10,18 @@ fn the_process_answers_alone_and_takes_its_socket_along() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("appliance.sock");
     let path = socket.to_str().expect("text");
-    let arguments = ["appliance", "--socket", path].map(str::to_owned);
+    let kept = folder.path().join("kept");
+    let kept = kept.to_str().expect("text");
+    let arguments = ["appliance", "--socket", path, "--data", kept].map(str::to_owned);
     let process = Process::start(&arguments, "appliance: ");
     assert_refused(&hookline(&["appliance", "--socket", path]), &[path, "another process"]);
     // A time that it refuses: this is the clock of the machine.
     let error = Appliance::at(&socket).set_time(0).expect_err("refused");
     assert_eq!(error.code(), "bad_request");
+    let now = Appliance::at(&socket).clock().expect("it tells the time");
+    assert_eq!((now.state, now.trouble), (ClockState::Off, None), "nobody has named a time server");
     process.stop();
+    assert!(folder.path().join("kept/clock-state.json").exists(), "the next start knows what time it was");
     assert!(!socket.exists());
     assert_eq!(Appliance::at(&socket).restart().expect_err("nobody").code(), "not_available");
 }

@@ -1137,6 +1137,58 @@ export interface paths {
         patch: operations["change_box_settings"];
         trace?: never;
     };
+    "/settings/clock": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the box's clock is kept, and by which time servers. */
+        get: operations["get_clock"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Change settings; what is not named stays. */
+        patch: operations["change_clock"];
+        trace?: never;
+    };
+    "/settings/clock/set": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Set the clock by hand. No recording is cut or moved; a time server that is followed may take the clock back. */
+        post: operations["set_clock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/settings/clock/step": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Step the clock to the time of the server that is followed. No recording is cut or moved. */
+        post: operations["step_clock"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/settings/mail": {
         parameters: {
             query?: never;
@@ -1671,8 +1723,100 @@ export interface components {
             use?: "recorded" | "disabled" | "unused";
             voice_above_dbm0?: number;
         };
+        /** @description The box's clock at one moment. */
+        ClockNow: {
+            /** @description The offset, and the doubt about it (two standard deviations). */
+            error_s: number | null;
+            /** @description The server, as in the settings. */
+            followed: string | null;
+            /** @description By how much the clock is made to run faster than its oscillator. */
+            frequency_ppm: number;
+            /** @description The last answer that counts, when nobody is followed now. */
+            holdover_since: components["schemas"]["Time"] | null;
+            /**
+             * @description A leap second at the end of this day in UTC.
+             * @enum {string}
+             */
+            leap: "none" | "insert" | "delete";
+            /** @description True time less the box's, as far as known. */
+            offset_s: number | null;
+            rtc: components["schemas"]["RtcState"];
+            /** @description In the order of the settings. */
+            servers: components["schemas"]["ClockServer"][];
+            settings: components["schemas"]["ClockSettings"];
+            /** @description Until the clock is in step, while it is tuned there. */
+            slewed_after_s: number | null;
+            state: components["schemas"]["ClockState"];
+            /**
+             * @description Why the clock is not stepped by itself.
+             * @enum {string|null}
+             */
+            step_needed: "one_server_alone" | "too_far" | null;
+            /** @description In step: the kernel is told, and records carry it. */
+            synchronised: boolean;
+            time: components["schemas"]["Time"];
+            /** @description IANA name; set with the box's settings. */
+            time_zone: string;
+            /** @description Why the system does not let the clock be kept, in English. */
+            trouble: string | null;
+            /** @description Until then the clock counts as in step without an answer. */
+            trusted_until: components["schemas"]["Time"] | null;
+        };
         /** @enum {string} */
         ClockQuality: "synchronised" | "holdover" | "unchecked" | "wrong" | "scenario";
+        /** @description A time server. */
+        ClockServer: {
+            /** @description As it answered last. */
+            address: string | null;
+            /** @description The shortest way there and back. */
+            delay_s: number | null;
+            /** @description Its last answer. */
+            heard: components["schemas"]["Time"] | null;
+            /** @description By how much its answers differ, root mean square. */
+            jitter_s: number | null;
+            /** @description Its time less the box's. */
+            offset_s: number | null;
+            /** @description From one question to the next; `null`: it is not asked. */
+            poll_s: number | null;
+            /** @description The last eight questions as bits, the newest lowest: 1 was answered. */
+            reach: number;
+            /** @description As in the settings. */
+            server: string;
+            state: components["schemas"]["ClockServerState"];
+            /** @description 1: it has a clock of its own. */
+            stratum: number | null;
+        };
+        /**
+         * @description What a server counts for, or why it counts for nothing. `outvoted`: the others say something else, and are more; `disputed`: they differ, and no side is more than half; `no_name`: the name has no address; `unsynchronised`: it does not know the time itself; `rate_limited`: it wants to be asked less often; `denied`: it does not serve this box, and is not asked until the settings change.
+         * @enum {string}
+         */
+        ClockServerState: "off" | "waiting" | "followed" | "agrees" | "outvoted" | "disputed" | "no_name" | "unreachable" | "silent" | "unsynchronised" | "rate_limited" | "denied" | "nonsense";
+        ClockSettings: {
+            /** @description Time servers are followed; otherwise a person sets the clock. */
+            on: boolean;
+            /** @description Names or addresses, with a port where it is not 123: `ntp.example.cn`, `192.0.2.1:1123`, `[2001:db8::1]:1123`. With three one that lies is outvoted. */
+            servers: string[];
+        };
+        ClockSettingsChange: {
+            settings: {
+                /** @description Time servers are followed; otherwise a person sets the clock. */
+                on?: boolean;
+                /** @description Names or addresses, with a port where it is not 123: `ntp.example.cn`, `192.0.2.1:1123`, `[2001:db8::1]:1123`. With three one that lies is outvoted. */
+                servers?: string[];
+            };
+        };
+        /**
+         * @description `unavailable`: the appliance process does not answer, and somebody else keeps the clock; `off`: a person sets the clock; `searching`: no server has been followed since the box was started; `disputed`: servers differ, and no side is more than half; `in_step`: a server is followed; `slewing`: the clock is on its way to the server's time; `holdover`: nobody answers who is believed, the clock runs on as it was tuned; `step_needed`: so far off that a person has to say whether it is stepped.
+         * @enum {string}
+         */
+        ClockState: "unavailable" | "off" | "searching" | "disputed" | "in_step" | "slewing" | "holdover" | "step_needed";
+        ClockTime: {
+            /**
+             * Format: date-time
+             * @description From 2020 to 2099.
+             */
+            time: string;
+        };
         /** @enum {string} */
         Codec: "g711_alaw" | "g711_ulaw" | "linear";
         /** @description What became of a command to one station. */
@@ -2056,7 +2200,7 @@ export interface components {
             ids: components["schemas"]["RecordingId"][];
         };
         /** @enum {string} */
-        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused" | "token_wrong" | "uplink_expected" | "release_exists" | "release_name_taken" | "release_in_use" | "too_many_releases" | "not_a_bundle" | "no_room";
+        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused" | "token_wrong" | "uplink_expected" | "release_exists" | "release_name_taken" | "release_in_use" | "too_many_releases" | "not_a_bundle" | "no_room" | "no_time" | "clock_failed" | "appliance_absent" | "appliance_failed";
         /** @description How much a query finds. */
         Found: {
             count: number;
@@ -2775,6 +2919,11 @@ export interface components {
         ReleaseSha256: string;
         /** @enum {string} */
         Right: "live" | "listen" | "download" | "annotate" | "delete" | "alarms" | "settings" | "audit" | "accounts" | "system";
+        /**
+         * @description The clock that runs while the box is off. `dead`: it stood before a time that had been, its battery most likely; `wrong`: it does not run with the clock.
+         * @enum {string}
+         */
+        RtcState: "unknown" | "absent" | "good" | "dead" | "wrong" | "unreadable";
         /** @description Who is logged in. */
         Session: {
             account: string;
@@ -6383,6 +6532,123 @@ export interface operations {
             415: components["responses"]["MediaType"];
             422: components["responses"]["Invalid"];
             500: components["responses"]["Failed"];
+        };
+    };
+    get_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClockNow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    change_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClockSettingsChange"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClockNow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    set_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ClockTime"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClockNow"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    step_clock: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClockNow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
         };
     };
     get_mail: {

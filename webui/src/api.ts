@@ -24,6 +24,12 @@ export type UnitSettings = Schemas['UnitSettings']
 export type UnitsFound = Schemas['UnitsFound']
 export type ChannelSettings = Schemas['ChannelSettings']
 export type ChannelSettingsPatch = Schemas['ChannelSettingsPatch']
+export type ClockNow = Schemas['ClockNow']
+export type ClockServer = Schemas['ClockServer']
+export type ClockServerState = Schemas['ClockServerState']
+export type ClockSettings = Schemas['ClockSettings']
+export type ClockSettingsPatch = Schemas['ClockSettingsChange']['settings']
+export type ClockState = Schemas['ClockState']
 export type Codec = Schemas['Codec']
 export type Command = Schemas['Command']
 export type CommandState = Schemas['CommandState']
@@ -188,6 +194,11 @@ export const api = {
   box: () => get<Box>('/box'),
   boxSettings: () => get<BoxSettingsNow>('/settings/box'),
   changeBoxSettings: (settings: BoxSettingsPatch) => patch<BoxSettingsNow>('/settings/box', { settings }),
+
+  clock: () => get<ClockNow>('/settings/clock'),
+  changeClock: (settings: ClockSettingsPatch) => patch<ClockNow>('/settings/clock', { settings }),
+  setClock: (time: string) => post<ClockNow>('/settings/clock/set', { time }),
+  stepClock: () => post<ClockNow>('/settings/clock/step'),
 
   mail: () => get<MailNow>('/settings/mail'),
   changeMail: (settings: MailSettingsPatch) => patch<MailNow>('/settings/mail', { settings }),

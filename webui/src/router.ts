@@ -40,6 +40,7 @@ const PLACES: readonly (Place & { group?: Group; platform_group?: Group })[] = [
   { name: 'contacts', path: '/contacts', right: 'live', group: 'system', platform_group: 'organisation' },
   { name: 'audit', path: '/audit', right: 'audit', group: 'system' },
   { name: 'mail', path: '/mail', right: 'system', whole: true, group: 'system' },
+  { name: 'time', path: '/time', right: 'system', whole: true, group: 'system' },
   { name: 'settings', path: '/settings', right: 'settings', role: 'station', group: 'system' },
   { name: 'upgrades', path: '/upgrades', right: 'system', role: 'platform', group: 'system' },
   { name: 'server', path: '/server', right: 'system', role: 'platform', group: 'system' },
@@ -69,6 +70,7 @@ const PAGES: Record<string, () => Promise<unknown>> = {
   audit: () => import('./pages/audit/Audit.vue'),
   mail: () => import('./pages/mail/Mail.vue'),
   upgrades: () => import('./pages/upgrades/Upgrades.vue'),
+  time: () => import('./pages/time/Time.vue'),
   settings: () => import('./pages/settings/Settings.vue'),
   about: () => import('./pages/about/About.vue'),
 }

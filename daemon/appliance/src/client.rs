@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::clock::{ClockNow, ClockSettings};
 use crate::error::ApplianceError;
 use crate::wire::{Answer, LONGEST_LINE_BYTES, Request};
 
@@ -62,6 +63,34 @@ impl Appliance {
     /// `not_available`, `mark_refused`.
     pub fn mark_good(&self) -> Result<(), ApplianceError> {
         self.ask(&Request::MarkGood {}, &mut |_| {}).map(drop)
+    }
+
+    /// How the clock is kept.
+    ///
+    /// # Errors
+    /// `not_available`, or what else `code()` says.
+    pub fn clock(&self) -> Result<ClockNow, ApplianceError> {
+        let done = self.ask(&Request::Clock {}, &mut |_| {})?;
+        serde_json::from_value(Value::Object(done))
+            .map_err(|error| self.no_answer(format!("gave an answer that cannot be read: {error}")))
+    }
+
+    /// Has the clock kept otherwise from now on.
+    ///
+    /// # Errors
+    /// `not_available`, `bad_request` for servers that cannot be, `not_kept`.
+    pub fn change_clock(&self, settings: &ClockSettings) -> Result<(), ApplianceError> {
+        self.ask(&Request::ChangeClock { settings: settings.clone() }, &mut |_| {}).map(drop)
+    }
+
+    /// Steps the clock to the time of the server that it follows; by how many microseconds.
+    ///
+    /// # Errors
+    /// `not_available`, `no_time` when no server is believed, `clock_failed`.
+    pub fn step_clock(&self) -> Result<i64, ApplianceError> {
+        let done = self.ask(&Request::StepClock {}, &mut |_| {})?;
+        let by_us = done.get("by_us").and_then(Value::as_i64);
+        by_us.ok_or_else(|| self.no_answer("does not say by how much the clock was stepped".to_owned()))
     }
 
     /// Installs the bundle at that absolute path, and tells `progress` in percent, never falling. It counts from the next

@@ -28,6 +28,12 @@ pub enum ApplianceError {
     #[error("the clock cannot be set: {source}; the appliance process has to run as root")]
     Clock { source: io::Error },
     #[error(
+        "no time server is believed now, so that there is no time to step the clock to; look at the servers"
+    )]
+    NoTime,
+    #[error("{} cannot be written: {reason}; all stays as it was", path.display())]
+    NotKept { path: PathBuf, reason: String },
+    #[error(
         "the bundle of release {release:?} is damaged, or not signed for this box: {said}; fetch it again"
     )]
     BundleCorrupt { release: String, said: String },
@@ -65,6 +71,8 @@ impl ApplianceError {
             Self::NoBus { .. } | Self::NoService { .. } | Self::NotThere { .. } => "not_available",
             Self::RestartRefused { .. } => "restart_refused",
             Self::Clock { .. } => "clock_failed",
+            Self::NoTime => "no_time",
+            Self::NotKept { .. } => "not_kept",
             Self::BundleCorrupt { .. } => "bundle_corrupt",
             Self::NotForThisBox { .. } => "not_for_this_box",
             Self::UpgradeRunning => "upgrade_running",

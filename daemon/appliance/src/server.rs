@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::clock::{self, ClockSetter};
+use crate::clock::ClockTuning;
 use crate::error::ApplianceError;
 use crate::socket::Socket;
 use crate::wire::{Answer, LONGEST_LINE_BYTES, Request};
@@ -32,13 +32,15 @@ pub struct Config {
     pub for_uid: Option<u32>,
     /// Of a D-Bus, such as `unix:path=/tmp/bus`. `None`: the system's.
     pub bus: Option<String>,
+    /// What is to outlast a restart of the box; made when there is something.
+    pub folder: PathBuf,
     pub tuning: Tuning,
 }
 
 /// What tests choose otherwise: they set no clock, and wait for no minute. The default is what a box has.
 #[derive(Clone)]
 pub struct Tuning {
-    pub set_clock: ClockSetter,
+    pub clock: ClockTuning,
     /// A request has come by then, and an answer has been taken.
     pub talk_within: Duration,
     /// The progress is told again after this long without another.
@@ -52,7 +54,7 @@ pub struct Tuning {
 impl Default for Tuning {
     fn default() -> Self {
         Self {
-            set_clock: clock::system_clock(),
+            clock: ClockTuning::default(),
             talk_within: Duration::from_secs(5),
             heartbeat: Duration::from_secs(5),
             restart_after: Duration::from_secs(2),
@@ -95,7 +97,7 @@ impl Server {
         Ok(Self {
             socket,
             may_ask: MayAsk { own_uid, for_uid: config.for_uid },
-            world: Arc::new(World::new(config.bus, config.tuning)),
+            world: Arc::new(World::new(config.bus, config.folder, config.tuning)),
             talk_within,
             heartbeat,
         })
@@ -106,9 +108,11 @@ impl Server {
         let mut stop = std::pin::pin!(stop);
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let mut conversations = JoinSet::new();
+        let mut clock = std::pin::pin!(self.world.clock.keep());
         loop {
             let stream = tokio::select! {
                 () = &mut stop => break,
+                () = &mut clock => continue,
                 Some(_) = conversations.join_next() => continue,
                 stream = self.next_connection(&places) => stream,
             };
@@ -123,6 +127,7 @@ impl Server {
             });
         }
         drop(self.socket);
+        self.world.clock.end();
         self.world.restarts.finish().await;
     }
 
@@ -161,7 +166,9 @@ impl Conversation {
             Some(Err(error)) => return self.say(&Answer::failed(&error)).await,
             Some(Ok(request)) => request,
         };
-        eprintln!("user {uid} asks: {request:?}");
+        if !request.only_looks() {
+            eprintln!("user {uid} asks: {request:?}");
+        }
         let (progress, mut told) = watch::channel(0);
         let mut work = std::pin::pin!(work::on(request, world, &progress));
         let result = loop {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::clock::ClockSettings;
 use crate::error::ApplianceError;
 
 /// Of a request or an answer, with its line feed.
@@ -18,6 +19,12 @@ pub(crate) enum Request {
     Restart {},
     /// Microseconds of UTC since 1970.
     SetTime { utc_us: i64 },
+    /// How the clock is kept.
+    Clock {},
+    /// All settings of the clock.
+    ChangeClock { settings: ClockSettings },
+    /// To the time of the server that is followed.
+    StepClock {},
     /// Whether somebody would install an upgrade now.
     CanUpgrade {},
     /// The system that runs does its work: it is one to start from.
@@ -44,6 +51,11 @@ impl Request {
     /// `BadRequest`: no JSON, a request that is not known, members that are not those of it.
     pub(crate) fn read(line: &[u8]) -> Result<Self, ApplianceError> {
         serde_json::from_slice(line).map_err(|error| ApplianceError::BadRequest { reason: error.to_string() })
+    }
+
+    /// Changes nothing, and is asked every few seconds while somebody looks at a page.
+    pub(crate) fn only_looks(&self) -> bool {
+        matches!(self, Self::Clock {})
     }
 
     /// As a line.
@@ -86,6 +98,12 @@ mod tests {
             (Request::Restart {}, json!({"request": "restart"})),
             (Request::MarkGood {}, json!({"request": "mark_good"})),
             (Request::SetTime { utc_us: 1 }, json!({"request": "set_time", "utc_us": 1})),
+            (Request::Clock {}, json!({"request": "clock"})),
+            (Request::StepClock {}, json!({"request": "step_clock"})),
+            (
+                Request::ChangeClock { settings: ClockSettings { on: true, servers: vec!["a.cn".into()] } },
+                json!({"request": "change_clock", "settings": {"on": true, "servers": ["a.cn"]}}),
+            ),
             (
                 Request::Upgrade { bundle: "/data/b.raucb".into(), release: "0.2.0".into() },
                 json!({"request": "upgrade", "bundle": "/data/b.raucb", "release": "0.2.0"}),
@@ -119,6 +137,8 @@ mod tests {
             (b"{\"request\": \"restart\", \"now\": true}", "now"),
             (b"{\"request\": \"set_time\"}", "utc_us"),
             (b"{\"request\": \"set_time\", \"utc_us\": 1.5}", "1.5"),
+            (b"{\"request\": \"change_clock\", \"settings\": {\"on\": true}}", "servers"),
+            (b"{\"request\": \"change_clock\", \"settings\": {\"on\": 1, \"servers\": []}}", "boolean"),
             (b"{\"request\": \"upgrade\", \"bundle\": \"/x\"}", "release"),
             (b"{\"utc_us\": 1}", "request"),
         ] {

@@ -1,10 +1,13 @@
 //! Which request goes to which subject. A further subject is a request in `wire`, an arm here, and a file of its own.
 
-use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
 use tokio::sync::{Mutex, watch};
 
 use crate::bus::Bus;
-use crate::clock;
+use crate::clock::Clock;
 use crate::error::ApplianceError;
 use crate::restart::{self, Restarts};
 use crate::server::Tuning;
@@ -15,14 +18,16 @@ use crate::wire::Request;
 pub(crate) struct World {
     pub(crate) bus: Bus,
     pub(crate) tuning: Tuning,
+    pub(crate) clock: Arc<Clock>,
     pub(crate) restarts: Restarts,
     /// Held while an upgrade is looked at or installed.
     pub(crate) upgrading: Mutex<()>,
 }
 
 impl World {
-    pub(crate) fn new(bus: Option<String>, tuning: Tuning) -> Self {
-        Self { bus: Bus::at(bus), tuning, restarts: Restarts::default(), upgrading: Mutex::default() }
+    pub(crate) fn new(bus: Option<String>, folder: PathBuf, tuning: Tuning) -> Self {
+        let clock = Arc::new(Clock::start(folder, tuning.clock.clone()));
+        Self { bus: Bus::at(bus), tuning, clock, restarts: Restarts::default(), upgrading: Mutex::default() }
     }
 }
 
@@ -36,7 +41,16 @@ pub(crate) async fn on(
     let mut detail = Map::new();
     match request {
         Request::Restart {} => restart::soon(world).await?,
-        Request::SetTime { utc_us } => clock::set(&world.tuning.set_clock, utc_us)?,
+        Request::SetTime { utc_us } => world.clock.set(utc_us)?,
+        Request::Clock {} => {
+            if let Value::Object(now) = json!(world.clock.now()) {
+                detail = now;
+            }
+        }
+        Request::ChangeClock { settings } => world.clock.change(settings)?,
+        Request::StepClock {} => {
+            detail.insert("by_us".to_owned(), world.clock.step()?.into());
+        }
         Request::CanUpgrade {} => upgrade::is_possible(world).await?,
         Request::MarkGood {} => upgrade::mark_good(world).await?,
         Request::Upgrade { bundle, release } => {

@@ -14,8 +14,13 @@ pub fn run(options: ApplianceOptions) -> Result<(), Failure> {
     runtime.block_on(async {
         let stop = StopSignals::install().map_err(Failure::failed)?;
         let greeting = format!("appliance: {}", options.socket.display());
-        let config =
-            Config { socket: options.socket, for_uid: options.for_uid, bus: None, tuning: Tuning::default() };
+        let config = Config {
+            socket: options.socket,
+            for_uid: options.for_uid,
+            bus: None,
+            folder: options.data,
+            tuning: Tuning::default(),
+        };
         let server = Server::bind(config).map_err(Failure::refused)?;
         // Nobody may be reading; it goes on.
         let _ = writeln!(std::io::stdout(), "{greeting}");

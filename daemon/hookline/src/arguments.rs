@@ -21,9 +21,10 @@ hookline: a telephone recorder
       Takes what stations send, and serves the pages of all of them. Stations dial in at 0.0.0.0:1311, if --intake says
       no other address; --https none serves no pages.
 
-  hookline appliance [--socket SOCKET] [--for UID]
-      Does what needs root, for this user and the one given: starts the box again, sets its clock, installs upgrades.
-      Answers at /run/hookline/appliance.sock, if --socket says no other.
+  hookline appliance [--socket SOCKET] [--for UID] [--data DIR]
+      Does what needs root, for this user and the one given: starts the box again, keeps its clock, installs upgrades.
+      Answers at /run/hookline/appliance.sock, if --socket says no other; what it is told it keeps in DIR, or in
+      /data/hookline-appliance.
 
   hookline replay SCENARIO --out DIR [--threads N] [--no-write] [--arm caller-id]
       Runs recorded line input through the same path as fast as it goes; DIR/events.jsonl says what happened.
@@ -78,6 +79,7 @@ pub struct PlatformOptions {
 #[derive(Debug)]
 pub struct ApplianceOptions {
     pub socket: PathBuf,
+    pub data: PathBuf,
     pub for_uid: Option<u32>,
 }
 
@@ -161,9 +163,11 @@ fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
 
 fn appliance(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     let (mut socket, mut for_uid) = (PathBuf::from(appliance::DEFAULT_SOCKET), None);
+    let mut data = PathBuf::from(appliance::DEFAULT_FOLDER);
     while let Some(argument) = parser.next()? {
         match argument {
             Long("socket") => socket = PathBuf::from(parser.value()?),
+            Long("data") => data = PathBuf::from(parser.value()?),
             Long("for") => {
                 let value = text(parser.value()?, "--for")?;
                 let uid = value.parse().map_err(|_| {
@@ -174,7 +178,7 @@ fn appliance(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Command::Appliance(ApplianceOptions { socket, for_uid }))
+    Ok(Command::Appliance(ApplianceOptions { socket, for_uid, data }))
 }
 
 fn replay(mut parser: lexopt::Parser) -> Result<Command, UsageError> {

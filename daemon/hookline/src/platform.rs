@@ -17,7 +17,8 @@ pub fn run(options: PlatformOptions) -> Result<(), Failure> {
         appliance: options.appliance.clone(),
         good_after: options.good_after,
     };
-    let server = Platform::start(&PlatformConfig { data: options.data, intake }).map_err(Failure::refused)?;
+    let config = PlatformConfig { data: options.data, intake, appliance: options.appliance };
+    let server = Platform::start(&config).map_err(Failure::refused)?;
     let (info, stations) = (server.info(), server.devices().len());
     let greeting = [
         format!("hookline {} {}: platform of {stations} stations", info.version, info.serial),

@@ -2,7 +2,7 @@
 //! pages ask it as they ask a station. Its face is [`Platform`]: cheap to clone, safe from any thread.
 //!
 //! ```text
-//! Platform::start(&PlatformConfig { data, intake }) -> Result<Platform, PlatformError> ; stop()
+//! Platform::start(&PlatformConfig { data, intake, appliance }) -> Result<Platform, PlatformError> ; stop()
 //! info(), now(), time_zone(), clock_quality(), health(), data_dir(), catalog(), vitals(), settings(), change_settings(&Map)
 //! fingerprint() ; intake_address()
 //! devices() -> Vec<DeviceNow> ; device(serial) ; waiting() -> Vec<Waiting> ; changes()

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use appliance::Appliance;
 use catalog::{AuditEntry, AuditResult, Catalog, DeletionReason, Deletions, RecordRow, Scope};
 use chrono_tz::Tz;
 use recording::{ClockQuality, DataDir, FreeSpace, RecordId};
@@ -40,6 +41,8 @@ pub struct PlatformConfig {
     pub data: PathBuf,
     /// Where stations dial in; port 0 takes any that is free.
     pub intake: SocketAddr,
+    /// Socket of the process that does what needs root; nobody needs to answer there.
+    pub appliance: PathBuf,
 }
 
 /// What the box is.
@@ -118,6 +121,7 @@ pub(crate) struct Inner {
     pub notices: Sender<Notice>,
     pub mail: mail::Mail,
     pub peaks: Mutex<Option<SyncSender<PathBuf>>>,
+    pub appliance: Appliance,
     pub running: Mutex<Option<Running>>,
 }
 
@@ -147,6 +151,11 @@ const STOP_WITHIN: Duration = Duration::from_secs(20);
 const LISTEN_WITHIN_S: u32 = 10;
 
 impl Platform {
+    /// What needs root is asked of it.
+    pub fn appliance(&self) -> &Appliance {
+        &self.inner.appliance
+    }
+
     /// Ends all connections, lets what is being kept come to its end, and ends the threads. Blocks. A second call does
     /// nothing.
     pub fn stop(&self) {

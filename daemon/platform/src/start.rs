@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use appliance::Appliance;
 use catalog::{Catalog, Options};
 use mail::{Mail, MailConfig};
 use recording::DataDir;
@@ -126,6 +127,7 @@ impl Platform {
             last_round: Mutex::new(Instant::now()),
             notices,
             peaks: Mutex::new(Some(peaks)),
+            appliance: Appliance::at(&config.appliance),
             running: Mutex::new(None),
             mail,
         });
@@ -266,7 +268,11 @@ mod tests {
     #[test]
     fn devices_are_loaded_once_however_many_ask() {
         let folder = tempfile::tempdir().expect("a folder");
-        let config = PlatformConfig { data: folder.path().to_owned(), intake: ([127, 0, 0, 1], 0).into() };
+        let config = PlatformConfig {
+            data: folder.path().to_owned(),
+            intake: ([127, 0, 0, 1], 0).into(),
+            appliance: folder.path().join("appliance.sock"),
+        };
         let platform = Platform::start(&config).expect("started");
         let inner = &platform.inner;
         let trail = || -> AuditEntry {

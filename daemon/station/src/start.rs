@@ -184,6 +184,7 @@ impl Station {
             recorder,
             link,
             mail,
+            appliance: Appliance::at(&config.appliance),
             running: Mutex::default(),
         });
         let world = uplink::World {
@@ -196,7 +197,7 @@ impl Station {
             link: inner.link.clone(),
             tuning,
             peak: uplink::Peak::default(),
-            appliance: Appliance::at(&config.appliance),
+            appliance: inner.appliance.clone(),
             station: Arc::downgrade(&inner),
         };
         let uplink = spawn("uplink", move || uplink::run(world))?;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use appliance::Appliance;
 use capture::Driver;
 use catalog::{AuditEntry, Catalog, DeletionReason, Deletions, Scope};
 use chrono_tz::Tz;
@@ -93,6 +94,7 @@ pub(crate) struct Inner {
     pub pulse: Arc<Pulse>,
     pub recorder: Recorder,
     pub link: Arc<Link>,
+    pub appliance: Appliance,
     pub running: Mutex<Option<Running>>,
 }
 
@@ -115,6 +117,11 @@ const FINISH_WITHIN: Duration = Duration::from_secs(60);
 pub(crate) const RUNNING_MARK: &str = "running";
 
 impl Station {
+    /// What needs root is asked of it.
+    pub fn appliance(&self) -> &Appliance {
+        &self.inner.appliance
+    }
+
     /// Ends what is open (stop mode `shutdown`), makes files of it, and ends the threads. A second call does nothing.
     ///
     /// # Errors

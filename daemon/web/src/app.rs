@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use appliance::ApplianceError;
 use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
 use platform::Fingerprint;
@@ -11,7 +12,7 @@ use crate::fleet::Standing;
 use crate::jobs::Jobs;
 use crate::password::Hasher;
 use crate::plays::Plays;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use crate::role::Served;
 use crate::session::Sessions;
 use crate::throttle::Throttle;
@@ -94,6 +95,20 @@ impl App {
     ) -> Result<T, Problem> {
         let app = self.clone();
         turns::run(held, move || work(&app)).await
+    }
+}
+
+impl From<ApplianceError> for Problem {
+    fn from(error: ApplianceError) -> Self {
+        let sentence = error.to_string();
+        match error.code() {
+            "not_available" => Self::new(Code::ApplianceAbsent, sentence),
+            "clock_failed" => Self::new(Code::ClockFailed, sentence),
+            "no_time" => Self::new(Code::NoTime, sentence),
+            code => Self::new(Code::ApplianceFailed, sentence.as_str())
+                .with("code", code)
+                .with("reason", sentence),
+        }
     }
 }
 

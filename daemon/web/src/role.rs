@@ -1,6 +1,7 @@
 //! What a box is: a station or a platform. What both have is asked of `Served`; what only one has is reached through
 //! `app.station()` and `app.platform()`, in routes that the other does not have.
 
+use ::appliance::Appliance;
 use ::mail::Mail;
 use catalog::{AuditEntry, Catalog, Deletions, Scope};
 use chrono_tz::Tz;
@@ -99,6 +100,14 @@ impl Served {
         match self {
             Self::Station(station) => station.mail(),
             Self::Platform(platform) => platform.mail(),
+        }
+    }
+
+    /// What needs root is asked of it.
+    pub fn appliance(&self) -> &Appliance {
+        match self {
+            Self::Station(station) => station.appliance(),
+            Self::Platform(platform) => platform.appliance(),
         }
     }
 

@@ -10,7 +10,7 @@ use catalog::Right;
 use hyper::Method;
 
 use crate::api::{
-    accounts, alarms, audio, audit, box_settings, channels, commands, contact_export, contact_import,
+    accounts, alarms, audio, audit, box_settings, channels, clock, commands, contact_export, contact_import,
     contacts, departments, device_import, device_list, device_listen, device_ports, devices, download,
     export, found, home, listen, live, mail, meta, platform_link, ports, pull, recordings, releases, session,
     units, uplink,
@@ -163,6 +163,10 @@ pub fn table() -> Vec<Route> {
         route(post.clone(), "/units/apply", STATION, R(Settings), units::apply_units),
         route(get.clone(), "/settings/platform", STATION, R(Settings), platform_link::get_platform_link),
         route(patch.clone(), "/settings/platform", STATION, R(Settings), platform_link::change_platform_link),
+        route(get.clone(), "/settings/clock", BOTH, R(System), clock::get_clock),
+        route(patch.clone(), "/settings/clock", BOTH, R(System), clock::change_clock),
+        route(post.clone(), "/settings/clock/set", BOTH, R(System), clock::set_clock),
+        route(post.clone(), "/settings/clock/step", BOTH, R(System), clock::step_clock),
         route(get.clone(), "/settings/mail", BOTH, R(System), mail::get_mail),
         route(patch.clone(), "/settings/mail", BOTH, R(System), mail::change_mail),
         route(post.clone(), "/settings/mail/test", BOTH, R(System), mail::test_mail),

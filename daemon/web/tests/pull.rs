@@ -92,7 +92,11 @@ fn brisk() -> Tuning {
 }
 
 fn start_tuned(folder: &Path, tuning: Tuning) -> Platform {
-    let config = PlatformConfig { data: folder.join("platform"), intake: ([127, 0, 0, 1], 0).into() };
+    let config = PlatformConfig {
+        data: folder.join("platform"),
+        intake: ([127, 0, 0, 1], 0).into(),
+        appliance: folder.join("appliance.sock"),
+    };
     let begun = Instant::now();
     loop {
         match Platform::start_tuned(&config, tuning.clone()) {

@@ -145,6 +145,9 @@ fn foreign_requests(operation: &Operation, of: &Things) -> Vec<(String, Value, E
         "add_release" => same(json!({}), Expected::NotYours),
         "change_platform_settings" => same(json!({ "settings": { "name": "x" } }), Expected::NotYours),
         "change_mail" => same(json!({ "settings": { "switched_on": true } }), Expected::WholeTree),
+        "change_clock" => same(json!({ "settings": { "on": false } }), Expected::WholeTree),
+        "set_clock" => same(json!({ "time": "2026-11-23T00:00:00Z" }), Expected::WholeTree),
+        "step_clock" => same(json!({}), Expected::WholeTree),
         "test_mail" => same(json!({ "text": "x" }), Expected::WholeTree),
         other => panic!("{other}: what of another department can its body name?"),
     }

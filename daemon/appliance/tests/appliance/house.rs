@@ -3,15 +3,16 @@
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hookline_appliance::{Appliance, ApplianceError, Config, Server, Tuning};
+use hookline_appliance::{Appliance, ApplianceError, ClockTuning, Config, EARLIEST_US, Server, Tuning};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use crate::bus::Bus;
+use crate::machine::FakeMachine;
 
 /// From a restart's answer to the restart.
 pub const RESTART_AFTER: Duration = Duration::from_millis(400);
@@ -20,8 +21,7 @@ pub struct House {
     pub runtime: Runtime,
     pub bus: Bus,
     pub folder: tempfile::TempDir,
-    /// What the clock was set to.
-    pub clock_set: Arc<Mutex<Vec<i64>>>,
+    pub machine: FakeMachine,
     running: Option<Running>,
 }
 
@@ -36,13 +36,21 @@ impl House {
     }
 
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::build(FakeMachine::off_by(0), change)
+    }
+
+    pub fn on(machine: FakeMachine) -> Self {
+        Self::build(machine, |_| {})
+    }
+
+    fn build(machine: FakeMachine, change: impl FnOnce(&mut Config)) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
             .build()
             .expect("a runtime");
         let folder = tempfile::tempdir().expect("a folder");
-        let mut house = Self { runtime, bus: Bus::start(), folder, clock_set: Arc::default(), running: None };
+        let mut house = Self { runtime, bus: Bus::start(), folder, machine, running: None };
         let mut config = house.config();
         change(&mut config);
         house.start(config).expect("the process starts");
@@ -50,17 +58,33 @@ impl House {
     }
 
     pub fn config(&self) -> Config {
-        let clock_set = self.clock_set.clone();
+        let clock = ClockTuning {
+            machine: Arc::new(self.machine.clone()),
+            not_before_us: EARLIEST_US,
+            quick: Duration::from_millis(20),
+            shortest_poll: Duration::from_millis(60),
+            answer_within: Duration::from_millis(300),
+            tick: Duration::from_millis(10),
+            keep_every: Duration::from_millis(100),
+        };
         let tuning = Tuning {
-            set_clock: Arc::new(move |utc_us| {
-                clock_set.lock().expect("no panic holds it").push(utc_us);
-                Ok(())
-            }),
+            clock,
             talk_within: Duration::from_millis(500),
             restart_after: RESTART_AFTER,
             ..Tuning::default()
         };
-        Config { socket: self.socket(), for_uid: None, bus: Some(self.bus.address.clone()), tuning }
+        Config {
+            socket: self.socket(),
+            for_uid: None,
+            bus: Some(self.bus.address.clone()),
+            folder: self.folder.path().join("kept"),
+            tuning,
+        }
+    }
+
+    /// What the clock was set to.
+    pub fn clock_set(&self) -> Vec<i64> {
+        self.machine.told().set_us
     }
 
     pub fn socket(&self) -> PathBuf {

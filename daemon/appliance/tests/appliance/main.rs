@@ -4,8 +4,13 @@
 #[path = "../support/bus.rs"]
 mod bus;
 mod clock;
+mod clock_servers;
 mod door;
 mod house;
+#[path = "../support/machine.rs"]
+mod machine;
+#[path = "../support/ntp.rs"]
+mod ntp;
 #[path = "../support/rauc.rs"]
 mod rauc;
 mod real_rauc;

@@ -2,10 +2,11 @@
 //! one, on a bus of the test's own, with a logind on it that restarts nothing, a RAUC that writes nothing, and a clock that
 //! is the test's.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 
-use appliance::{Config, Server, Tuning};
+use appliance::{ClockTuning, Config, LeapState, Machine, Reading, Server, Tune, Tuning};
 use bytes::Bytes;
 use capture::clock::{Clock, SystemClock};
 use catalog::{AlarmCode, AlarmState, AuditResult};
@@ -16,12 +17,51 @@ use uplink::message::{Outcome, ToPlatform, ToStation};
 
 use crate::bus::{Bus, Logind};
 use crate::house::{
-    Kept, Platform, TestBox, alarms, commands_written_down, connected, lock, records, sha256,
+    Kept, Platform, TestBox, TestClock, alarms, commands_written_down, connected, lock, records, sha256,
     wait_for_records, wait_until,
 };
 use crate::rauc::{Play, Rauc};
 
 const HOUR_US: i64 = 3_600_000_000;
+
+/// The box's clock is the test's: the appliance process sets that.
+struct BoxMachine(Arc<TestClock>);
+
+impl Machine for BoxMachine {
+    fn reading(&self) -> Reading {
+        let now = self.0.now();
+        Reading { utc_us: now.utc_us, raw_us: now.monotonic_us }
+    }
+
+    fn set(&self, utc_us: i64) -> io::Result<()> {
+        self.0.wrong_ms.store((utc_us - SystemClock.now().utc_us) / 1000, SeqCst);
+        Ok(())
+    }
+
+    fn step(&self, _: i64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn tune(&self, _: &Tune) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn leap_state(&self) -> LeapState {
+        LeapState::Quiet
+    }
+
+    fn read_rtc(&self) -> io::Result<Option<i64>> {
+        Ok(None)
+    }
+
+    fn write_rtc(&self, _: i64) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn boot_id(&self) -> String {
+        "3f0c".to_owned()
+    }
+}
 
 /// An appliance process for the box, until this is dropped.
 struct Appliance {
@@ -40,16 +80,13 @@ impl Appliance {
             .enable_all()
             .build()
             .expect("a runtime");
-        let clock = test_box.clock.clone();
-        let set_clock = Arc::new(move |utc_us: i64| {
-            clock.wrong_ms.store((utc_us - SystemClock.now().utc_us) / 1000, SeqCst);
-            Ok(())
-        });
+        let machine = Arc::new(BoxMachine(test_box.clock.clone()));
         let config = Config {
             socket: test_box.appliance_socket(),
             for_uid: None,
             bus: Some(bus.address.clone()),
-            tuning: Tuning { set_clock, ..Tuning::default() },
+            folder: test_box.appliance_socket().with_extension("kept"),
+            tuning: Tuning { clock: ClockTuning { machine, ..ClockTuning::default() }, ..Tuning::default() },
         };
         let (logind, first) = runtime.block_on(Logind::serve(&bus, "yes"));
         let (rauc, second) = runtime.block_on(Rauc::serve(&bus, Play::default()));

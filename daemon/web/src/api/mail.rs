@@ -23,8 +23,8 @@ pub async fn get_mail(State(app): State<App>, caller: Caller, query: Query) -> A
     Ok(json_answer(&mail_json(&app)))
 }
 
-/// The box's mail is everybody's: it is for those who see the whole tree.
-fn check_whole(caller: &Caller) -> Result<(), Problem> {
+/// What is the box's as a whole is everybody's: it is for those who see the whole tree.
+pub fn check_whole(caller: &Caller) -> Result<(), Problem> {
     if caller.department.is_none() { Ok(()) } else { Err(right_missing(Right::System)) }
 }
 

@@ -6,6 +6,7 @@ pub mod audio;
 pub mod audit;
 pub mod box_settings;
 pub mod channels;
+pub mod clock;
 pub mod commands;
 pub mod contact_export;
 pub mod contact_import;

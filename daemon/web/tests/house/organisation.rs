@@ -60,7 +60,11 @@ impl Organisation {
     pub async fn open() -> Self {
         let data = tempfile::tempdir().expect("a folder");
         let intake = "127.0.0.1:0".parse().expect("an address");
-        let config = PlatformConfig { data: data.path().join("data"), intake };
+        let config = PlatformConfig {
+            data: data.path().join("data"),
+            intake,
+            appliance: data.path().join("appliance.sock"),
+        };
         let platform = tokio::task::spawn_blocking(move || Platform::start(&config))
             .await
             .expect("no panic")
