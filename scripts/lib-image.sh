@@ -13,8 +13,8 @@ setting() { sed -n "s/^$2=\"\{0,1\}\([^\"]*\)\"\{0,1\}\$/\1/p" "$1"; }
 release_of() {
     local pinned found
     pinned=$(setting buildroot/release version)
-    [ -f "$1/support/misc/utils.mk" ] && [ -f "$1/Makefile" ] || fail "$1 is no Buildroot tree."
-    found=$(sed -n 's/^export BR2_VERSION := //p' "$1/Makefile")
+    found=$(sed -n 's/^export BR2_VERSION := //p' "$1/Makefile" 2>/dev/null) || true
+    [ -n "$found" ] || fail "$1 is no Buildroot tree."
     [ "$found" = "$pinned" ] || fail "$1 is Buildroot $found; these files are made for $pinned (buildroot/release)."
 }
 
@@ -60,7 +60,7 @@ survived() { # CONFIG FILE...
             *)
                 name=${line%%=*}
                 grep -qxF -- "$line" "$config" ||
-                    lost+=("$file: $line, but the configuration has $(grep -E "^(# )?$name[= ]" "$config" || echo "no $name: unknown, or its conditions are not met")")
+                    lost+=("$file: $line, but the configuration has $(grep -E "^(# )?${name}[= ]" "$config" || echo "no $name: unknown, or its conditions are not met")")
                 ;;
             esac
             lines=$((lines + 1))
@@ -91,15 +91,44 @@ kernel_compiler() {
 fragments_of() {
     local text
     text=$(setting "buildroot/configs/hookline_$1_defconfig" BR2_LINUX_KERNEL_CONFIG_FRAGMENT_FILES)
+    # shellcheck disable=SC2016 # Buildroot's variable, not ours
     echo "${text//'$(BR2_EXTERNAL_HOOKLINE_PATH)'/$root/buildroot}"
 }
 
 # The kernel's configuration in OUT: its own BASE and the fragments over it, as Buildroot does it.
 merge_kernel() { # TREE OUT ARCH CROSS BASE FRAGMENT...
-    local tree=$1 out=$2 options=("O=$2" "ARCH=$3" "CROSS_COMPILE=$4") base=$5
-    mkdir -p "$out"
-    make -s -C "$tree" "${options[@]}" "$base" >"$out/merge.log" 2>&1 &&
-        (cd "$tree" && ARCH=$3 CROSS_COMPILE=$4 scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" "${@:6}") >>"$out/merge.log" 2>&1 &&
-        make -s -C "$tree" "${options[@]}" olddefconfig >>"$out/merge.log" 2>&1 ||
-        fail "The kernel in $tree cannot be configured: see $out/merge.log."
+    mkdir -p "$2"
+    merge_kernel_steps "$@" >"$2/merge.log" 2>&1 || fail "The kernel in $1 cannot be configured: see $2/merge.log."
+}
+merge_kernel_steps() (
+    tree=$1 out=$2
+    export ARCH=$3 CROSS_COMPILE=$4
+    make -s -C "$tree" O="$out" "$5" &&
+        (cd "$tree" && scripts/kconfig/merge_config.sh -m -O "$out" "$out/.config" "${@:6}") &&
+        make -s -C "$tree" O="$out" olddefconfig
+)
+
+# Makes the key that development images are signed with, and its certificate.
+make_development_key() { # KEY CERTIFICATE SUBJECT
+    need_packages openssl
+    mkdir -p "$(dirname "$1")"
+    say "Making a development key: $1"
+    # RAUC asks for a certificate that may sign; ten years, since boxes refuse what was signed with one that has run out.
+    (umask 077 && openssl req -x509 -newkey rsa:4096 -nodes -days 3650 -subj "/O=Hookline/CN=$3" -keyout "$1.new" -out "$2" \
+        -addext keyUsage=critical,digitalSignature -addext extendedKeyUsage=emailProtection 2>/dev/null) ||
+        fail "openssl cannot make a key in $(dirname "$1")."
+    mv "$1.new" "$1"
+}
+
+# Fails unless KEY and CERTIFICATE belong together, are still good for a year and are not the development key.
+signing_key() { # KEY CERTIFICATE SUBJECT
+    local subject
+    need_packages openssl
+    [ -f "$2" ] || fail "The certificate of $1 is missing: it has to lie beside it as $2."
+    subject=$(openssl x509 -in "$2" -noout -subject 2>/dev/null) || fail "$2 is no certificate (PEM)."
+    [[ $subject != *"$3"* ]] || fail "$1 is a development key: production images are not signed with it."
+    [ "$(openssl x509 -in "$2" -noout -pubkey)" = "$(openssl pkey -in "$1" -pubout 2>/dev/null)" ] ||
+        fail "$2 is not the certificate of the key $1, or the key has a password."
+    openssl x509 -in "$2" -noout -checkend $((365 * 24 * 3600)) >/dev/null ||
+        fail "The certificate $2 runs out within a year: boxes would refuse the upgrades after that."
 }
