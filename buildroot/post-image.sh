@@ -16,6 +16,6 @@ mapfile -t modules <"$common/grub/modules"
 grub-mkimage --directory "$(echo "$BUILD_DIR"/grub2-*/build-*/grub-core)" --format "$BOARD_GRUB_FORMAT" --prefix /grub \
     --output "$images/grub.efi" "${modules[@]}"
 
-"$common/make-image" "$board" --root "$images/rootfs.squashfs" --grub "$images/grub.efi" --out "$name.img"
+"$common/make-image" "$board" --root "$images/rootfs.squashfs" --grub "$images/grub.efi" --firmware "$images" --out "$name.img"
 "$common/make-bundle" "$board" --root "$images/rootfs.squashfs" --version "$HOOKLINE_VERSION" \
     --cert "$HOOKLINE_CERTIFICATE" --key "$HOOKLINE_KEY" --out "$name.raucb"
