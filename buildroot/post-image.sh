@@ -7,7 +7,7 @@ common=$(dirname "$0")/../board/common
 : "${HOOKLINE_VERSION:?is not set: build with scripts/image $board}"
 : "${HOOKLINE_CERTIFICATE:?is not set: build with scripts/image $board}"
 : "${HOOKLINE_KEY:?is not set: build with scripts/image $board}"
-# shellcheck source=board/x86_64/meta
+# shellcheck source=/dev/null
 source "$common/../$board/meta"
 name=$images/hookline-$board-$HOOKLINE_VERSION
 
