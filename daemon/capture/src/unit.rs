@@ -49,6 +49,8 @@ pub enum UnitNews {
     Present(UnitIdentity),
     /// It is not, or gives nothing that can be used; it is looked for on and on.
     Absent(UnitFault),
+    /// It gives samples, but something about it is not right.
+    Defect(UnitFault),
     /// Samples did not come while it was there: so many of each line, and why.
     Lost { samples: u64, cause: LossCause },
 }
