@@ -20,10 +20,11 @@ use crate::{BLOCK_SAMPLES, Feed, LossCause, News, StatusChange, UnitFault};
 const TRANSFERS: usize = 16;
 /// How soon the thread notices that it shall stop.
 const TURN: Duration = Duration::from_millis(100);
-/// A unit that sends nothing for so long is started anew.
-const SILENCE_US: i64 = 1_000_000;
-/// So is one that sends nothing that can be used.
-const USELESS_US: i64 = 500_000;
+/// A unit that sends nothing for so many turns (1 s) is started anew. Turns are counted, not time: when it is the box that
+/// stood still, packets wait.
+const SILENT_TURNS: u32 = 10;
+/// So is one that sends so many packets one behind the other (0.5 s) that cannot be used.
+const USELESS_PACKETS: u32 = 50;
 /// How long a unit that was pulled out may still be on the list.
 const LEAVING: Duration = Duration::from_millis(300);
 const BLOCK_US: i64 = 10_000;
@@ -101,14 +102,14 @@ impl Worker {
 
     fn stream(&mut self, unit: &Unit, endpoint: &mut Endpoint<Bulk, In>, stop: &AtomicBool) -> Result<(), End> {
         let mut order = Order::default();
-        let began_us = monotonic_us();
-        let (mut heard_us, mut used_us) = (began_us, began_us);
+        let (mut silent_turns, mut useless_packets) = (0, 0);
         while !stop.load(Relaxed) {
             let done = endpoint.wait_next_complete(TURN);
             let now_us = monotonic_us();
             self.report.turn(now_us);
             let Some(done) = done else {
-                if now_us - heard_us > SILENCE_US {
+                silent_turns += 1;
+                if silent_turns >= SILENT_TURNS {
                     return Err(fault(
                         "stopped",
                         &self.serial,
@@ -119,10 +120,13 @@ impl Worker {
                 continue;
             };
             done.status.map_err(End::Transfer)?;
-            heard_us = now_us;
+            silent_turns = 0;
             if self.packet(&done.buffer, &unit.identity, &mut order, now_us)? {
-                used_us = now_us;
-            } else if now_us - used_us > USELESS_US {
+                useless_packets = 0;
+            } else {
+                useless_packets += 1;
+            }
+            if useless_packets >= USELESS_PACKETS {
                 return Err(fault(
                     "bad_data",
                     &self.serial,

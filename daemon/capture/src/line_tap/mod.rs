@@ -5,7 +5,7 @@ use std::io;
 
 mod device;
 mod driver;
-mod order;
+pub mod order;
 mod plugs;
 mod report;
 pub mod wire;
