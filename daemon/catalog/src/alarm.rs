@@ -19,6 +19,8 @@ line::names! {
         NoCall = "no_call",
         /// A capture unit was unplugged or fell silent; `thing` its name.
         UnitLost = "unit_lost",
+        /// A capture unit works, but something about it is not right; `thing` its name.
+        UnitFaulty = "unit_faulty",
         /// Samples were lost between unit and disk and stand as a gap in the recording.
         AudioGap = "audio_gap",
         TrunkLos = "trunk_los",
@@ -90,6 +92,7 @@ impl AlarmCode {
             Self::OffHookTooLong => (Channel, Minor),
             Self::NoCall => (Channel, Minor),
             Self::UnitLost => (Channel, Critical),
+            Self::UnitFaulty => (Channel, Minor),
             Self::AudioGap => (Channel, Critical),
             Self::TrunkLos => (Trunk, Critical),
             Self::TrunkAis => (Trunk, Critical),

@@ -44,6 +44,7 @@ fn test_of(code: AlarmCode) -> Option<&'static str> {
         | AlarmCode::OffHookTooLong
         | AlarmCode::NoCall
         | AlarmCode::UnitLost
+        | AlarmCode::UnitFaulty
         | AlarmCode::AudioGap
         | AlarmCode::TrunkLos
         | AlarmCode::TrunkAis

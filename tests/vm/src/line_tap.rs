@@ -26,7 +26,7 @@ pub const TESTS: &[Test] = &[
 ];
 
 /// Everything takes a while without KVM.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A station's end of a driver.
 struct Rig {
@@ -56,6 +56,14 @@ impl Rig {
                 Err(RecvTimeoutError::Disconnected) => panic!("the driver has ended"),
             }
         }
+    }
+
+    /// The first block's first sample; whoever looks for gaps later has seen the one before it.
+    fn begin(&mut self) -> u64 {
+        let first = self.block(|block| block.first.0);
+        let news = self.news.try_recv();
+        assert!(matches!(news, Ok(UnitNews::Present(_))), "{news:?}");
+        first
     }
 
     fn present(&mut self) {
@@ -114,10 +122,13 @@ fn patient(unit: Unit) -> Unit {
 
 /// A unit that is plugged in, and that the kernel has found.
 fn plugged(unit: Unit) -> SoftwareTap {
-    let before = found().len();
+    let serial = unit.serial.clone();
+    // One that was pulled out just before may be on the list for a while: it has another number.
+    let count = || found().iter().filter(|found| **found == serial).count();
+    let before = count();
     let mut tap = SoftwareTap::new(unit, Pattern);
     tap.plug_in().expect("there is a virtual USB socket");
-    wait_for(|| found().len() > before);
+    wait_for(|| count() > before);
     tap
 }
 
@@ -145,7 +156,8 @@ fn is_pattern(block: &Block, first: u64) -> bool {
 fn every_bit_of_32_lines() {
     let tap = plugged(patient(Unit::new("T32", 32)));
     let mut rig = Rig::start("T32", 32);
-    let (begin, mut next) = rig.block(|block| (block.first.0, block.first.0));
+    let begin = rig.begin();
+    let mut next = begin;
     let began = tap.counts().started_at.load(Relaxed);
     for number in 1..=1000 {
         let (first, lost, right) = rig.block(|block| {
@@ -156,7 +168,6 @@ fn every_bit_of_32_lines() {
         assert_eq!((first, lost), (next, 0), "block {number}");
         assert!(right, "block {number} is not what was on the lines");
     }
-    rig.present();
     assert_eq!(rig.clock.lost_samples(), 0);
     assert_eq!(tap.counts().dropped_samples.load(Relaxed), 0);
     assert!(rig.news.try_recv().is_err(), "nothing else to tell");
@@ -196,25 +207,20 @@ fn no_allocation() {
 fn unplugged() {
     let mut tap = plugged(patient(Unit::new("AWAY", 8)));
     let mut rig = Rig::start("AWAY", 8);
-    let (first, unit) = rig.block(|block| (block.first.0, unit_sample(block, 0)));
-    let unit = unit.expect("the unit is a second old");
-    rig.present();
-    let (mut last, mut right) = (first, true);
+    let first = rig.begin();
+    let unit = tap.counts().started_at.load(Relaxed);
     for _ in 0..50 {
-        (last, right) = rig.block(|block| (block.first.0, right && is_pattern(block, unit + block.first.0 - first)));
+        assert!(rig.block(|block| is_pattern(block, unit + block.first.0 - first)));
     }
-    assert!(right);
     tap.unplug();
     let said = rig.absent("unplugged");
     assert_eq!(said, "USB line tap AWAY was unplugged while it was in use: plug it in again.");
-    // What came until then has gone by unread; the gap is counted from there on.
-    last += 80 * (rig.clock.blocks() - (last - first) / 80 - 1);
+    let last = first + 80 * (rig.clock.blocks() - 1);
     thread::sleep(Duration::from_millis(1500));
     assert!(rig.news.try_recv().is_err(), "an absence is told once");
     tap.plug_in().expect("there is a virtual USB socket");
-    let (again, lost, found) = rig.block(|block| {
-        (block.first.0, block.lost_samples, unit_sample(block, unit + block.first.0 - first))
-    });
+    let (again, lost, found) = rig
+        .block(|block| (block.first.0, block.lost_samples, unit_sample(block, unit + block.first.0 - first)));
     rig.present();
     assert_eq!(again, last + 80 + lost, "samples and gap add up");
     // The unit's crystal ran on: its own count says how long the gap was.
@@ -231,11 +237,16 @@ fn unplugged() {
 fn bad_packets() {
     let tap = plugged(patient(Unit::new("BAD", 4)));
     let mut rig = Rig::start("BAD", 4);
-    rig.present();
+    let first = rig.begin();
+    let unit = tap.counts().started_at.load(Relaxed);
     for (fault, code, words) in [
         (Fault::Short, "packet_size", "sent a packet of 100 bytes where 692 are due; it was passed over."),
         (Fault::Garbage, "packet_magic", "sent a packet that does not begin with HLTP; it was passed over."),
-        (Fault::Lines, "packet_lines", "sent a packet of 5 lines where its identity says 4; it was passed over."),
+        (
+            Fault::Lines,
+            "packet_lines",
+            "sent a packet of 5 lines where its identity says 4; it was passed over.",
+        ),
         (Fault::Checksum, "packet_checksum", "sent a packet with a wrong checksum; it was passed over."),
     ] {
         assert!(tap.fault(fault));
@@ -246,18 +257,24 @@ fn bad_packets() {
     assert!(tap.fault(Fault::Long));
     assert_eq!(rig.gap(LossCause::Packet), (80, 80));
     assert_eq!(rig.clock.lost_samples(), 5 * 80);
-    assert!(rig.block(|block| unit_sample(block, tap.counts().started_at.load(Relaxed) + 16_000).is_some()));
+    assert!(
+        rig.block(|block| is_pattern(block, unit + block.first.0 - first)),
+        "everything is where it belongs"
+    );
 }
 
 fn bad_numbers() {
     let tap = plugged(patient(Unit::new("NUMBERS", 4)));
     let mut rig = Rig::start("NUMBERS", 4);
-    rig.present();
+    rig.begin();
     assert!(tap.fault(Fault::Drop(7)));
     assert_eq!(rig.gap(LossCause::Packet), (560, 560));
     assert!(tap.fault(Fault::Repeat));
     let said = rig.defect("packet_repeated");
-    assert!(said.starts_with("USB line tap NUMBERS sent packet ") && said.ends_with(" again; it was passed over."));
+    assert!(
+        said.starts_with("USB line tap NUMBERS sent packet ")
+            && said.ends_with(" again; it was passed over.")
+    );
     assert!(tap.fault(Fault::Number));
     assert!(rig.defect("packet_number").ends_with(" is out of order; its samples are used."));
     assert_eq!(rig.clock.lost_samples(), 560, "nothing else is lost");
@@ -269,11 +286,11 @@ fn bad_numbers() {
 fn overflow() {
     let tap = plugged(Unit { fifo_ms: 500, ..Unit::new("FULL", 4) });
     let mut rig = Rig::start("FULL", 4);
-    rig.present();
+    rig.begin();
     assert!(tap.fault(Fault::Hold(800)));
     let (missing, told) = rig.gap(LossCause::UnitOverflow);
     let dropped = tap.counts().dropped_samples.load(Relaxed);
-    assert!(dropped > 0 && dropped < 8000, "{dropped}");
+    assert!(dropped > 0, "a FIFO of 500 ms is too small for 800");
     assert_eq!((missing, told), (dropped, dropped), "what the unit dropped is the gap");
 }
 
@@ -307,6 +324,7 @@ fn vanished() {
     rig.present();
     assert!(tap.fault(Fault::Vanish));
     rig.absent("unplugged");
+    wait_for(|| found().is_empty());
     tap.plug_in().expect("there is a virtual USB socket");
     rig.present();
     rig.block(|_| ());
@@ -320,9 +338,21 @@ fn wrong_units() {
     );
     drop(rig);
     for (unit, lines, words) in [
-        (Unit { protocol_major: 2, ..Unit::new("V2", 4) }, 4, "speaks version 2.0 of the line-tap protocol, this box version 1"),
-        (Unit { claimed_lines: Some(33), ..Unit::new("L33", 4) }, 4, "says that it has 33 lines; a line tap has 4 to 32"),
-        (Unit { claimed_serial: Some("OTHER".into()), ..Unit::new("ID", 4) }, 4, "calls itself OTHER when asked"),
+        (
+            Unit { protocol_major: 2, ..Unit::new("V2", 4) },
+            4,
+            "speaks version 2.0 of the line-tap protocol, this box version 1",
+        ),
+        (
+            Unit { claimed_lines: Some(33), ..Unit::new("L33", 4) },
+            4,
+            "says that it has 33 lines; a line tap has 4 to 32",
+        ),
+        (
+            Unit { claimed_serial: Some("OTHER".into()), ..Unit::new("ID", 4) },
+            4,
+            "calls itself OTHER when asked",
+        ),
         (Unit { fifo_ms: 100, ..Unit::new("FIFO", 4) }, 4, "holds 100 ms of samples, 500 ms are the least"),
         (Unit::new("L4", 4), 8, "has 4 lines, and 8 are set up on it"),
     ] {
@@ -363,7 +393,7 @@ fn wait_for(mut condition: impl FnMut() -> bool) {
 }
 
 fn plugged_in() {
-    assert_eq!(found(), [""; 0], "the others have been unplugged");
+    wait_for(|| found().is_empty());
     let _one = plugged(Unit::new("ONE", 4));
     let _two = plugged(Unit { protocol_major: 9, ..Unit::new("TWO", 4) });
     let mut rig = Rig::start("ONE", 4);

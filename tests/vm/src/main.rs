@@ -13,9 +13,9 @@ type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let tests = line_tap::TESTS.iter().filter(|(name, _)| {
-        wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()))
-    });
+    let tests = line_tap::TESTS
+        .iter()
+        .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())));
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in tests {
         let began = Instant::now();

@@ -81,7 +81,8 @@ impl Plugged {
             lines: 0,
             has_volts: true,
         };
-        let asked = self.info.open().wait().ok().and_then(|device| ask_identity(&device, self.interface).ok());
+        let asked =
+            self.info.open().wait().ok().and_then(|device| ask_identity(&device, self.interface).ok());
         asked.and_then(|bytes| Identity::decode(&bytes).ok()).map_or_else(by_name, |found| identity(&found))
     }
 

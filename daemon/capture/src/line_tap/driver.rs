@@ -100,7 +100,12 @@ impl Worker {
         ended.map_err(|end| self.explain(end))
     }
 
-    fn stream(&mut self, unit: &Unit, endpoint: &mut Endpoint<Bulk, In>, stop: &AtomicBool) -> Result<(), End> {
+    fn stream(
+        &mut self,
+        unit: &Unit,
+        endpoint: &mut Endpoint<Bulk, In>,
+        stop: &AtomicBool,
+    ) -> Result<(), End> {
         let mut order = Order::default();
         let (mut silent_turns, mut useless_packets) = (0, 0);
         while !stop.load(Relaxed) {
@@ -166,7 +171,9 @@ impl Worker {
                 self.complain(
                     "packet_number",
                     now_us,
-                    format_args!("sent a packet whose number {number} is out of order; its samples are used."),
+                    format_args!(
+                        "sent a packet whose number {number} is out of order; its samples are used."
+                    ),
                 );
             }
             Step::Gap { samples, cause } => {
@@ -229,9 +236,11 @@ impl Worker {
 
 fn self_test_fault(serial: &str, test: SelfTest) -> UnitFault {
     const PARTS: [&str; 4] = ["reference voltage", "sample clock", "supply", "checksum of its firmware"];
-    let lines = (0..u32::BITS).filter(|bit| test.faulty_lines & 1 << bit != 0).map(|bit| format!("line {}", bit + 1));
+    let lines =
+        (0..u32::BITS).filter(|bit| test.faulty_lines & 1 << bit != 0).map(|bit| format!("line {}", bit + 1));
     let parts = (0..u16::BITS as usize).filter(|bit| test.faulty_parts & 1 << bit != 0);
-    let parts = parts.map(|bit| PARTS.get(bit).map_or_else(|| format!("part {bit}"), |part| (*part).to_owned()));
+    let parts =
+        parts.map(|bit| PARTS.get(bit).map_or_else(|| format!("part {bit}"), |part| (*part).to_owned()));
     let all = lines.chain(parts).collect::<Vec<_>>().join(", ");
     fault(
         "self_test",

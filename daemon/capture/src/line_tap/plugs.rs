@@ -31,10 +31,7 @@ impl Wake for Unpark {
 impl Plugs {
     /// For the calling thread.
     pub fn watch() -> Self {
-        Self {
-            watch: nusb::watch_devices().ok(),
-            waker: Waker::from(Arc::new(Unpark(thread::current()))),
-        }
+        Self { watch: nusb::watch_devices().ok(), waker: Waker::from(Arc::new(Unpark(thread::current()))) }
     }
 
     /// Until something was plugged in, a second has passed, or `stop` is set.

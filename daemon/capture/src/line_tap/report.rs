@@ -33,9 +33,10 @@ impl Report {
 
     /// A unit that was unplugged is not found from then on, which is no news.
     pub fn absent(&mut self, fault: UnitFault) {
-        let known = self.absent.as_ref().is_some_and(|told| {
-            *told == fault || (told.code == "unplugged" && fault.code == "not_found")
-        });
+        let known = self
+            .absent
+            .as_ref()
+            .is_some_and(|told| *told == fault || (told.code == "unplugged" && fault.code == "not_found"));
         if !known {
             self.absent = Some(fault.clone());
             self.tell(UnitNews::Absent(fault));

@@ -63,6 +63,8 @@ pub enum IdentityError {
     Lines { lines: usize },
     #[error("holds {fifo_ms} ms of samples, {LEAST_FIFO_MS} ms are the least")]
     Fifo { fifo_ms: u16 },
+    #[error("cannot be set to a gain of 0 dB, only from {least} to {greatest} tenths of a decibel")]
+    Gain { least: i16, greatest: i16 },
     #[error("has a {field} that is empty or not plain ASCII")]
     Text { field: &'static str },
 }
@@ -89,10 +91,14 @@ impl Identity {
         if fifo_ms < LEAST_FIFO_MS {
             return Err(IdentityError::Fifo { fifo_ms });
         }
+        let (least, greatest) = (word(10) as i16, word(12) as i16);
+        if !(least..=greatest).contains(&0) {
+            return Err(IdentityError::Gain { least, greatest });
+        }
         Ok(Self {
             lines,
             fifo_ms,
-            gain_tenth_db: (word(10) as i16, word(12) as i16),
+            gain_tenth_db: (least, greatest),
             serial: text(&bytes[16..48], "serial number")?,
             firmware: text(&bytes[48..80], "firmware version")?,
             model: text(&bytes[80..128], "model")?,
@@ -346,6 +352,7 @@ mod tests {
         assert_eq!(refused(6, 33), IdentityError::Lines { lines: 33 });
         assert_eq!(refused(6, 3), IdentityError::Lines { lines: 3 });
         assert_eq!(refused(9, 1), IdentityError::Fifo { fifo_ms: 384 });
+        assert_eq!(refused(11, 0), IdentityError::Gain { least: 136, greatest: 240 });
         assert_eq!(refused(16, 0), IdentityError::Text { field: "serial number" });
         assert_eq!(refused(79, 1), IdentityError::Text { field: "firmware version" });
         assert_eq!(refused(80, 0xC3), IdentityError::Text { field: "model" });

@@ -88,6 +88,10 @@ impl UnitWatch {
                 self.notice(Notice::Raise(key, params(json!({"reason": code, "detail": sentence}))));
                 unit.presence = Presence::Absent { code, sentence };
             }
+            UnitNews::Defect(UnitFault { code, sentence }) => {
+                let key = AlarmKey::of_thing(AlarmCode::UnitFaulty, name);
+                self.notice(Notice::Lost(key, params(json!({"reason": code, "detail": sentence}))));
+            }
             UnitNews::Lost { samples, cause } => {
                 let key = AlarmKey::of_thing(AlarmCode::AudioGap, name);
                 self.notice(Notice::Lost(key, params(json!({"cause": cause, "samples": samples}))));

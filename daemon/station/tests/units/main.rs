@@ -104,6 +104,23 @@ fn samples_that_are_missing_are_a_gap_in_the_recording_and_an_alarm() {
 }
 
 #[test]
+fn a_unit_that_works_in_part_is_an_alarm_and_goes_on() {
+    let test_box = Box::new(&[("tap-a", 1, 1)]);
+    let station = test_box.start();
+    let mut unit = test_box.unit("tap-a");
+    unit.present();
+    unit.complain();
+    unit.play(Duration::from_millis(200), |_| 48.0);
+    wait_until("the alarm stands", || {
+        !alarms(&station, AlarmCode::UnitFaulty, AlarmState::Current).is_empty()
+    });
+    let alarm = &alarms(&station, AlarmCode::UnitFaulty, AlarmState::Current)[0];
+    assert_eq!(alarm.thing.as_deref(), Some("tap-a"));
+    assert!(matches!(station.units()[0].presence, Presence::Present));
+    station.stop().expect("stopped");
+}
+
+#[test]
 fn units_are_set_for_the_next_start() {
     let test_box = Box::new(&[]);
     let station = test_box.start();

@@ -99,6 +99,11 @@ impl Unit {
         self.news.send(UnitNews::Absent(fault)).expect("somebody listens");
     }
 
+    pub fn complain(&mut self) {
+        let fault = UnitFault { code: "self_test", sentence: "It found a fault in itself.".into() };
+        self.news.send(UnitNews::Defect(fault)).expect("somebody listens");
+    }
+
     pub fn lose(&mut self, samples: u64) {
         self.feed.lose(samples);
         self.due += Duration::from_micros(samples * 125);

@@ -48,9 +48,8 @@ impl FromStr for Fault {
             None => Ok(default),
             Some(text) => text.parse().map_err(|_| format!("'{text}' is no number")),
         };
-        let packets = |default: u64| {
-            u32::try_from(number(default)?).map_err(|_| "that is too many packets".to_owned())
-        };
+        let packets =
+            |default: u64| u32::try_from(number(default)?).map_err(|_| "that is too many packets".to_owned());
         Ok(match name {
             "drop" => Self::Drop(packets(1)?),
             "repeat" => Self::Repeat,

@@ -148,8 +148,11 @@ fn read_volts(path: &Path) -> Result<Vec<(u64, Volts)>, PlayError> {
     let mut rows = Vec::new();
     for (index, line) in read_text(path)?.lines().enumerate().skip(1) {
         let wrong = || PlayError::Volts { path: path.into(), row: index + 1 };
-        let fields: Vec<f64> =
-            line.split(',').map(|field| field.trim().parse()).collect::<Result<_, _>>().map_err(|_| wrong())?;
+        let fields: Vec<f64> = line
+            .split(',')
+            .map(|field| field.trim().parse())
+            .collect::<Result<_, _>>()
+            .map_err(|_| wrong())?;
         let [seconds, volts, ring] = fields[..] else { return Err(wrong()) };
         // Casts stop at the greatest that the wire can carry.
         rows.push((
@@ -212,6 +215,8 @@ mod tests {
         assert!(refused().contains("scenario.toml"));
         scenario(folder.path());
         fs::write(folder.path().join("a.csv"), "seconds,volts,ring_volts\n0,x,0\n").unwrap();
-        assert!(refused().ends_with("a.csv row 2 is not 'seconds,volts,ring_volts' with a volts file's numbers"));
+        assert!(
+            refused().ends_with("a.csv row 2 is not 'seconds,volts,ring_volts' with a volts file's numbers")
+        );
     }
 }

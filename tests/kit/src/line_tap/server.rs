@@ -160,8 +160,8 @@ impl Server {
             (0xC1, 4) => Some(self.state.gains.clone()),
             (0x41, 4) => {
                 let within = |gain: &[u8]| (-120..=240).contains(&i16::from_le_bytes([gain[0], gain[1]]));
-                let right = submit.data.len() == self.state.gains.len()
-                    && submit.data.chunks_exact(2).all(within);
+                let right =
+                    submit.data.len() == self.state.gains.len() && submit.data.chunks_exact(2).all(within);
                 right.then(|| {
                     self.state.gains.clone_from(&submit.data);
                     Vec::new()
@@ -242,7 +242,9 @@ impl Server {
                 self.faults.try_recv().ok()
             };
             match fault {
-                Some(Fault::Hold(ms)) => self.state.held_until = Some(Instant::now() + Duration::from_millis(ms)),
+                Some(Fault::Hold(ms)) => {
+                    self.state.held_until = Some(Instant::now() + Duration::from_millis(ms))
+                }
                 Some(Fault::Silent) => self.state.silent = true,
                 Some(Fault::Noise(packets)) => self.state.noise = packets,
                 Some(Fault::Number) => self.state.number_ahead += 5,

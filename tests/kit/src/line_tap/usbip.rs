@@ -114,10 +114,7 @@ mod tests {
     #[test]
     fn an_unlink_names_its_transfer() {
         let stream = bytes([2, 8, 2, 0, 0, 7, 0, 0, 0, 0], [0; 8]);
-        assert!(matches!(
-            read(&mut stream.as_slice()),
-            Ok(Some(Command::Unlink { number: 8, transfer: 7 }))
-        ));
+        assert!(matches!(read(&mut stream.as_slice()), Ok(Some(Command::Unlink { number: 8, transfer: 7 }))));
         assert_eq!(answer_unlink(8, true)[20..24], (-104_i32).to_be_bytes());
     }
 
