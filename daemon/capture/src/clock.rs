@@ -47,7 +47,8 @@ impl Clock for SystemClock {
     }
 }
 
-fn monotonic_us() -> i64 {
+/// The box's monotonic clock, in microseconds since its start; it runs on while the box sleeps (`CLOCK_BOOTTIME`).
+pub fn monotonic_us() -> i64 {
     use nix::time::{ClockId, clock_gettime};
     clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(0, |t| t.tv_sec() * 1_000_000 + t.tv_nsec() / 1000)
 }

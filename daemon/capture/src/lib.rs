@@ -5,6 +5,7 @@ pub mod block;
 pub mod clock;
 pub mod drift;
 pub mod feed;
+pub mod line_tap;
 pub mod scenario;
 pub mod unit;
 

@@ -9,6 +9,7 @@ use std::thread::JoinHandle;
 use serde::{Deserialize, Serialize};
 
 use crate::feed::Feed;
+use crate::{line_tap, pcm};
 
 /// Where a unit's samples come from.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -82,9 +83,11 @@ pub struct UnitFault {
 ///
 /// # Errors
 /// The system has no thread left.
-pub fn start(config: &UnitConfig, _feed: Feed, _news: News) -> std::io::Result<Driver> {
-    // Drivers come with the next commits.
-    Err(std::io::Error::other(format!("{:?} is not known to this release", config.place)))
+pub fn start(config: &UnitConfig, feed: Feed, news: News) -> std::io::Result<Driver> {
+    match &config.place {
+        UnitPlace::LineTap { serial } => line_tap::start(serial, config.lines, feed, news),
+        UnitPlace::Pcm { device } => pcm::start(device, config.tracks, feed, news),
+    }
 }
 
 /// Where a driver tells what is rare.
@@ -98,14 +101,18 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Runs `work` on a thread of this name until it returns, which it does soon after `stop` is set.
+    /// Runs `work` on a thread of this name until it returns, which it does soon after `stop` is set. The thread has
+    /// real-time priority where the box allows it.
     ///
     /// # Errors
     /// The system has no thread left.
     pub fn start(name: &str, work: impl FnOnce(&AtomicBool) + Send + 'static) -> std::io::Result<Self> {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
-        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || work(&told))?;
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            ask_for_real_time();
+            work(&told);
+        })?;
         Ok(Self { stop, thread: Some(thread) })
     }
 }
@@ -117,5 +124,20 @@ impl Drop for Driver {
             // One that panicked has said so on the console.
             let _ = thread.join();
         }
+    }
+}
+
+/// Priority of a driver's thread among those in real time: above everything ordinary, below the kernel's interrupt
+/// threads (50), whose data it waits for.
+const REAL_TIME_PRIORITY: libc::c_int = 20;
+
+/// Puts the calling thread before everything that is not in real time. A box without the right (`CAP_SYS_NICE`, or
+/// `RLIMIT_RTPRIO` of at least the priority) goes on at the ordinary one: buffers of half a second carry it.
+fn ask_for_real_time() {
+    // SAFETY: 0 is the calling thread, and the parameter is a live, whole value that is only read.
+    unsafe {
+        let mut parameter: libc::sched_param = std::mem::zeroed();
+        parameter.sched_priority = REAL_TIME_PRIORITY;
+        libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &parameter);
     }
 }

@@ -4,7 +4,9 @@
 use std::path::Path;
 
 use bytes::BytesMut;
-use capture::Scenario;
+use capture::line_tap::order::Order;
+use capture::line_tap::wire::{Identity, MOST_LINES, Packet, SelfTest, packet_bytes};
+use capture::{BLOCK_SAMPLES, Scenario};
 use catalog::journal::JournalReader;
 use catalog::journal::format::{SegmentHeader, encode_frame};
 use recording::check::{Depth, check};
@@ -17,13 +19,14 @@ use uplink::message;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("caller_id", caller_id),
     ("wav_facts", wav_facts),
     ("journal", journal),
     ("capture_log", capture_log),
     ("scenario", scenario),
     ("uplink", uplink),
+    ("line_tap", line_tap),
 ];
 
 /// A caller-ID message, and the same bytes as samples of a line.
@@ -124,6 +127,27 @@ pub fn uplink(bytes: &[u8]) {
             assert!(frame.encode(&mut again).is_ok(), "what was read can be sent");
         }
     });
+}
+
+/// What comes from a line tap: its identity, its self-test, and packets, as they are and with a checksum that is right.
+pub fn line_tap(bytes: &[u8]) {
+    let _ = SelfTest::decode(bytes);
+    let lines = match Identity::decode(bytes) {
+        Ok(identity) => identity.lines,
+        Err(_) => usize::from(bytes.get(6).copied().unwrap_or(0)).clamp(MOST_LINES / 8, MOST_LINES),
+    };
+    let covered = packet_bytes(lines) - 4;
+    let mut sealed: Vec<u8> = bytes.iter().copied().chain(std::iter::repeat(0)).take(covered).collect();
+    sealed.extend(crc32fast::hash(&sealed).to_le_bytes());
+    let mut order = Order::default();
+    for whole in [bytes, &sealed] {
+        let Ok(packet) = Packet::decode(whole, lines) else { continue };
+        assert_eq!(packet.status().count(), lines);
+        let mut samples = vec![0; lines * BLOCK_SAMPLES];
+        packet.copy_samples(&mut samples);
+        let _ = order.step(&packet.header);
+        let _ = order.step(&packet.header);
+    }
 }
 
 /// A folder that costs no disk.

@@ -7,6 +7,7 @@ pub mod audio;
 pub mod compare;
 pub mod corpus;
 pub mod event;
+pub mod line_tap;
 pub mod measure;
 pub mod replay;
 pub mod scenario;

@@ -1,11 +1,12 @@
 //! `kit`, the command line of the test kit. Exit status: 0 well, 1 a limit was missed, 2 bad use or bad input.
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use hookline_test_kit::compare::compare;
+use hookline_test_kit::line_tap::{self, Player, SoftwareTap, Unit};
 use hookline_test_kit::{accuracy, event, scenario, speed};
 use lexopt::prelude::*;
 
@@ -15,6 +16,7 @@ kit demo OUT                                                  the 16-port demo o
 kit compare SCENARIO REPLAY                                   judges REPLAY/events.jsonl by SCENARIO/truth.jsonl
 kit accuracy --hookline PROGRAM --work DIR [--short] [SECTION...]   the accuracy table
 kit speed --hookline PROGRAM --work DIR [--ports P] [--seconds S] [--runs N]   detection speed beside spandsp's
+kit line-tap --serial S --scenario DIR [--lines N] [--fast-ppm X] [--fifo-ms N] [--once]   a line tap in software, plugged in here (root, vhci-hcd)
 kit peer SCENARIO [--without-adsi]                            spandsp's receivers over a scenario's audio";
 
 fn main() -> ExitCode {
@@ -47,6 +49,7 @@ fn run() -> Result<ExitCode, Box<dyn Error>> {
         }
         Some(Value(name)) if name == "accuracy" => measure_accuracy(args),
         Some(Value(name)) if name == "speed" => measure_speed(args),
+        Some(Value(name)) if name == "line-tap" => run_line_tap(args),
         Some(Value(name)) if name == "peer" => run_peer(args),
         Some(Long("help") | Short('h')) => {
             println!("{USAGE}");
@@ -138,4 +141,46 @@ fn run_peer(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
     let heard = speed::peer(&scenario.ok_or("SCENARIO is missing")?, with_adsi)?;
     println!("heard {heard} channel-seconds");
     Ok(ExitCode::SUCCESS)
+}
+
+fn run_line_tap(mut args: lexopt::Parser) -> Result<ExitCode, Box<dyn Error>> {
+    let (mut serial, mut scenario, mut lines, mut once) = (None, None, None, false);
+    let mut unit = Unit::new("", 0);
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("serial") => serial = Some(args.value()?.string()?),
+            Long("scenario") => scenario = Some(PathBuf::from(args.value()?)),
+            Long("lines") => lines = Some(args.value()?.parse()?),
+            Long("fast-ppm") => unit.fast_ppm = args.value()?.parse()?,
+            Long("fifo-ms") => unit.fifo_ms = args.value()?.parse()?,
+            Long("once") => once = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    unit.serial = serial.ok_or("--serial S is missing")?;
+    let player = Player::load(&scenario.ok_or("--scenario DIR is missing")?, once)?;
+    unit.lines = lines.unwrap_or(player.channels().clamp(4, 32) as u8);
+    if !(4..=32).contains(&unit.lines) || !unit.fast_ppm.is_finite() || unit.fast_ppm.abs() > 10_000.0 {
+        return Err("a line tap has 4 to 32 lines, and a crystal that is off by 10,000 ppm at most".into());
+    }
+    let named = format!("line tap {} of {} lines", unit.serial, unit.lines);
+    let mut tap = SoftwareTap::new(unit, player);
+    tap.plug_in()?;
+    println!("{named} is plugged in; type 'unplug', 'plug', or what shall go wrong: {}", line_tap::WORDS);
+    for line in io::stdin().lock().lines() {
+        match line?.trim() {
+            "" => {}
+            "unplug" => tap.unplug(),
+            "plug" => tap.plug_in()?,
+            words => match words.parse() {
+                Ok(fault) if tap.fault(fault) => {}
+                Ok(_) => println!("{named} is not plugged in"),
+                Err(problem) => println!("{problem}"),
+            },
+        }
+    }
+    // Nobody types any more: it stays until this program is ended.
+    loop {
+        std::thread::park();
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use capture::{UnitClock, UnitFault, UnitIdentity, UnitNews};
 use catalog::{AlarmCode, AlarmKey, Params};
@@ -11,6 +12,11 @@ use upkeep::params;
 
 use super::settings::UnitSettings;
 use crate::care::Notice;
+
+/// What a unit has found in itself.
+const SELF_TEST: &str = "self_test";
+/// What passes is shown so long after it was told last.
+const DEFECT_SHOWN: Duration = Duration::from_secs(60);
 
 /// A unit as pages show it.
 #[derive(Clone, Debug, Serialize)]
@@ -44,8 +50,18 @@ struct Watched {
     clock: Arc<UnitClock>,
     settings: UnitSettings,
     state: UnitState,
-    fault: Option<UnitFault>,
+    /// Why it gives nothing.
+    absence: Option<UnitFault>,
+    /// What was last not right about it, and when that was told.
+    defect: Option<(UnitFault, Instant)>,
     identity: Option<UnitIdentity>,
+}
+
+impl Watched {
+    fn fault(&self) -> Option<UnitFault> {
+        let stands = |(fault, told): &&(UnitFault, Instant)| fault.code == SELF_TEST || told.elapsed() < DEFECT_SHOWN;
+        self.absence.clone().or_else(|| self.defect.as_ref().filter(stands).map(|(fault, _)| fault.clone()))
+    }
 }
 
 /// All live units. Pages read it, the dispatch thread keeps it up to date.
@@ -62,7 +78,7 @@ impl UnitWatch {
 
     pub(crate) fn add(&self, settings: UnitSettings, clock: Arc<UnitClock>, news: Receiver<UnitNews>) {
         let state = UnitState::Starting;
-        let watched = Watched { news, clock, settings, state, fault: None, identity: None };
+        let watched = Watched { news, clock, settings, state, absence: None, defect: None, identity: None };
         self.lock().push(watched);
     }
 
@@ -82,17 +98,19 @@ impl UnitWatch {
         match news {
             UnitNews::Present(identity) => {
                 self.notice(Notice::Clear(lost));
-                self.notice(Notice::Clear(defect));
-                (unit.state, unit.fault) = (UnitState::Present, None);
+                (unit.state, unit.absence) = (UnitState::Present, None);
                 unit.identity = Some(identity);
             }
             UnitNews::Absent(fault) => {
                 self.notice(Notice::Raise(lost, fault_params(&fault)));
-                (unit.state, unit.fault) = (UnitState::Absent, Some(fault));
+                self.notice(Notice::Clear(defect));
+                (unit.state, unit.absence, unit.defect) = (UnitState::Absent, Some(fault), None);
             }
             UnitNews::Defect(fault) => {
-                self.notice(Notice::Raise(defect, fault_params(&fault)));
-                unit.fault = Some(fault);
+                // What it found in itself does not heal; the rest passes, and may come again.
+                let notice = if fault.code == SELF_TEST { Notice::Raise } else { Notice::Lost };
+                self.notice(notice(defect, fault_params(&fault)));
+                unit.defect = Some((fault, Instant::now()));
             }
             UnitNews::Lost { samples, cause } => {
                 let key = AlarmKey::of_thing(AlarmCode::AudioGap, name);
@@ -108,7 +126,7 @@ impl UnitWatch {
             .map(|unit| UnitNow {
                 settings: unit.settings.clone(),
                 state: unit.state,
-                fault: unit.fault.clone(),
+                fault: unit.fault(),
                 identity: unit.identity.clone(),
                 fast_ppm: unit.clock.fast_ppm(),
                 lost_samples: unit.clock.lost_samples(),

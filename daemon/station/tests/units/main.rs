@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use catalog::{AlarmCode, AlarmState};
 use line::{PortState, StopMode};
-use played::{Box, alarms, recordings, voices, wait_until};
+use played::{Box, LOSS_STANDS, alarms, recordings, voices, wait_until};
 use station::UnitState;
 
 #[test]
@@ -82,17 +82,23 @@ fn a_unit_that_works_in_part_says_what_is_wrong() {
     let test_box = Box::new(&[("tap-a", 1, 1)]);
     let station = test_box.start();
     let mut unit = test_box.unit("tap-a");
+    let fault = || station.units()[0].fault.as_ref().map(|fault| fault.code);
+    // Before it gives samples, it tells what it has found out about itself.
+    unit.complains("self_test");
     unit.present();
-    unit.works_in_part();
+    unit.play(Duration::from_millis(200), |_| 48.0);
     wait_until("it is told", || !alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty());
-    let now = &station.units()[0];
-    assert_eq!(
-        (now.state, now.fault.as_ref().map(|fault| fault.code)),
-        (UnitState::Present, Some("self_test"))
-    );
+    assert_eq!((station.units()[0].state, fault()), (UnitState::Present, Some("self_test")));
+    std::thread::sleep(LOSS_STANDS + Duration::from_millis(500));
+    assert!(!alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty(), "it does not heal");
+
+    unit.pulled_out();
     unit.present();
+    wait_until("another one is fine", || alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty());
+    assert_eq!(fault(), None);
+    unit.complains("packet_repeated");
+    wait_until("it is told", || !alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty());
     wait_until("it is over", || alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty());
-    assert_eq!(station.units()[0].fault, None);
     station.stop().expect("stopped");
 }
 

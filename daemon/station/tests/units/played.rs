@@ -16,6 +16,9 @@ use recording::{Reader, Select};
 use station::units::UnitBook;
 use station::{Station, StationConfig, Tuning, UnitSettings};
 
+/// Alarms of what passes clear so long after it was told last.
+pub const LOSS_STANDS: Duration = Duration::from_secs(2);
+
 type Started = Arc<Mutex<HashMap<String, (Feed, News, u16)>>>;
 
 pub struct Box {
@@ -44,6 +47,7 @@ impl Box {
         let started = self.started.clone();
         let tuning = Tuning {
             round: Duration::from_millis(100),
+            loss_stands: LOSS_STANDS,
             start_driver: Arc::new(move |unit, feed, news| {
                 let lines = unit.lines;
                 started.lock().expect("no panic").insert(unit.name.clone(), (feed, news, lines));
@@ -99,8 +103,8 @@ impl Unit {
         self.news.send(UnitNews::Absent(fault)).expect("somebody listens");
     }
 
-    pub fn works_in_part(&mut self) {
-        let fault = UnitFault { code: "self_test", sentence: "Line 1 failed its self-test.".into() };
+    pub fn complains(&mut self, code: &'static str) {
+        let fault = UnitFault { code, sentence: "Something about it is not right.".into() };
         self.news.send(UnitNews::Defect(fault)).expect("somebody listens");
     }
 
