@@ -6,6 +6,7 @@ pub mod clock;
 pub mod drift;
 pub mod feed;
 pub mod line_tap;
+pub mod pcm;
 pub mod scenario;
 pub mod unit;
 

@@ -133,7 +133,7 @@ const REAL_TIME_PRIORITY: libc::c_int = 20;
 
 /// Puts the calling thread before everything that is not in real time. A box without the right (`CAP_SYS_NICE`, or
 /// `RLIMIT_RTPRIO` of at least the priority) goes on at the ordinary one: buffers of half a second carry it.
-fn ask_for_real_time() {
+pub fn ask_for_real_time() {
     // SAFETY: 0 is the calling thread, and the parameter is a live, whole value that is only read.
     unsafe {
         let mut parameter: libc::sched_param = std::mem::zeroed();

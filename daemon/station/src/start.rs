@@ -120,7 +120,10 @@ impl Station {
             pulse: pulse.clone(),
         };
         let dispatch_stop = Arc::new(AtomicBool::new(false));
-        let capture = spawn("capture", move || capture_thread::run(inputs, world, &requests_out))?;
+        let capture = spawn("capture", move || {
+            capture::unit::ask_for_real_time();
+            capture_thread::run(inputs, world, &requests_out);
+        })?;
         let dispatch = Dispatch {
             live: live.clone(),
             keepers,

@@ -59,7 +59,8 @@ struct Watched {
 
 impl Watched {
     fn fault(&self) -> Option<UnitFault> {
-        let stands = |(fault, told): &&(UnitFault, Instant)| fault.code == SELF_TEST || told.elapsed() < DEFECT_SHOWN;
+        let stands =
+            |(fault, told): &&(UnitFault, Instant)| fault.code == SELF_TEST || told.elapsed() < DEFECT_SHOWN;
         self.absence.clone().or_else(|| self.defect.as_ref().filter(stands).map(|(fault, _)| fault.clone()))
     }
 }

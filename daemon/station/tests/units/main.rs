@@ -94,7 +94,9 @@ fn a_unit_that_works_in_part_says_what_is_wrong() {
 
     unit.pulled_out();
     unit.present();
-    wait_until("another one is fine", || alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty());
+    wait_until("another one is fine", || {
+        alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty()
+    });
     assert_eq!(fault(), None);
     unit.complains("packet_repeated");
     wait_until("it is told", || !alarms(&station, AlarmCode::UnitDefect, AlarmState::Current).is_empty());
