@@ -17,12 +17,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def crates(board):
     """A component for each crate of other people that the daemon is made of on this board."""
-    tree = subprocess.run(
+    made = subprocess.run(
         ["cargo", "tree", "--locked", "--package", "hookline", "--edges", "normal", "--prefix", "none",
          "--target", f"{board}-unknown-linux-gnu", "--format", "{p}|{l}"],
-        cwd=ROOT, check=True, capture_output=True, text=True).stdout
+        cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if made.returncode != 0:
+        sys.exit("cargo does not say what the daemon is made of: see above.")
     licences = {}
-    for line in tree.splitlines():
+    for line in made.stdout.splitlines():
         package, _, licence = line.partition("|")
         name, version = package.split()[:2]
         licences[name, version.removeprefix("v")] = licence.removesuffix(" (*)")
