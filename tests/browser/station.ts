@@ -82,7 +82,8 @@ export const startStation = (...options: string[]): Promise<Station> =>
 export const startEmptyStation = (): Promise<Station> => startBox('station')
 
 /** A new platform, likewise; stations dial in at a free port. */
-export const startPlatform = (): Promise<Station> => startBox('platform', '--intake', '127.0.0.1:0')
+export const startPlatform = (...options: string[]): Promise<Station> =>
+  startBox('platform', '--intake', '127.0.0.1:0', ...options)
 
 async function startBox(...role: string[]): Promise<Station> {
   if (!existsSync(program))

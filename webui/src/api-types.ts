@@ -1224,6 +1224,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/settings/network": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The network: interfaces, settings, the change that waits to be confirmed, how the last one ended. */
+        get: operations["get_network"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /** Have these settings count, in place of all that are set; taken back after `left_s` unless confirmed. It begins half a second after the answer: ask on at the address that the box has then. */
+        patch: operations["change_network"];
+        trace?: never;
+    };
+    "/settings/network/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Keep the change that is being tried. */
+        post: operations["confirm_network"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/settings/network/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take the change that is being tried back, half a second after the answer. */
+        post: operations["revert_network"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/settings/platform": {
         parameters: {
             query?: never;
@@ -2200,7 +2252,7 @@ export interface components {
             ids: components["schemas"]["RecordingId"][];
         };
         /** @enum {string} */
-        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused" | "token_wrong" | "uplink_expected" | "release_exists" | "release_name_taken" | "release_in_use" | "too_many_releases" | "not_a_bundle" | "no_room" | "no_time" | "clock_failed" | "appliance_absent" | "appliance_failed";
+        ErrorCode: "not_logged_in" | "login_failed" | "login_locked" | "password_change_required" | "password_refused" | "old_password_wrong" | "csrf_wrong" | "right_missing" | "not_found" | "route_not_found" | "method_not_allowed" | "json_malformed" | "field_unknown" | "field_missing" | "field_invalid" | "body_too_large" | "media_type_wrong" | "request_incomplete" | "request_timeout" | "range_not_satisfiable" | "websocket_expected" | "count_mismatch" | "audio_absent" | "recording_deleted" | "recording_permanent" | "file_missing" | "setting_invalid" | "nothing_to_undo" | "calibration_refused" | "record_refused" | "account_exists" | "account_protected" | "right_not_yours" | "contact_exists" | "busy" | "not_well" | "storage_failed" | "internal" | "device_exists" | "confirmation_wrong" | "department_exists" | "department_in_use" | "department_cycle" | "department_not_yours" | "device_offline" | "audio_not_here" | "audio_here" | "command_over" | "job_over" | "too_many_found" | "listening_refused" | "token_wrong" | "uplink_expected" | "release_exists" | "release_name_taken" | "release_in_use" | "too_many_releases" | "not_a_bundle" | "no_room" | "no_time" | "clock_failed" | "appliance_absent" | "appliance_failed" | "network_invalid" | "network_change_waits" | "network_change_over";
         /** @description How much a query finds. */
         Found: {
             count: number;
@@ -2535,6 +2587,126 @@ export interface components {
             number | null,
             number | null
         ];
+        NetworkAddress: {
+            address: string;
+            prefix: number;
+            source: components["schemas"]["NetworkAddressSource"];
+        };
+        /** @enum {string} */
+        NetworkAddressSource: "static" | "dhcp" | "router" | "link_local" | "other";
+        /** @description As the router says. */
+        NetworkAuto: {
+            /** @enum {string} */
+            method: "auto";
+        };
+        NetworkChange: {
+            settings: components["schemas"]["NetworkSettings"];
+        };
+        NetworkChangeId: {
+            /** @description Number of a change. */
+            id: number;
+        };
+        NetworkDhcp: {
+            /** @enum {string} */
+            method: "dhcp";
+        };
+        NetworkEnded: {
+            /** @description Number of a change. */
+            id: number;
+            outcome: components["schemas"]["NetworkOutcome"];
+            time: components["schemas"]["Time"];
+        };
+        /**
+         * @description `fault` of the error `network_invalid`.
+         * @enum {string}
+         */
+        NetworkFault: "too_many" | "interface_unknown" | "interface_twice" | "vlan_range" | "vlan_alone" | "vlan_name_long" | "address_malformed" | "address_special" | "address_is_net" | "address_is_broadcast" | "prefix_range" | "gateway_malformed" | "gateway_outside" | "gateway_is_self" | "gateway_special" | "gateway_twice" | "nets_overlap" | "dns_malformed" | "dns_special" | "dns_twice" | "dns_too_many" | "mtu_range" | "mtu_above_port" | "user_malformed" | "password_malformed" | "password_missing" | "service_malformed" | "ipv6_with_pppoe" | "no_way_left";
+        NetworkInterface: {
+            /** @description Addresses of name servers; empty: those that DHCP, the router or the provider names. */
+            dns?: string[];
+            /** @description As the kernel names it. */
+            interface: string;
+            ipv4: components["schemas"]["NetworkOff"] | components["schemas"]["NetworkDhcp"] | components["schemas"]["NetworkStatic"] | components["schemas"]["NetworkPppoe"];
+            ipv6: components["schemas"]["NetworkOff"] | components["schemas"]["NetworkAuto"] | components["schemas"]["NetworkStatic"];
+            /** @description Bytes; `null`: 1500, and 1492 for PPPoE. */
+            mtu?: number | null;
+            /** @description Tagged (IEEE 802.1Q); `null`: untagged. What carries VLANs needs settings of its own. */
+            vlan?: number | null;
+        };
+        NetworkLease: {
+            lifetime_s: number | null;
+            server: string | null;
+        };
+        NetworkLink: {
+            addresses: components["schemas"]["NetworkAddress"][];
+            /** @description A cable is in it, with somebody at the other end. */
+            carrier: boolean;
+            dns: string[];
+            gateways: string[];
+            kind: components["schemas"]["NetworkLinkKind"];
+            /** @description What DHCP gave, for IPv4. */
+            lease: components["schemas"]["NetworkLease"] | null;
+            mac: string | null;
+            /** @description Bytes. */
+            mtu: number | null;
+            /** @description As the kernel names it. */
+            name: string;
+            /** @description Whether it can be set here. */
+            settable: boolean;
+            speed_mbit: number | null;
+            state: components["schemas"]["NetworkLinkState"];
+        };
+        /** @enum {string} */
+        NetworkLinkKind: "ethernet" | "vlan" | "wireless" | "ppp" | "other";
+        /**
+         * @description How far the box has come with it; `configuring`: it waits, for DHCP say.
+         * @enum {string}
+         */
+        NetworkLinkState: "configured" | "configuring" | "failed" | "unmanaged" | "unknown";
+        NetworkNow: {
+            /** @description How the last change ended. */
+            last: components["schemas"]["NetworkEnded"] | null;
+            /** @description Of the box, by name. */
+            links: components["schemas"]["NetworkLink"][];
+            settings: components["schemas"]["NetworkSettings"];
+            /** @description A change that counts now and waits to be confirmed; `settings` are those before it. */
+            trying: components["schemas"]["NetworkTrying"] | null;
+        };
+        NetworkOff: {
+            /** @enum {string} */
+            method: "off";
+        };
+        /**
+         * @description `not_confirmed`, `reverted`, `interrupted` (the box, or its process, ended meanwhile), `failed`: taken back.
+         * @enum {string}
+         */
+        NetworkOutcome: "confirmed" | "not_confirmed" | "reverted" | "interrupted" | "failed";
+        NetworkPppoe: {
+            /** @enum {string} */
+            method: "pppoe";
+            /** @description Never told; `null`: as it is, as long as the user is the same. */
+            password?: string | null;
+            service?: string | null;
+            user: string;
+        };
+        NetworkSettings: {
+            /** @description An interface that is not named has what the box came with: DHCP, and the factory address. */
+            interfaces: components["schemas"]["NetworkInterface"][];
+        };
+        NetworkStatic: {
+            /** @description With the length of its prefix: `192.168.1.20/24`. */
+            address: string;
+            gateway?: string | null;
+            /** @enum {string} */
+            method: "static";
+        };
+        NetworkTrying: {
+            /** @description Number of a change. */
+            id: number;
+            /** @description Until it is taken back. */
+            left_s: number;
+            settings: components["schemas"]["NetworkSettings"];
+        };
         PasswordChange: {
             new: string;
             old: string;
@@ -6733,6 +6905,129 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             408: components["responses"]["RequestTimeout"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    get_network: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkNow"];
+                };
+            };
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    change_network: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NetworkChange"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NetworkTrying"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    confirm_network: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NetworkChangeId"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["MediaType"];
+            422: components["responses"]["Invalid"];
+            500: components["responses"]["Failed"];
+            503: components["responses"]["Busy"];
+        };
+    };
+    revert_network: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NetworkChangeId"];
+            };
+        };
+        responses: {
+            /** @description Done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["RequestTimeout"];
+            409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             415: components["responses"]["MediaType"];
             422: components["responses"]["Invalid"];

@@ -59,6 +59,14 @@ export type MailSettingsPatch = Schemas['MailSettingsPatch']
 export type MailTestState = Schemas['MailTestState']
 export type Mark = Schemas['Mark']
 export type Meter = Schemas['Meter']
+export type NetworkAddressSource = Schemas['NetworkAddressSource']
+export type NetworkEnded = Schemas['NetworkEnded']
+export type NetworkInterface = Schemas['NetworkInterface']
+export type NetworkLink = Schemas['NetworkLink']
+export type NetworkLinkState = Schemas['NetworkLinkState']
+export type NetworkNow = Schemas['NetworkNow']
+export type NetworkSettings = Schemas['NetworkSettings']
+export type NetworkTrying = Schemas['NetworkTrying']
 export type Peaks = Schemas['Peaks']
 export type PlatformLink = Schemas['PlatformLink']
 export type PlatformLinkPatch = Schemas['PlatformLinkPatch']
@@ -202,6 +210,11 @@ export const api = {
 
   mail: () => get<MailNow>('/settings/mail'),
   changeMail: (settings: MailSettingsPatch) => patch<MailNow>('/settings/mail', { settings }),
+  /** The address that is asked may be gone: `signal` says when to give up. */
+  network: (signal?: AbortSignal) => get<NetworkNow>('/settings/network', {}, signal),
+  changeNetwork: (settings: NetworkSettings) => patch<NetworkTrying>('/settings/network', { settings }),
+  confirmNetwork: (id: number) => post('/settings/network/confirm', { id }),
+  revertNetwork: (id: number) => post('/settings/network/revert', { id }),
   testMail: (text: string) => post<MailNow>('/settings/mail/test', { text }),
 
   recall: (port: number, limit = 10) => get<Schemas['RecordingList']>(`/ports/${port}/recordings`, { limit }),

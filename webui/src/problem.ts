@@ -18,6 +18,8 @@ const pulled = (path: unknown, field: string) =>
 export function codeText(code: string, params: Record<string, unknown> = {}): string {
   const { t, te } = i18n.global
   if (!te(`problem.${code}`)) return t('problem.other', { code })
+  const fault = `network_fault.${String(params['fault'])}`
+  if (code === 'network_invalid' && te(fault)) return t(fault)
   const reason = `problem_reason.${code}.${String(params['reason'])}`
   if (te(reason)) return t(reason, params)
   const words: Record<string, unknown> = { ...params }

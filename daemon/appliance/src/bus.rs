@@ -10,6 +10,7 @@ use crate::error::ApplianceError;
 /// The bus is on this machine: who has not let us in by then hangs.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
+#[derive(Clone)]
 pub(crate) struct Bus {
     address: Option<String>,
 }

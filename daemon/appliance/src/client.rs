@@ -6,10 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::clock::{ClockNow, ClockSettings};
 use crate::error::ApplianceError;
+use crate::network::{NetworkNow, NetworkSettings, Trying};
 use crate::wire::{Answer, LONGEST_LINE_BYTES, Request};
 
 /// The process says something every few seconds while it works; after this long it hangs.
@@ -111,6 +113,44 @@ impl Appliance {
         Ok(Installed { version: version.to_owned() })
     }
 
+    /// The network as it is and as it is set.
+    ///
+    /// # Errors
+    /// `not_available`, or what else `code()` says.
+    pub fn network(&self) -> Result<NetworkNow, ApplianceError> {
+        self.ask(&Request::Network {}, &mut |_| {}).and_then(|done| self.read(done))
+    }
+
+    /// Has these settings count at once, and for good only when they are confirmed in time. An interface that is not named
+    /// has what the image gives it.
+    ///
+    /// # Errors
+    /// `not_available`, `network_invalid` (`detail()` says where and what), `network_change_waits`, `network_failed`.
+    pub fn change_network(&self, settings: NetworkSettings) -> Result<Trying, ApplianceError> {
+        self.ask(&Request::ChangeNetwork { settings }, &mut |_| {}).and_then(|done| self.read(done))
+    }
+
+    /// Keeps a change.
+    ///
+    /// # Errors
+    /// `not_available`, `network_change_over`; `network_failed` when the disk refuses: it waits on.
+    pub fn confirm_network(&self, id: u64) -> Result<(), ApplianceError> {
+        self.ask(&Request::ConfirmNetwork { id }, &mut |_| {}).map(drop)
+    }
+
+    /// Takes a change back at once.
+    ///
+    /// # Errors
+    /// `not_available`, `network_change_over`.
+    pub fn revert_network(&self, id: u64) -> Result<(), ApplianceError> {
+        self.ask(&Request::RevertNetwork { id }, &mut |_| {}).map(drop)
+    }
+
+    fn read<T: DeserializeOwned>(&self, done: Map<String, Value>) -> Result<T, ApplianceError> {
+        serde_json::from_value(Value::Object(done))
+            .map_err(|error| self.no_answer(format!("gave an answer that cannot be read: {error}")))
+    }
+
     fn ask(
         &self,
         request: &Request,
@@ -135,7 +175,9 @@ impl Appliance {
             match self.next_answer(&mut answers)? {
                 Answer::Progress(percent) => progress(percent),
                 Answer::Done(detail) => return Ok(detail),
-                Answer::Failed { code, reason } => return Err(ApplianceError::Told { code, reason }),
+                Answer::Failed { code, reason, detail } => {
+                    return Err(ApplianceError::Told { code, reason, detail });
+                }
             }
         }
     }

@@ -3,6 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use serde_json::{Map, Value};
+
+use crate::network::Fault;
+
 /// One sentence each, with a stable code for pages and platforms.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplianceError {
@@ -50,13 +54,24 @@ pub enum ApplianceError {
     #[error("whether release {release:?} is installed is not known: {said}; look at the box")]
     EndUnknown { release: String, said: String },
 
+    #[error("the network cannot be set like that: `{field}`: {}", fault.sentence())]
+    NetworkInvalid { field: String, fault: Fault },
+    #[error("change {id} of the network waits to be confirmed; confirm it, or take it back, first")]
+    NetworkChangeWaits { id: u64 },
+    #[error("change {id} of the network does not wait any more; look how the network is set now")]
+    NetworkChangeOver { id: u64 },
+    #[error("the network could not be set: {said}; it is as it was before")]
+    NetworkFailed { said: String },
+    #[error("the network could not be set: cannot {step} {}: {source}; it is as it was before", path.display())]
+    NetworkFile { step: &'static str, path: PathBuf, source: io::Error },
+
     #[error("nothing answers at {}: {source}; start 'hookline appliance'", socket.display())]
     NotThere { socket: PathBuf, source: io::Error },
     #[error("the appliance process at {} was asked and {what}; look at its log", socket.display())]
     NoAnswer { socket: PathBuf, what: String },
     /// As the appliance process said it.
     #[error("{reason}")]
-    Told { code: String, reason: String },
+    Told { code: String, reason: String, detail: Map<String, Value> },
 }
 
 impl ApplianceError {
@@ -78,8 +93,25 @@ impl ApplianceError {
             Self::UpgradeRunning => "upgrade_running",
             Self::UpgradeFailed { .. } => "upgrade_failed",
             Self::MarkRefused { .. } => "mark_refused",
+            Self::NetworkInvalid { .. } => "network_invalid",
+            Self::NetworkChangeWaits { .. } => "network_change_waits",
+            Self::NetworkChangeOver { .. } => "network_change_over",
+            Self::NetworkFailed { .. } | Self::NetworkFile { .. } => "network_failed",
             Self::EndUnknown { .. } | Self::NoAnswer { .. } => "appliance_failed",
             Self::Told { code, .. } => code,
         }
+    }
+
+    /// What pages make their own sentence of, as it stands on the socket; empty for most.
+    pub fn detail(&self) -> Map<String, Value> {
+        let members: Vec<(&str, Value)> = match self {
+            Self::NetworkInvalid { field, fault } => {
+                vec![("field", field.as_str().into()), ("fault", fault.code().into())]
+            }
+            Self::NetworkChangeWaits { id } | Self::NetworkChangeOver { id } => vec![("id", (*id).into())],
+            Self::Told { detail, .. } => return detail.clone(),
+            _ => Vec::new(),
+        };
+        members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

@@ -1,5 +1,5 @@
-//! What needs root on a box, behind a narrow Unix socket: restart, keep the clock, install an upgrade. The recorder and its
-//! pages ask for it and run without privileges. See `README.md` for the protocol.
+//! What needs root on a box, behind a narrow Unix socket: restart, keep the clock, install an upgrade, set the network. The
+//! recorder and its pages ask for it and run without privileges. See `README.md` for the protocol.
 //!
 //! ```text
 //! Server::bind(Config) -> Server ; run(stop)            the privileged process, `hookline appliance`
@@ -10,6 +10,7 @@ mod bus;
 mod client;
 mod clock;
 mod error;
+mod network;
 mod restart;
 mod server;
 mod socket;
@@ -24,8 +25,12 @@ pub use clock::{
     Tune,
 };
 pub use error::ApplianceError;
+pub use network::{
+    Address, AddressSource, Ended, Fault, InterfaceSettings, Ipv4Settings, Ipv6Settings, Lease, Link,
+    LinkKind, LinkState, NetworkNow, NetworkSettings, NetworkTuning, Outcome, Secret, Trying,
+};
 pub use server::{Config, Server, Tuning};
-pub use wire::LONGEST_LINE_BYTES;
+pub use wire::{LONGEST_LINE_BYTES, unknown_member};
 
 /// Where the process answers when nothing else is said.
 pub const DEFAULT_SOCKET: &str = "/run/hookline/appliance.sock";

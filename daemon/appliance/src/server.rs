@@ -15,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::clock::ClockTuning;
 use crate::error::ApplianceError;
+use crate::network::NetworkTuning;
 use crate::socket::Socket;
 use crate::wire::{Answer, LONGEST_LINE_BYTES, Request};
 use crate::work::{self, World};
@@ -34,6 +35,8 @@ pub struct Config {
     pub bus: Option<String>,
     /// What is to outlast a restart of the box; made when there is something.
     pub folder: PathBuf,
+    /// Of the system that is looked at and set: `/`, or a folder of a test.
+    pub root: PathBuf,
     pub tuning: Tuning,
 }
 
@@ -49,6 +52,7 @@ pub struct Tuning {
     pub restart_after: Duration,
     /// An installation that has said nothing for this long has failed.
     pub install_silent_for: Duration,
+    pub network: NetworkTuning,
 }
 
 impl Default for Tuning {
@@ -59,6 +63,7 @@ impl Default for Tuning {
             heartbeat: Duration::from_secs(5),
             restart_after: Duration::from_secs(2),
             install_silent_for: Duration::from_secs(30 * 60),
+            network: NetworkTuning::default(),
         }
     }
 }
@@ -97,7 +102,7 @@ impl Server {
         Ok(Self {
             socket,
             may_ask: MayAsk { own_uid, for_uid: config.for_uid },
-            world: Arc::new(World::new(config.bus, config.folder, config.tuning)),
+            world: Arc::new(World::new(config.bus, &config.root, config.folder, config.tuning)),
             talk_within,
             heartbeat,
         })
@@ -109,6 +114,8 @@ impl Server {
         let places = Arc::new(Semaphore::new(MOST_CONNECTIONS));
         let mut conversations = JoinSet::new();
         let mut clock = std::pin::pin!(self.world.clock.keep());
+        let network = self.world.network.clone();
+        let settling = tokio::spawn(async move { network.settle().await });
         loop {
             let stream = tokio::select! {
                 () = &mut stop => break,
@@ -126,6 +133,7 @@ impl Server {
                 drop(place);
             });
         }
+        settling.abort();
         drop(self.socket);
         self.world.clock.end();
         self.world.restarts.finish().await;

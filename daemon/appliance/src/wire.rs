@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::ClockSettings;
 use crate::error::ApplianceError;
+use crate::network::NetworkSettings;
 
 /// Of a request or an answer, with its line feed.
 pub const LONGEST_LINE_BYTES: usize = 64 * 1024;
@@ -18,11 +19,15 @@ pub(crate) enum Request {
     /// With braces: members of a unit variant would be passed over.
     Restart {},
     /// Microseconds of UTC since 1970.
-    SetTime { utc_us: i64 },
+    SetTime {
+        utc_us: i64,
+    },
     /// How the clock is kept.
     Clock {},
     /// All settings of the clock.
-    ChangeClock { settings: ClockSettings },
+    ChangeClock {
+        settings: ClockSettings,
+    },
     /// To the time of the server that is followed.
     StepClock {},
     /// Whether somebody would install an upgrade now.
@@ -30,7 +35,23 @@ pub(crate) enum Request {
     /// The system that runs does its work: it is one to start from.
     MarkGood {},
     /// `release`: as people call it; it stands in sentences only.
-    Upgrade { bundle: PathBuf, release: String },
+    Upgrade {
+        bundle: PathBuf,
+        release: String,
+    },
+    /// How the network is, and how it is set.
+    Network {},
+    /// Has these settings count, until they are confirmed or the time is up.
+    ChangeNetwork {
+        settings: NetworkSettings,
+    },
+    ConfirmNetwork {
+        id: u64,
+    },
+    /// Takes a change back at once.
+    RevertNetwork {
+        id: u64,
+    },
 }
 
 /// A line of an answer: progress any number of times, then one of the others.
@@ -43,6 +64,9 @@ pub(crate) enum Answer {
     Failed {
         code: String,
         reason: String,
+        /// What pages make a sentence of.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        detail: Map<String, Value>,
     },
 }
 
@@ -50,12 +74,19 @@ impl Request {
     /// # Errors
     /// `BadRequest`: no JSON, a request that is not known, members that are not those of it.
     pub(crate) fn read(line: &[u8]) -> Result<Self, ApplianceError> {
-        serde_json::from_slice(line).map_err(|error| ApplianceError::BadRequest { reason: error.to_string() })
+        let bad = |reason: String| ApplianceError::BadRequest { reason };
+        let given: Value = serde_json::from_slice(line).map_err(|error| bad(error.to_string()))?;
+        let request: Self = serde_json::from_slice(line).map_err(|error| bad(error.to_string()))?;
+        let known = serde_json::to_value(&request).map_err(|error| bad(error.to_string()))?;
+        match unknown_member(&given, &known) {
+            Some(member) => Err(bad(format!("there is no member {member:?} here"))),
+            None => Ok(request),
+        }
     }
 
     /// Changes nothing, and is asked every few seconds while somebody looks at a page.
     pub(crate) fn only_looks(&self) -> bool {
-        matches!(self, Self::Clock {})
+        matches!(self, Self::Clock {} | Self::Network {})
     }
 
     /// As a line.
@@ -73,9 +104,28 @@ impl Request {
     }
 }
 
+/// A member of `given` that `known`, which was read from it, does not have: settings inside a request are read leniently,
+/// since they are also kept on the disk.
+pub fn unknown_member(given: &Value, known: &Value) -> Option<String> {
+    match (given, known) {
+        (Value::Object(given), Value::Object(known)) => given.iter().find_map(|(name, value)| {
+            let Some(known) = known.get(name) else { return Some(name.clone()) };
+            let inner = unknown_member(value, known)?;
+            Some(if inner.starts_with('[') { format!("{name}{inner}") } else { format!("{name}.{inner}") })
+        }),
+        (Value::Array(given), Value::Array(known)) => {
+            given.iter().zip(known).enumerate().find_map(|(index, (given, known))| {
+                let inner = unknown_member(given, known)?;
+                Some(format!("[{index}].{inner}"))
+            })
+        }
+        _ => None,
+    }
+}
+
 impl Answer {
     pub(crate) fn failed(error: &ApplianceError) -> Self {
-        Self::Failed { code: error.code().to_owned(), reason: error.to_string() }
+        Self::Failed { code: error.code().to_owned(), reason: error.to_string(), detail: error.detail() }
     }
 
     /// As a line.
@@ -108,6 +158,13 @@ mod tests {
                 Request::Upgrade { bundle: "/data/b.raucb".into(), release: "0.2.0".into() },
                 json!({"request": "upgrade", "bundle": "/data/b.raucb", "release": "0.2.0"}),
             ),
+            (Request::Network {}, json!({"request": "network"})),
+            (
+                Request::ChangeNetwork { settings: NetworkSettings::default() },
+                json!({"request": "change_network", "settings": {"interfaces": []}}),
+            ),
+            (Request::ConfirmNetwork { id: 7 }, json!({"request": "confirm_network", "id": 7})),
+            (Request::RevertNetwork { id: 7 }, json!({"request": "revert_network", "id": 7})),
         ] {
             let line = request.line().expect("a line");
             assert_eq!(serde_json::from_slice::<Value>(&line).expect("JSON"), expected);
@@ -118,7 +175,17 @@ mod tests {
     #[test]
     fn answers_stand_on_the_wire_as_the_readme_says() {
         let detail = json!({"version": "2"}).as_object().expect("an object").clone();
-        let failed = Answer::Failed { code: "a".into(), reason: "b".into() };
+        let failed = Answer::Failed { code: "a".into(), reason: "b".into(), detail: Map::new() };
+        let invalid = ApplianceError::NetworkInvalid {
+            field: "interfaces[0].mtu".into(),
+            fault: crate::network::Fault::MtuRange,
+        };
+        let invalid = serde_json::from_slice::<Value>(&Answer::failed(&invalid).line()).expect("JSON");
+        let expected = json!({"field": "interfaces[0].mtu", "fault": "mtu_range"});
+        assert_eq!(
+            (&invalid["failed"]["detail"], &invalid["failed"]["code"]),
+            (&expected, &json!("network_invalid"))
+        );
         for (answer, expected) in [
             (Answer::Progress(7), json!({"progress": 7})),
             (Answer::Done(detail), json!({"done": {"version": "2"}})),
@@ -141,6 +208,12 @@ mod tests {
             (b"{\"request\": \"change_clock\", \"settings\": {\"on\": 1, \"servers\": []}}", "boolean"),
             (b"{\"request\": \"upgrade\", \"bundle\": \"/x\"}", "release"),
             (b"{\"utc_us\": 1}", "request"),
+            (b"{\"request\": \"change_network\", \"settings\": {}}", "interfaces"),
+            (
+                b"{\"request\": \"change_network\", \"settings\": {\"interfaces\": [{\"interface\": \"eth0\",\
+                \"ipv4\": {\"method\": \"dhcp\", \"gateway\": null}, \"ipv6\": {\"method\": \"off\"}}]}}",
+                "settings.interfaces[0].ipv4.gateway",
+            ),
         ] {
             let error = Request::read(line).expect_err("no request");
             let sentence = error.to_string();

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use ::appliance::{Config, Server, Tuning};
+use ::appliance::{Config, NetworkTuning, Server, Tuning};
 
 use crate::Failure;
 use crate::arguments::ApplianceOptions;
@@ -14,12 +14,16 @@ pub fn run(options: ApplianceOptions) -> Result<(), Failure> {
     runtime.block_on(async {
         let stop = StopSignals::install().map_err(Failure::failed)?;
         let greeting = format!("appliance: {}", options.socket.display());
+        let network_tuning =
+            NetworkTuning { confirm_within: options.confirm_within, ..NetworkTuning::default() };
+        let tuning = Tuning { network: network_tuning, ..Tuning::default() };
         let config = Config {
             socket: options.socket,
             for_uid: options.for_uid,
             bus: None,
             folder: options.data,
-            tuning: Tuning::default(),
+            root: options.root,
+            tuning,
         };
         let server = Server::bind(config).map_err(Failure::refused)?;
         // Nobody may be reading; it goes on.

@@ -21,10 +21,11 @@ hookline: a telephone recorder
       Takes what stations send, and serves the pages of all of them. Stations dial in at 0.0.0.0:1311, if --intake says
       no other address; --https none serves no pages.
 
-  hookline appliance [--socket SOCKET] [--for UID] [--data DIR]
-      Does what needs root, for this user and the one given: starts the box again, keeps its clock, installs upgrades.
-      Answers at /run/hookline/appliance.sock, if --socket says no other; what it is told it keeps in DIR, or in
-      /data/hookline-appliance.
+  hookline appliance [--socket SOCKET] [--for UID] [--data DIR] [--root DIR] [--confirm-within SECONDS]
+      Does what needs root, for this user and the one given: starts the box again, keeps its clock, sets its network,
+      installs upgrades. Answers at /run/hookline/appliance.sock, if --socket says no other; what it is told it keeps in
+      DIR, or in /data/hookline-appliance. A change of the network is taken back unless it is confirmed within 60 s. With
+      --root it looks at the system below that folder, and sets that one's network.
 
   hookline replay SCENARIO --out DIR [--threads N] [--no-write] [--arm caller-id]
       Runs recorded line input through the same path as fast as it goes; DIR/events.jsonl says what happened.
@@ -81,6 +82,9 @@ pub struct ApplianceOptions {
     pub socket: PathBuf,
     pub data: PathBuf,
     pub for_uid: Option<u32>,
+    pub data: PathBuf,
+    pub root: PathBuf,
+    pub confirm_within: Duration,
 }
 
 /// One sentence on what is wrong with the command line.
@@ -154,6 +158,7 @@ fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
                 https = Some(text(parser.value()?, "--https")?).filter(|address| address != "none")
             }
             Long("http") => http = Some(text(parser.value()?, "--http")?).filter(|address| address != "none"),
+            Long("appliance") => appliance = PathBuf::from(parser.value()?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -163,7 +168,8 @@ fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
 
 fn appliance(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
     let (mut socket, mut for_uid) = (PathBuf::from(appliance::DEFAULT_SOCKET), None);
-    let mut data = PathBuf::from(appliance::DEFAULT_FOLDER);
+    let (mut data, mut root) = (PathBuf::from(appliance::DEFAULT_FOLDER), PathBuf::from("/"));
+    let mut confirm_within = appliance::NetworkTuning::default().confirm_within;
     while let Some(argument) = parser.next()? {
         match argument {
             Long("socket") => socket = PathBuf::from(parser.value()?),
@@ -175,10 +181,20 @@ fn appliance(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
                 })?;
                 for_uid = Some(uid);
             }
+            Long("data") => data = PathBuf::from(parser.value()?),
+            Long("root") => root = PathBuf::from(parser.value()?),
+            Long("confirm-within") => {
+                let value = text(parser.value()?, "--confirm-within")?;
+                let seconds = value.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
+                let seconds = seconds.ok_or_else(|| {
+                    usage(format!("--confirm-within {value}: expected seconds, from 1 to 3600"))
+                })?;
+                confirm_within = Duration::from_secs(seconds);
+            }
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Command::Appliance(ApplianceOptions { socket, for_uid, data }))
+    Ok(Command::Appliance(ApplianceOptions { socket, for_uid, data, root, confirm_within }))
 }
 
 fn replay(mut parser: lexopt::Parser) -> Result<Command, UsageError> {

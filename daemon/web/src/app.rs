@@ -7,6 +7,7 @@ use appliance::ApplianceError;
 use catalog::{Account, AccountRow, Catalog};
 use chrono_tz::Tz;
 use platform::Fingerprint;
+use tokio::sync::Notify;
 
 use crate::fleet::Standing;
 use crate::jobs::Jobs;
@@ -35,6 +36,8 @@ pub struct Shared {
     pub temporary: PathBuf,
     /// Of the certificate of these pages.
     pub certificate: Fingerprint,
+    /// Told when a change of the network has begun.
+    pub network_changes: Notify,
     people: Mutex<()>,
 }
 
@@ -59,6 +62,7 @@ impl App {
             jobs: Jobs::default(),
             temporary,
             certificate,
+            network_changes: Notify::new(),
             people: Mutex::new(()),
         }))
     }
@@ -100,15 +104,22 @@ impl App {
 
 impl From<ApplianceError> for Problem {
     fn from(error: ApplianceError) -> Self {
-        let sentence = error.to_string();
-        match error.code() {
-            "not_available" => Self::new(Code::ApplianceAbsent, sentence),
-            "clock_failed" => Self::new(Code::ClockFailed, sentence),
-            "no_time" => Self::new(Code::NoTime, sentence),
-            code => Self::new(Code::ApplianceFailed, sentence.as_str())
-                .with("code", code)
-                .with("reason", sentence),
-        }
+        let (sentence, detail) = (error.to_string(), error.detail());
+        let code = match error.code() {
+            "not_available" => Code::ApplianceAbsent,
+            "clock_failed" => Code::ClockFailed,
+            "no_time" => Code::NoTime,
+            "network_invalid" => Code::NetworkInvalid,
+            "network_change_waits" => Code::NetworkChangeWaits,
+            "network_change_over" => Code::NetworkChangeOver,
+            code => {
+                return Self::new(Code::ApplianceFailed, sentence.as_str())
+                    .with("code", code)
+                    .with("reason", sentence);
+            }
+        };
+        let problem = Self::new(code, sentence);
+        detail.into_iter().fold(problem, |problem, (name, value)| problem.with(&name, value))
     }
 }
 

@@ -24,6 +24,7 @@ mod guard;
 mod headers;
 mod jobs;
 mod names;
+mod network_watch;
 mod pages;
 mod password;
 mod plays;
@@ -80,6 +81,7 @@ pub struct Server {
     http: Option<TcpListener>,
     tls: TlsAcceptor,
     router: Router,
+    app: App,
 }
 
 impl Server {
@@ -107,7 +109,7 @@ impl Server {
         if let Ok(Err(error)) = ended {
             eprintln!("web: whether a deletion was cut off is not known: {error}");
         }
-        Ok(Self { https, http, tls: TlsAcceptor::from(Arc::new(tls)), router: routes::router(&app) })
+        Ok(Self { https, http, tls: TlsAcceptor::from(Arc::new(tls)), router: routes::router(&app), app })
     }
 
     /// Where HTTPS listens; tells the port when the configured one was 0.
@@ -122,7 +124,9 @@ impl Server {
 
     /// Answers until `shutdown`, then lets requests under way finish for a few seconds.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
+        let watch = tokio::spawn(network_watch::run(self.app));
         server::run(self.https, self.http, self.tls, self.router, shutdown).await;
+        watch.abort();
     }
 }
 

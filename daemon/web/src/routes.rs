@@ -12,8 +12,8 @@ use hyper::Method;
 use crate::api::{
     accounts, alarms, audio, audit, box_settings, channels, clock, commands, contact_export, contact_import,
     contacts, departments, device_import, device_list, device_listen, device_ports, devices, download,
-    export, found, home, listen, live, mail, meta, platform_link, ports, pull, recordings, releases, session,
-    units, uplink,
+    export, found, home, listen, live, mail, meta, network, platform_link, ports, pull, recordings, releases,
+    session, units, uplink,
 };
 use crate::app::App;
 use crate::guard::{Access, guard};
@@ -170,6 +170,11 @@ pub fn table() -> Vec<Route> {
         route(get.clone(), "/settings/mail", BOTH, R(System), mail::get_mail),
         route(patch.clone(), "/settings/mail", BOTH, R(System), mail::change_mail),
         route(post.clone(), "/settings/mail/test", BOTH, R(System), mail::test_mail),
+
+        route(get.clone(), "/settings/network", BOTH, R(System), network::get_network),
+        route(patch.clone(), "/settings/network", BOTH, R(System), network::change_network),
+        route(post.clone(), "/settings/network/confirm", BOTH, R(System), network::confirm_network),
+        route(post.clone(), "/settings/network/revert", BOTH, R(System), network::revert_network),
 
         route(get.clone(), "/audit", BOTH, R(Audit), audit::list_audit),
         route(get.clone(), "/audit/export", BOTH, R(Audit), export::export_audit),

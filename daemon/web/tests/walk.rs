@@ -149,6 +149,8 @@ fn foreign_requests(operation: &Operation, of: &Things) -> Vec<(String, Value, E
         "set_clock" => same(json!({ "time": "2026-11-23T00:00:00Z" }), Expected::WholeTree),
         "step_clock" => same(json!({}), Expected::WholeTree),
         "test_mail" => same(json!({ "text": "x" }), Expected::WholeTree),
+        "change_network" => same(json!({ "settings": { "interfaces": [] } }), Expected::WholeTree),
+        "confirm_network" | "revert_network" => same(json!({ "id": 1 }), Expected::WholeTree),
         other => panic!("{other}: what of another department can its body name?"),
     }
 }

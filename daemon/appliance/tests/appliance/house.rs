@@ -73,18 +73,23 @@ impl House {
             restart_after: RESTART_AFTER,
             ..Tuning::default()
         };
-        Config {
-            socket: self.socket(),
-            for_uid: None,
-            bus: Some(self.bus.address.clone()),
-            folder: self.folder.path().join("kept"),
-            tuning,
-        }
+        let (bus, root) = (Some(self.bus.address.clone()), self.root());
+        Config { socket: self.socket(), for_uid: None, bus, folder: self.kept(), root, tuning }
     }
 
     /// What the clock was set to.
     pub fn clock_set(&self) -> Vec<i64> {
         self.machine.told().set_us
+    }
+
+    /// Of the system that the process sees; empty unless the test fills it.
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("root")
+    }
+
+    /// What the process keeps.
+    pub fn kept(&self) -> PathBuf {
+        self.folder.path().join("kept")
     }
 
     pub fn socket(&self) -> PathBuf {

@@ -1,6 +1,8 @@
 //! A bus of a test's own (Debian's dbus-daemon), and a logind on it that restarts nothing.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -18,12 +20,15 @@ pub struct Bus {
 impl Bus {
     pub fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
+        // Services with a user of their own come in as well.
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("set");
         let config = folder.path().join("bus.conf");
         let text = format!(
             r#"<busconfig>
                 <listen>unix:path={}</listen>
                 <auth>EXTERNAL</auth>
                 <policy context="default">
+                    <allow user="*"/>
                     <allow send_destination="*"/>
                     <allow receive_sender="*"/>
                     <allow own="*"/>

@@ -86,6 +86,7 @@ impl Appliance {
             for_uid: None,
             bus: Some(bus.address.clone()),
             folder: test_box.appliance_socket().with_extension("kept"),
+            root: test_box.appliance_socket().with_extension("root"),
             tuning: Tuning { clock: ClockTuning { machine, ..ClockTuning::default() }, ..Tuning::default() },
         };
         let (logind, first) = runtime.block_on(Logind::serve(&bus, "yes"));

@@ -28,6 +28,7 @@ pub mod listen;
 pub mod live;
 pub mod mail;
 pub mod meta;
+pub mod network;
 pub mod platform_link;
 pub mod ports;
 pub mod pull;

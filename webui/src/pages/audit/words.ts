@@ -17,6 +17,8 @@ const WORDS: Record<string, string> = {
   rights: 'right',
   what: 'command_what',
   security: 'mail_security',
+  outcome: 'network_outcome',
+  method: 'network_method',
 }
 
 function valueText(value: unknown, item: string, name = ''): string {
@@ -37,6 +39,7 @@ function valueText(value: unknown, item: string, name = ''): string {
 function nameText(name: string, item: string): string {
   const general = known(`setting.${name}`, known(`field.${name}`, name))
   if (item === 'mail') return known(`mail.${name}`, general)
+  if (item === 'network') return known(`network.${name}`, general)
   return item === 'device' ? known(`pull_setting.${name}`, general) : general
 }
 
