@@ -23,15 +23,19 @@ class Trouble(AssertionError):
 
 
 class StandIn:
-    """One stand-in box. Its files lie in `folder`: disk.img, vars.fd, console.log."""
+    """One stand-in box. Its files lie in `folder`: disk.img, vars.fd, console.log. The image is copied onto its disk; without
+    one, the disk is as it is found, or empty. `stick`: the disk is plugged in by USB."""
 
-    def __init__(self, folder: Path, image: Path, disk_mib: int = 2048):
+    def __init__(self, folder: Path, image: Path | None, disk_mib: int = 2048, stick: bool = False):
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.disk = folder / "disk.img"
         self.console_log = folder / "console.log"
-        subprocess.run(["cp", "--sparse=always", image, self.disk], check=True)
-        os.truncate(self.disk, disk_mib * 1024 * 1024)
+        if image is not None:
+            subprocess.run(["cp", "--sparse=always", image, self.disk], check=True)
+        with self.disk.open("ab") as disk:
+            disk.truncate(disk_mib * 1024 * 1024)
+        self.disk_device = ["qemu-xhci", "usb-storage,removable=on"] if stick else ["virtio-blk-pci"]
         shutil.copy(VARS, folder / "vars.fd")
         self.console_log.write_bytes(b"")
         self.https = free_port()
@@ -50,16 +54,19 @@ class StandIn:
             "-drive", f"if=pflash,format=raw,file={self.folder}/vars.fd",
             # What the box has flushed is in the file; a killed QEMU loses the rest as a power cut does.
             "-drive", f"if=none,id=disk,format=raw,cache=none,aio=threads,file={self.disk}",
-            "-device", "virtio-blk-pci,drive=disk,bootindex=0",
             "-netdev", f"user,id=net,hostfwd=tcp:127.0.0.1:{self.https}-:443", "-device", "virtio-net-pci,netdev=net,romfile=",
+            "-device", "pcie-root-port,id=port1,slot=1",
             "-device", "virtio-rng-pci", "-device", "i6300esb", "-action", "watchdog=reset",
             "-chardev", f"socket,id=console,path={self.folder}/console.sock,server=on,wait=off,logfile={self.console_log},logappend=on",
             "-serial", "chardev:console",
             "-device", "virtio-serial-pci", "-chardev", f"socket,id=probe,path={self.folder}/probe.sock,server=on,wait=off",
             "-device", "virtserialport,chardev=probe,name=probe",
             "-qmp", f"unix:{self.folder}/qmp.sock,server=on,wait=off",
-            *more,
         ]  # fmt: skip
+        *bus, disk = self.disk_device
+        for device in (*bus, f"{disk},drive=disk,bootindex=0"):
+            arguments += ["-device", device]
+        arguments += more
         self.mark = self.console_log.stat().st_size
         self.switched_on_at = time.monotonic()
         self.qemu = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)
@@ -71,6 +78,11 @@ class StandIn:
         self.qemu.kill()
         self.qemu.wait()
         self.qemu = None
+        self._leave_probe()
+
+    def left_behind(self) -> None:
+        """The box starts again: its console and its shell begin anew."""
+        self.mark = self.console_log.stat().st_size
         self._leave_probe()
 
     def _leave_probe(self) -> None:
@@ -89,6 +101,11 @@ class StandIn:
             log.seek(self.mark)
             text = log.read().decode("utf-8", "replace")
         return re.sub(r"\x1b\[[0-9;=?]*[A-Za-z]", "", text).replace("\r", "")
+
+    def wait_multi_user(self, timeout_s: float = 150) -> float:
+        """Seconds since the power was switched on."""
+        self.wait(lambda: "stand-in: multi-user" in self.console(), timeout_s, "multi-user", every_s=0.1)
+        return self.on_for_s()
 
     def type(self, text: str) -> None:
         with socket.socket(socket.AF_UNIX) as console:
@@ -110,6 +127,31 @@ class StandIn:
                 raise Trouble(f"QEMU ended while waiting for {what}:\n{self.console()[-3000:]}")
             time.sleep(every_s)
         raise Trouble(f"waited {timeout_s} s for {what}; the console's end:\n{self.console()[-3000:]}")
+
+    # Disks that come and go (QMP)
+
+    def _qmp(self, execute: str, **arguments) -> None:
+        with socket.socket(socket.AF_UNIX) as monitor:
+            monitor.settimeout(30)
+            monitor.connect(str(self.folder / "qmp.sock"))
+            lines = monitor.makefile("rw")
+            lines.readline()
+            for command in ({"execute": "qmp_capabilities"}, {"execute": execute, "arguments": arguments}):
+                lines.write(json.dumps(command) + "\n")
+                lines.flush()
+                while "return" not in (answer := json.loads(lines.readline())):
+                    if "error" in answer:
+                        raise Trouble(f"QEMU refuses {execute} {arguments}: {answer['error']['desc']}")
+
+    def plug_in(self, name: str, file: Path) -> None:
+        """A disk that the box sees as /dev/disk/by-id/virtio-NAME."""
+        file_node = {"driver": "file", "filename": str(file.resolve()), "node-name": f"{name}-file", "read-only": True}
+        self._qmp("blockdev-add", **file_node)
+        self._qmp("blockdev-add", **{"driver": "raw", "file": f"{name}-file", "node-name": name, "read-only": True})
+        self._qmp("device_add", driver="virtio-blk-pci", id=f"{name}-disk", drive=name, serial=name, bus="port1")
+
+    def unplug(self, name: str) -> None:
+        self._qmp("device_del", id=f"{name}-disk")
 
     # The pages
 
@@ -177,6 +219,13 @@ class StandIn:
                 return text[: found.start()].strip(), int(found[1]) if found.groups() else 0
         raise Trouble(f"the shell of the stand-in did not answer {line!r} in {timeout_s} s: {text[-1000:]}")
 
+    def release(self) -> str:
+        return re.search(r"VERSION=(\S+)", self.sh("cat /etc/hookline-release"))[1]
+
+    def slot(self) -> str:
+        """A or B."""
+        return re.search(r"rauc\.slot=(\w)", self.sh("cat /proc/cmdline"))[1]
+
     def unit(self, name: str, what: str = "ActiveState") -> str:
         return self.sh(f"systemctl show -P {what} {name}")
 
@@ -185,3 +234,14 @@ def free_port() -> int:
     with socket.socket() as any_port:
         any_port.bind(("127.0.0.1", 0))
         return any_port.getsockname()[1]
+
+
+def partition_table(disk: Path) -> list[dict]:
+    """The partitions of a disk image, as sfdisk tells them."""
+    table = subprocess.run(["sfdisk", "--json", disk], check=True, capture_output=True, text=True).stdout
+    return json.loads(table)["partitiontable"]["partitions"]
+
+
+def data_partition(disk: Path) -> int:
+    """Where the data partition of a disk image begins, in bytes."""
+    return next(part["start"] * 512 for part in partition_table(disk) if part.get("name") == "data")
