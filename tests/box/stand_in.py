@@ -42,6 +42,7 @@ class StandIn:
         self.qemu = None
         self.probe = None
         self.switched_on_at = 0.0
+        self.cookie = ""
 
     def switch_on(self, *more: str) -> None:
         assert self.qemu is None, "it is on already"
@@ -152,6 +153,16 @@ class StandIn:
 
     def unplug(self, name: str) -> None:
         self._qmp("device_del", id=f"{name}-disk")
+        # The box lets go of it in its own time.
+        self.wait(lambda: self._let_go(name), 30, f"the box to let go of the disk {name}")
+        self._qmp("blockdev-del", **{"node-name": f"{name}-file"})
+
+    def _let_go(self, name: str) -> bool:
+        try:
+            self._qmp("blockdev-del", **{"node-name": name})
+        except Trouble:
+            return False
+        return True
 
     # The pages
 
@@ -171,11 +182,17 @@ class StandIn:
         context.verify_mode = ssl.CERT_NONE
         try:
             with urllib.request.urlopen(request, timeout=timeout_s, context=context) as answer:
+                self.cookie = (answer.headers.get("Set-Cookie") or "").split(";")[0] or self.cookie
                 return answer.status, json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
         except (OSError, ValueError):
             return None
+
+    def log_in(self, name: str, password: str):
+        """Status, session and the cookie of it."""
+        status, session = self.ask("POST", "/login", {"name": name, "password": password}, timeout_s=60)
+        return status, session, self.cookie
 
     def healthy(self) -> bool:
         answer = self.get("/health")
@@ -225,6 +242,12 @@ class StandIn:
     def slot(self) -> str:
         """A or B."""
         return re.search(r"rauc\.slot=(\w)", self.sh("cat /proc/cmdline"))[1]
+
+    def wait_good(self, timeout_s: float = 120) -> None:
+        """Until the recorder has marked the slot good that runs, as it does by itself once it has been well for a while."""
+        untried = f"{self.slot()}_TRY=0"
+        listed = "grub-editenv /efi/grub/grubenv list"
+        self.wait(lambda: untried in self.sh(listed).split(), timeout_s, f"{untried} in GRUB's variables")
 
     def unit(self, name: str, what: str = "ActiveState") -> str:
         return self.sh(f"systemctl show -P {what} {name}")

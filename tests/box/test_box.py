@@ -66,7 +66,7 @@ def test_the_first_start_comes_up_and_records(box):
     box.wait(lambda: "RIFF" in box.sh("head -c 4 $(find /data/hookline/recordings -name '*.wav' | head -n 1) </dev/null", may_fail=True), 120, "a first recording")
 
 
-def test_the_console_shows_address_serial_and_first_password_and_takes_no_login(box):
+def test_the_console_shows_address_serial_and_first_password_until_it_is_changed_and_takes_no_login(box):
     box.wait_console(r"Hookline HKLN-\d{14}\n", 30)
     box.wait_console(r"https://192\.168\.1\.88\n", 30)
     box.wait_console(r"https://10\.0\.2\.15\n", 30)
@@ -77,8 +77,14 @@ def test_the_console_shows_address_serial_and_first_password_and_takes_no_login(
     box.wait_console(r"Hookline HKLN-\d{14}\n", 30, behind=said)
     assert "ogin incorrect" not in box.console()
     assert "Password:" not in box.console()
-    status, session = box.ask("POST", "/login", {"name": "admin", "password": password}, timeout_s=60)
+    status, session, cookie = box.log_in("admin", password)
     assert status == 200 and session["must_change_password"] is True
+    said = len(box.console())
+    headers = {"Cookie": cookie, "X-Hookline-CSRF": session["csrf"]}
+    status, _ = box.ask("POST", "/password", {"old": password, "new": "a quiet line at 3 in the morning"}, headers, timeout_s=60)
+    assert status == 200
+    box.wait_console(r"Hookline HKLN-\d{14}\n", 30, behind=said)
+    assert "password" not in box.console()[said:]
 
 
 def test_nobody_can_log_in(box):
@@ -129,7 +135,7 @@ def test_no_unit_has_failed(box):
 @pytest.mark.parametrize("cut", [1, 2])
 def test_a_power_cut_while_recording_leaves_every_invariant_whole(box, cut):
     machine_id = box.sh("cat /etc/machine-id")
-    box.sh("rauc status mark-good")
+    box.wait_good()
     box.wait(lambda: box.sh("find /data/hookline/capture-log -type f -size +0 | head -n 1", may_fail=True), 60, "an open call")
     box.sh(f"sleep {RANDOM.uniform(0, 5):.2f}")
     box.cut_power()
@@ -146,14 +152,14 @@ def test_a_power_cut_while_recording_leaves_every_invariant_whole(box, cut):
 
 
 def test_an_upgrade_starts_the_other_slot(box, release_b):
-    box.sh("rauc status mark-good")
+    box.wait_good()
     serial = box.sh("cat /data/hookline/identity/serial")
     assert "succeeded" in install(box, release_b / "stand-in.raucb")
     restart(box)
     box.wait_healthy()
     assert (box.slot(), box.release()) == ("B", "1.1.0-stand-in")
     assert box.sh("cat /data/hookline/identity/serial") == serial
-    box.sh("rauc status mark-good")
+    box.wait_good()
 
 
 def test_an_upgrade_that_does_not_start_ends_by_itself(box, failing_release):
@@ -167,7 +173,7 @@ def test_an_upgrade_that_does_not_start_ends_by_itself(box, failing_release):
     box.left_behind()
     box.wait_healthy()
     assert (box.slot(), box.release()) == ("B", "1.1.0-stand-in")
-    box.sh("rauc status mark-good")
+    box.wait_good()
     assert "Activated: rootfs.1 (B)" in box.sh("rauc status")
 
 
@@ -191,7 +197,7 @@ def test_a_full_data_partition_does_not_keep_the_box_from_coming_up(box):
 
 
 def test_a_data_partition_that_does_not_mount_is_left_as_it_is(box):
-    box.sh("sync; rauc status mark-good")
+    box.wait_good()
     box.cut_power()
     start = data_partition(box.disk)
     with box.disk.open("r+b") as disk:
