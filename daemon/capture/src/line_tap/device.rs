@@ -83,7 +83,10 @@ impl Plugged {
         };
         let asked =
             self.info.open().wait().ok().and_then(|device| ask_identity(&device, self.interface).ok());
-        asked.and_then(|bytes| Identity::decode(&bytes).ok()).map_or_else(by_name, |found| identity(&found))
+        asked
+            .and_then(|bytes| Identity::decode(&bytes).ok())
+            .filter(|found| self.info.serial_number() == Some(&found.serial))
+            .map_or_else(by_name, |found| identity(&found))
     }
 
     /// Opens it for this program alone, and asks what it is.

@@ -15,7 +15,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use fault::{Fault, WORDS};
 pub use play::{Lines, PACKET_SAMPLES, Pattern, PlayError, Player, Volts};
@@ -93,6 +93,12 @@ impl SoftwareTap {
 
     pub fn counts(&self) -> &Counts {
         &self.counts
+    }
+
+    /// How long ago the unit took a sample, by its own crystal.
+    pub fn age(&self, sample: u64) -> Duration {
+        let taken = sample as f64 / 8000.0 / (1.0 + self.unit.fast_ppm * 1e-6);
+        self.switched_on.elapsed().saturating_sub(Duration::from_secs_f64(taken))
     }
 
     /// Plugs it in; it was pulled out before.
