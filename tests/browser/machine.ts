@@ -39,7 +39,9 @@ async function told(child: ChildProcess, name: string): Promise<string> {
 /** `confirmWithin`: seconds for which a change of the network is tried. */
 export async function startMachine(confirmWithin: number): Promise<Machine> {
   if (!existsSync(played))
-    throw new Error(`${played} is missing: run 'cargo build --release -p hookline-appliance --examples' first.`)
+    throw new Error(
+      `${played} is missing: run 'cargo build --release -p hookline-appliance --examples' first.`,
+    )
   const folder = await mkdtemp(join(tmpdir(), 'hookline-machine-'))
   await chmod(folder, 0o755)
   const socket = join(folder, 'appliance.sock')
