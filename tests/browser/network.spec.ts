@@ -2,15 +2,7 @@
 // by the end of the process that tried it; on a station and on a platform.
 import { accessibilityFaults, rawKeys } from './checks'
 import { startMachine, type Machine } from './machine'
-import {
-  expect,
-  LANGUAGES,
-  openSession,
-  speak,
-  startPlatform,
-  startStation,
-  test as base,
-} from './station'
+import { expect, LANGUAGES, openSession, speak, startPlatform, startStation, test as base } from './station'
 
 const TRIED_S = 12
 

@@ -34,9 +34,9 @@ fn serve(socket: PathBuf, machine: &FakeMachine) {
         tick: Duration::from_millis(10),
         keep_every: Duration::from_millis(100),
     };
-    let folder = socket.with_extension("kept");
+    let (folder, root) = (socket.with_extension("kept"), socket.with_extension("root"));
     let tuning = appliance::Tuning { clock, ..appliance::Tuning::default() };
-    let config = appliance::Config { socket, for_uid: None, bus: None, folder, tuning };
+    let config = appliance::Config { socket, for_uid: None, bus: None, folder, root, tuning };
     let server = appliance::Server::bind(config).expect("it starts");
     tokio::spawn(server.run(std::future::pending()));
 }

@@ -1,18 +1,27 @@
 //! The network over the interface: who may, what is told, what is refused where, and what stands in the audit trail. The
 //! appliance process is the real one, on a bus of the test's own, with a networkd that is played.
 
+// The name that what is shared with the tests of the appliance process knows it by.
+extern crate appliance as hookline_appliance;
+
 #[path = "../../appliance/tests/support/bus.rs"]
+#[allow(dead_code, reason = "its logind is for tests of the restart")]
 mod bus;
 mod house;
+#[path = "../../appliance/tests/support/machine.rs"]
+mod machine;
 #[path = "../../appliance/tests/support/networkd.rs"]
+#[allow(dead_code, reason = "what it was asked of units is for tests of the process")]
 mod networkd;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
-use appliance::{Config, NetworkTuning, Server, Tuning};
+use appliance::{ClockTuning, Config, NetworkTuning, Server, Tuning};
 use house::organisation::Organisation;
 use house::{Client, House};
+use machine::FakeMachine;
 use networkd::{Networkd, plug};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
@@ -35,13 +44,14 @@ impl Machine {
         let bus = bus::Bus::start();
         let (networkd, connection) = Networkd::serve(&bus.address, &root).await;
         let network = NetworkTuning { confirm_within, apply_after: Duration::from_millis(50) };
+        let clock = ClockTuning { machine: Arc::new(FakeMachine::off_by(0)), ..ClockTuning::default() };
         let config = Config {
             socket: data.join("appliance.sock"),
             for_uid: None,
             bus: Some(bus.address.clone()),
             folder: data.join("kept"),
             root,
-            tuning: Tuning { network, ..Tuning::default() },
+            tuning: Tuning { clock, network, ..Tuning::default() },
         };
         let server = Server::bind(config).expect("it starts");
         let process = tokio::spawn(server.run(std::future::pending()));

@@ -14,6 +14,7 @@ use crate::house::{House, wait_until};
 use crate::networkd::{Networkd, plug};
 
 const FILE: &str = "10-hookline-eth0.network";
+const KEPT: &str = "network.json";
 
 /// A box with two interfaces.
 struct NetworkHouse {
@@ -216,7 +217,7 @@ fn what_cannot_be_is_told_at_its_place_and_touches_nothing() {
     );
     assert!(answer.contains("bad_request") && answer.contains("settings.interfaces[0].wlan"), "{answer}");
     assert_eq!(house.networkd.play().reloads, 0);
-    assert!(!house.house.kept().exists() && !house.house.root().join("run/hookline").exists());
+    assert!(!house.house.kept().join(KEPT).exists() && !house.house.root().join("run/hookline").exists());
 }
 
 #[test]
@@ -244,16 +245,16 @@ fn a_box_without_networkd_shows_its_interfaces_and_changes_nothing() {
     let error = house.appliance().change_network(at("192.168.1.20/24")).expect_err("nobody does it");
     assert_eq!(error.code(), "not_available");
     assert!(error.to_string().contains("systemd-networkd"), "{error}");
-    assert!(!house.root().join("run").exists() && !house.kept().exists());
+    assert!(!house.root().join("run").exists() && !house.kept().join(KEPT).exists());
 }
 
 #[test]
 fn a_disk_that_refuses_is_told_before_anything_is_set() {
     let house = NetworkHouse::new(LONG);
-    fs::write(house.house.kept(), "in the way").expect("written");
+    fs::create_dir_all(house.house.kept().join(KEPT)).expect("in the way");
     let error = house.house.appliance().change_network(at("192.168.1.20/24")).expect_err("refused");
     assert_eq!(error.code(), "network_failed");
-    assert!(error.to_string().contains("kept"), "{error}");
+    assert!(error.to_string().contains(KEPT), "{error}");
     assert_eq!(house.networkd.play().reloads, 0);
     assert_eq!(house.addresses(), ["192.168.7.77/24"]);
 }
@@ -271,7 +272,7 @@ fn pppoe_is_dialled_and_ended_and_its_password_stays_inside() {
     appliance.confirm_network(trying.id).expect("it stays");
     let options = || fs::read_to_string(house.house.root().join("run/hookline/ppp/eth0"));
     assert!(options().expect("written").contains("password \"hunter2\""));
-    let kept = house.house.kept().join("network.json");
+    let kept = house.house.kept().join(KEPT);
     assert_eq!(mode(&kept), 0o600);
     assert_eq!(house.now().settings, pppoe(Value::Null));
 

@@ -18,6 +18,7 @@ const WORDS: Record<string, string> = {
   what: 'command_what',
   security: 'mail_security',
   outcome: 'network_outcome',
+  fault: 'network_fault',
   method: 'network_method',
 }
 
