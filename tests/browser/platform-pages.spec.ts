@@ -15,6 +15,7 @@ const PAGES = [
   'accounts',
   'contacts',
   'audit',
+  'time',
   'upgrades',
   'server',
   'about',

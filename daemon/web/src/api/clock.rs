@@ -16,7 +16,6 @@ use crate::session::Caller;
 use crate::time::in_zone;
 use crate::trail::Trail;
 
-/// 2020 and 2100: no box lives outside.
 const TIME: &str = "a time in RFC 3339 from 2020 to 2099";
 /// A server's name, before it is looked at.
 const LONGEST_SERVER: usize = 300;
