@@ -1,8 +1,9 @@
-//! Tests that need a kernel with virtual USB sockets, run by `tests/vm/run` (`scripts/test vm`): all of them, or those whose
+//! Tests that need a kernel with virtual USB sockets and sound, run by `tests/vm/run` (`scripts/test vm`): all of them, or those whose
 //! names contain one of the arguments. Exit status 1 when one failed, 2 when none ran.
 
 mod allocations;
 mod line_tap;
+mod pcm;
 
 use std::panic;
 use std::process::ExitCode;
@@ -15,6 +16,7 @@ fn main() -> ExitCode {
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let tests = line_tap::TESTS
         .iter()
+        .chain(pcm::TESTS)
         .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())));
     let (mut passed, mut failed) = (0, 0);
     for (name, test) in tests {
