@@ -66,7 +66,7 @@ def test_the_first_start_comes_up_and_records(box):
     box.wait(lambda: "RIFF" in box.sh("head -c 4 $(find /data/hookline/recordings -name '*.wav' | head -n 1) </dev/null", may_fail=True), 120, "a first recording")
 
 
-def test_the_console_shows_address_serial_and_first_password_and_takes_no_login(box):
+def test_the_console_shows_address_serial_and_first_password_until_it_is_changed_and_takes_no_login(box):
     box.wait_console(r"Hookline HKLN-\d{14}\n", 30)
     box.wait_console(r"https://192\.168\.1\.88\n", 30)
     box.wait_console(r"https://10\.0\.2\.15\n", 30)
@@ -77,8 +77,14 @@ def test_the_console_shows_address_serial_and_first_password_and_takes_no_login(
     box.wait_console(r"Hookline HKLN-\d{14}\n", 30, behind=said)
     assert "ogin incorrect" not in box.console()
     assert "Password:" not in box.console()
-    status, session, _ = box.log_in("admin", password)
+    status, session, cookie = box.log_in("admin", password)
     assert status == 200 and session["must_change_password"] is True
+    said = len(box.console())
+    headers = {"Cookie": cookie, "X-Hookline-CSRF": session["csrf"]}
+    status, _ = box.ask("POST", "/password", {"old": password, "new": "a quiet line at 3 in the morning"}, headers, timeout_s=60)
+    assert status == 200
+    box.wait_console(r"Hookline HKLN-\d{14}\n", 30, behind=said)
+    assert "password" not in box.console()[said:]
 
 
 def test_nobody_can_log_in(box):

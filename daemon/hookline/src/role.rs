@@ -18,6 +18,9 @@ use crate::service::{self, Watchdog};
 /// Work of the pages that is not done by then is left.
 const PAGES_END_WITHIN: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether somebody has changed the first password.
+const FIRST_PASSWORD_LOOK: Duration = Duration::from_secs(5);
+
 /// Where a role's pages are to answer.
 pub struct Addresses {
     /// `None`: there are no pages.
@@ -68,6 +71,9 @@ pub fn serve(
         // Behind the binding: a start that fails for an address has made no password that nobody saw.
         let first = web::ensure_first_account(catalog).map_err(Failure::failed)?;
         greet(greeting, first.as_ref(), server.https_address());
+        if first.is_some() {
+            tokio::spawn(tell_change_of_first_password(catalog.clone()));
+        }
         service::ready(status);
         let _proof = Proof::start(trial, signs)?;
         let mut ended = Ended::Stopped;
@@ -132,6 +138,22 @@ fn greet(greeting: &[String], first: Option<&FirstPassword>, pages: Option<Socke
         let _ = writeln!(out, "pages: https://{host}:{}", address.port());
     }
     let _ = out.flush();
+}
+
+/// A console that shows the greeting, with the first password in it, is told once that password no longer counts.
+async fn tell_change_of_first_password(catalog: Catalog) {
+    loop {
+        tokio::time::sleep(FIRST_PASSWORD_LOOK).await;
+        let looked = catalog.clone();
+        match tokio::task::spawn_blocking(move || web::first_password_counts(&looked)).await {
+            Ok(true) => {}
+            Ok(false) => break,
+            // The process ends.
+            Err(_) => return,
+        }
+    }
+    // Nobody may be reading.
+    let _ = writeln!(std::io::stdout(), "first password changed");
 }
 
 /// The signals by which a service manager or a person at the terminal ends a role.

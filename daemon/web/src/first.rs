@@ -60,3 +60,11 @@ pub fn ensure_first_account(catalog: &Catalog) -> Result<Option<FirstPassword>, 
     catalog.set_account(account).map_err(failed)?;
     Ok(Some(FirstPassword { account: FIRST_ACCOUNT.into(), password }))
 }
+
+/// Whether the password that was told at the start is still the first account's: nobody has changed it yet. One that
+/// cannot be looked up counts on. Blocks.
+pub fn first_password_counts(catalog: &Catalog) -> bool {
+    catalog.accounts().map_or(true, |accounts| {
+        accounts.iter().any(|known| known.account.name == FIRST_ACCOUNT && known.account.must_change)
+    })
+}

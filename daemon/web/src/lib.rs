@@ -61,7 +61,7 @@ use tokio_rustls::TlsAcceptor;
 
 pub use api::meta::OPENAPI;
 pub use error::WebError;
-pub use first::{FIRST_ACCOUNT, FirstPassword, ensure_first_account};
+pub use first::{FIRST_ACCOUNT, FirstPassword, ensure_first_account, first_password_counts};
 pub use role::{Role, Served};
 
 use crate::app::App;
