@@ -24,8 +24,6 @@ pub const TESTS: &[Test] = &[
     ("pcm: a card that is in use", in_use),
     ("pcm: unplugged and plugged in again", unplugged),
     ("pcm: what can be chosen", list),
-    // The last: of this machine's devices, the one behind its files does not wake again.
-    ("pcm: a box that slept", asleep),
 ];
 
 /// Everything takes a while without KVM.
@@ -311,24 +309,6 @@ fn overrun_of(device: &str, subdevice: u32) {
     assert!((12_000..24_000).contains(&lost), "{lost}");
     assert_eq!(rig.clock.lost_samples(), lost);
     assert_eq!(rig.news(), UnitNews::Lost { samples: lost, cause: LossCause::Overrun });
-}
-
-fn asleep() {
-    let mut rig = Rig::start(&recorded_side(7), 2);
-    rig.present();
-    let before = rig.block().first;
-    fs::write("/sys/power/pm_test", "devices").expect("a kernel that can be tested");
-    // All devices sleep, for five seconds by the kernel's own test, and wake again.
-    let slept = fs::write("/sys/power/state", "freeze");
-    fs::write("/sys/power/pm_test", "none").expect("a kernel that can be tested");
-    slept.expect("the machine sleeps");
-    let UnitNews::Lost { samples, cause } = rig.news() else { panic!("nothing was lost") };
-    println!("    {samples} samples lost");
-    assert_eq!(cause, LossCause::BoxLate);
-    assert!(samples > 20_000, "{samples}");
-    let seen = rig.block();
-    assert!(seen.first > before + samples);
-    assert_eq!(rig.clock.lost_samples(), samples);
 }
 
 fn in_use() {

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use alsa::pcm::IO;
+use alsa::pcm::{IO, State};
 use signal::RATE_HZ;
 
 use super::card::Card;
@@ -163,6 +163,7 @@ impl<'a> Stream<'a> {
     fn look(&mut self) -> Result<i64, Trouble> {
         let status = self.card.pcm.status()?;
         let (now_us, now_mono_us) = (monotonic_us(), sleepless_us());
+        self.running()?;
         let stamp = status.get_htstamp();
         let age_us = now_mono_us - (stamp.tv_sec * 1_000_000 + stamp.tv_nsec / 1000);
         // A driver that gives no time, or one by another clock, is as good as its wake-ups.
@@ -173,6 +174,22 @@ impl<'a> Stream<'a> {
         let delay = status.get_delay().clamp(waiting, waiting + rate_hz / LONGEST_WAY);
         self.next_us = (now_us - age_us) as f64 - self.us(delay);
         Ok(waiting)
+    }
+
+    /// A card that does not run any more may still tell of frames; the time of its stamp is over.
+    fn running(&self) -> alsa::Result<()> {
+        const RUNNING: i32 = State::Running as i32;
+        const OVERRUN: i32 = State::XRun as i32;
+        const SUSPENDED: i32 = State::Suspended as i32;
+        const DISCONNECTED: i32 = State::Disconnected as i32;
+        let errno = match self.card.pcm.state_raw() {
+            RUNNING => return Ok(()),
+            OVERRUN => libc::EPIPE,
+            SUSPENDED => libc::ESTRPIPE,
+            DISCONNECTED => libc::ENODEV,
+            _ => libc::EBADFD,
+        };
+        Err(alsa::Error::new("state", errno))
     }
 
     /// Makes blocks of `waiting` frames; the blocks that the sample path took.
