@@ -82,7 +82,6 @@ pub struct ApplianceOptions {
     pub socket: PathBuf,
     pub data: PathBuf,
     pub for_uid: Option<u32>,
-    pub data: PathBuf,
     pub root: PathBuf,
     pub confirm_within: Duration,
 }
@@ -158,7 +157,6 @@ fn platform(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
                 https = Some(text(parser.value()?, "--https")?).filter(|address| address != "none")
             }
             Long("http") => http = Some(text(parser.value()?, "--http")?).filter(|address| address != "none"),
-            Long("appliance") => appliance = PathBuf::from(parser.value()?),
             other => return Err(other.unexpected().into()),
         }
     }
@@ -181,16 +179,8 @@ fn appliance(mut parser: lexopt::Parser) -> Result<Command, UsageError> {
                 })?;
                 for_uid = Some(uid);
             }
-            Long("data") => data = PathBuf::from(parser.value()?),
             Long("root") => root = PathBuf::from(parser.value()?),
-            Long("confirm-within") => {
-                let value = text(parser.value()?, "--confirm-within")?;
-                let seconds = value.parse().ok().filter(|seconds| (1..=3600).contains(seconds));
-                let seconds = seconds.ok_or_else(|| {
-                    usage(format!("--confirm-within {value}: expected seconds, from 1 to 3600"))
-                })?;
-                confirm_within = Duration::from_secs(seconds);
-            }
+            Long("confirm-within") => confirm_within = seconds(parser.value()?, "--confirm-within")?,
             other => return Err(other.unexpected().into()),
         }
     }
