@@ -122,14 +122,13 @@ fn samples_that_are_missing_are_a_gap_in_the_recording_and_an_alarm() {
     assert_eq!(heard[..8000], given[..8000]);
     assert!(heard[8000..8800].iter().all(|sample| sample.unsigned_abs() <= 8), "what is missing is silence");
     assert_eq!(heard[8800..12_800], given[8000..12_000]);
-    let things: Vec<_> = alarms(&station, AlarmCode::AudioGap, AlarmState::Current)
-        .into_iter()
-        .map(|alarm| (alarm.port, alarm.thing))
-        .collect();
-    assert!(
-        things.contains(&(None, Some("tap-a".into()))) && things.contains(&(Some(1), None)),
-        "{things:?}"
-    );
+    wait_until("the unit and the recording both tell of it", || {
+        let told = alarms(&station, AlarmCode::AudioGap, AlarmState::Current);
+        let is_there = |port, thing: Option<&str>| {
+            told.iter().any(|alarm| alarm.port == port && alarm.thing.as_deref() == thing)
+        };
+        is_there(None, Some("tap-a")) && is_there(Some(1), None)
+    });
     assert_eq!(station.units()[0].lost_samples, 800);
     station.stop().expect("stopped");
 }
