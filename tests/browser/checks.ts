@@ -35,7 +35,7 @@ export async function rawKeys(page: Page): Promise<string[]> {
   return (
     text
       .match(/\b[a-z_]{3,}\.[a-z_]+(?:\.[a-z_]+)*\b/g)
-      ?.filter((found) => !/\.(json|wav|example)$/.test(found)) ?? []
+      ?.filter((found) => !/\.(json|wav|example|sock)$|\.example\./.test(found)) ?? []
   )
 }
 

@@ -28,6 +28,7 @@ const test = base.extend<object, { machine: Machine }>({
 test.use({ own: 'network' })
 
 test('what cannot be is refused at its field, and what can is tried and confirmed', async ({ page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' })
   await speak(page, 'en')
   await page.goto('/network')
   const row = page.locator('[data-link="eth0"]')
@@ -109,6 +110,7 @@ test('a change is taken back by a person, by the time, and by a crash', async ({
 test('a page whose address goes away says where to go, and goes on when it is back', async ({
   page,
   station,
+  complaints,
 }) => {
   await speak(page, 'en')
   await page.goto('/network')
@@ -129,6 +131,8 @@ test('a page whose address goes away says where to go, and goes on when it is ba
     station.thaw()
   }
   await expect(page.getByText('nobody confirmed it in time')).toBeVisible()
+  const ours = complaints.filter((text) => !/WebSocket connection to|net::ERR_/.test(text))
+  complaints.splice(0, complaints.length, ...ours)
 })
 
 test('the page has words and names in every language', async ({ page }) => {
@@ -157,5 +161,5 @@ test('a platform has the same page', async ({ browser, machine }) => {
 base('a box without the privileged half says so', async ({ page }) => {
   await speak(page, 'en')
   await page.goto('/network')
-  await expect(page.getByRole('alert')).toContainText('hookline appliance')
+  await expect(page.getByRole('alert')).toContainText('system service does not answer')
 })
