@@ -183,8 +183,11 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
+    /// Whether the role moves, and what is wrong with the box.
+    type Now = Arc<Mutex<(bool, Vec<String>)>>;
+
     /// A watch on a box whose signs the test sets; `before`: what the release before left.
-    fn watch(before: Option<&[&str]>) -> (Watch, Arc<Mutex<(bool, Vec<String>)>>) {
+    fn watch(before: Option<&[&str]>) -> (Watch, Now) {
         let now = Arc::new(Mutex::new((true, Vec::new())));
         let (moves, faults) = (now.clone(), now.clone());
         let signs = Signs {
