@@ -72,7 +72,8 @@ struct Watch {
     appliance: Appliance,
     signs: Arc<Signs>,
     program: String,
-    /// `None`: this is the box's first release, and what is wrong was always so.
+    /// `None`: this is the box's first release, and what is wrong was always so; or the release that was good already, and
+    /// what is wrong did not come with it.
     before: Option<LastGood>,
     good_after: Duration,
 }
@@ -81,11 +82,12 @@ impl Watch {
     fn new(trial: Trial, signs: Arc<Signs>) -> Self {
         let file = trial.data.join("last-good.json");
         let kept = std::fs::read(&file).ok();
-        let before: Option<LastGood> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let kept: Option<LastGood> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         // A program that cannot be read is never the one of before.
         let program = program().unwrap_or_default();
-        let known = !program.is_empty() && before.as_ref().is_some_and(|before| before.program == program);
+        let known = !program.is_empty() && kept.as_ref().is_some_and(|kept| kept.program == program);
         let good_after = if known { KNOWN_GOOD_AFTER.min(trial.good_after) } else { trial.good_after };
+        let before = kept.filter(|_| !known);
         Self { file, appliance: Appliance::at(trial.appliance), signs, program, before, good_after }
     }
 
@@ -226,6 +228,20 @@ mod tests {
         let (first, now) = watch(None);
         now.lock().expect("no panic").1 = vec!["capturing".into()];
         assert!(first.is_as_well_as_before());
+    }
+
+    #[test]
+    fn a_release_that_was_good_before_is_not_held_up_by_a_fault_of_today() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = program().expect("this test's own");
+        let kept = LastGood { program, faults: Vec::new() };
+        write(&folder.path().join("last-good.json"), &kept).expect("written");
+        let signs = Signs { moves: Box::new(|| true), faults: Box::new(|| vec!["capturing".to_owned()]) };
+        let good_after = Duration::from_secs(60);
+        let trial = Trial { data: folder.path().to_owned(), appliance: "/nonexistent".into(), good_after };
+        let watch = Watch::new(trial, Arc::new(signs));
+        assert!(watch.is_as_well_as_before(), "its unit was unplugged while it was off");
+        assert_eq!(watch.good_after, KNOWN_GOOD_AFTER);
     }
 
     #[test]

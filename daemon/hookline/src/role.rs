@@ -80,7 +80,11 @@ pub fn serve(
         server.run(async { ended = ended_by(stop, &mut again).await }).await;
         Ok(ended)
     });
-    service::stopping();
+    match &ended {
+        // The manager would take what goes on for what does not end, and kill it.
+        Ok(Ended::ToStartAgain) => service::starting_again(),
+        _ => service::stopping(),
+    }
     drop(watchdog);
     // An export that is still being made does not hold up the closing of what is open.
     runtime.shutdown_timeout(PAGES_END_WITHIN);

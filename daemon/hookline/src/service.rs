@@ -25,6 +25,11 @@ pub fn ready(status: &str) {
     tell(&[(STATE_READY, "1"), (STATE_STATUS, status)]);
 }
 
+/// The role closes what is open and takes this process over anew: `ready` follows.
+pub fn starting_again() {
+    tell(&[(STATE_STATUS, "starting again"), (STATE_WATCHDOG, "1")]);
+}
+
 /// The role ends, and closes what is open.
 pub fn stopping() {
     tell(&[(STATE_STOPPING, "1")]);

@@ -89,7 +89,7 @@ impl UnitBook {
                 .and_then(|list| list.iter().map(toml::Value::as_table).collect::<Option<Vec<_>>>())
                 .ok_or_else(|| kept.wrong(format!("{LIST} must be a list of tables")))?,
         };
-        let mut units = Vec::with_capacity(tables.len());
+        let mut units: Vec<UnitSettings> = Vec::with_capacity(tables.len());
         for (index, table) in tables.into_iter().enumerate() {
             let (known, unknown) = kept::known(table, &template());
             unknown.iter().for_each(|member| {
@@ -101,6 +101,7 @@ impl UnitBook {
             units.push(unit);
         }
         check(&units).map_err(|error| kept.wrong(error.to_string()))?;
+        units.sort_by_key(|unit| unit.first_port);
         Ok(Self { file, at_start: units.clone(), now: Mutex::new(units) })
     }
 
@@ -260,6 +261,21 @@ mod tests {
             }
         }
         assert_eq!(book.now(), [tap("a", 1, 16)]);
+    }
+
+    #[test]
+    fn a_file_by_hand_is_put_in_the_order_of_the_ports() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("units.toml");
+        let unit = |name: &str, port: u16| {
+            format!(
+                "[[unit]]\nname = \"{name}\"\nplace = {{ kind = \"pcm\", device = \"{name}\" }}\nfirst_port = {port}\nlines = 2\n"
+            )
+        };
+        std::fs::write(&file, unit("b", 9) + &unit("a", 1)).expect("written");
+        let book = UnitBook::load(file).expect("read");
+        assert_eq!(book.now().iter().map(|unit| unit.first_port).collect::<Vec<_>>(), [1, 9]);
+        assert!(!book.restart_needed());
     }
 
     #[test]
